@@ -1,0 +1,50 @@
+# One static library per folder of src/. A library sees only the folders it names in DEPENDS: a forbidden
+# include also fails to link, and tools/check_layers.py holds the includes against the table.
+add_library(isthmus_flags INTERFACE)
+target_include_directories(isthmus_flags INTERFACE "${PROJECT_SOURCE_DIR}/src" "${PROJECT_SOURCE_DIR}/include")
+target_compile_options(isthmus_flags INTERFACE -Wall -Wextra $<$<BOOL:${ISTHMUS_WERROR}>:-Wconversion -Werror>)
+if(ISTHMUS_SANITIZE)
+  target_compile_options(isthmus_flags INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=undefined
+                                                 -fno-omit-frame-pointer -g1 -DISTHMUS_SANITIZE)
+  target_link_options(isthmus_flags INTERFACE -fsanitize=address,undefined)
+endif()
+
+# isthmus_library(NAME SOURCES a.cpp … DEPENDS base … LINK fmt::fmt … [TORCH])
+function(isthmus_library NAME)
+  cmake_parse_arguments(ARG "TORCH" "" "SOURCES;DEPENDS;LINK" ${ARGN})
+  add_library(isthmus_${NAME} STATIC ${ARG_SOURCES})
+  target_link_libraries(isthmus_${NAME} PUBLIC isthmus_flags)
+  foreach(dependency IN LISTS ARG_DEPENDS)
+    target_link_libraries(isthmus_${NAME} PUBLIC isthmus_${dependency})
+  endforeach()
+  target_link_libraries(isthmus_${NAME} PUBLIC ${ARG_LINK})
+  if(ARG_TORCH)
+    target_link_libraries(isthmus_${NAME} PUBLIC isthmus_torch)
+    if(NAME STREQUAL "nn")
+      target_precompile_headers(isthmus_nn PRIVATE <torch/nn/module.h> <torch/nn/pimpl.h> <torch/types.h>)
+    else()
+      target_precompile_headers(isthmus_${NAME} REUSE_FROM isthmus_nn)
+    endif()
+  endif()
+endfunction()
+
+# isthmus_test(NAME SOURCES a_test.cpp … DEPENDS formats … [TORCH]): one program, one ctest entry.
+# Tests find their files below ISTHMUS_FIXTURES and write only below the folder of testing::TempDir().
+function(isthmus_test NAME)
+  cmake_parse_arguments(ARG "TORCH" "" "SOURCES;DEPENDS;LINK;LABELS" ${ARGN})
+  add_executable(test_${NAME} ${ARG_SOURCES})
+  foreach(dependency IN LISTS ARG_DEPENDS)
+    target_link_libraries(test_${NAME} PRIVATE isthmus_${dependency})
+  endforeach()
+  target_link_libraries(test_${NAME} PRIVATE isthmus_flags GTest::gtest_main ${ARG_LINK})
+  target_include_directories(test_${NAME} PRIVATE "${PROJECT_SOURCE_DIR}/tests")
+  target_compile_definitions(test_${NAME} PRIVATE
+    ISTHMUS_FIXTURES="${PROJECT_SOURCE_DIR}/tests/fixtures" ISTHMUS_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
+    ISTHMUS_BINARY_DIR="${PROJECT_BINARY_DIR}")
+  if(ARG_TORCH)
+    target_link_libraries(test_${NAME} PRIVATE isthmus_torch)
+    target_precompile_headers(test_${NAME} REUSE_FROM isthmus_nn)
+  endif()
+  add_test(NAME ${NAME} COMMAND test_${NAME})
+  set_tests_properties(${NAME} PROPERTIES TIMEOUT 600 LABELS "${ARG_LABELS}")
+endfunction()
