@@ -1,0 +1,40 @@
+// Everything one forward call needs besides weights and inputs. Made per call; owns nothing that outlives it.
+#pragma once
+
+#include <functional>
+#include <string_view>
+#include <vector>
+
+#include <torch/types.h>
+
+#include "nn/ops.h"
+
+namespace isthmus::nn {
+
+class KvCache;
+struct ForwardContext;
+
+// Runs between decoder blocks (gated cross-attention lives here).
+class BlockHook {
+ public:
+  virtual ~BlockHook() = default;
+  virtual Tensor before_block(int64_t layer, const Tensor& hidden, const ForwardContext& context) = 0;
+};
+
+// Sees intermediate values by canonical name; asks first, so that nothing is computed for nobody.
+class Probe {
+ public:
+  virtual ~Probe() = default;
+  virtual bool wants(std::string_view name) const = 0;
+  virtual void see(std::string_view name, const Tensor& value) = 0;
+};
+
+struct ForwardContext {
+  Tensor positions;                  // [batch, seq] int64: rotary positions of the rows of this call
+  std::vector<KeyRange> key_ranges;  // real keys per batch row over cache + this call; empty: all
+  KvCache* cache = nullptr;          // null: no cache (training, single pass)
+  BlockHook* hook = nullptr;
+  Probe* probe = nullptr;
+};
+
+}  // namespace isthmus::nn
