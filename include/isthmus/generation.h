@@ -1,0 +1,28 @@
+// How an answer is generated.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace isthmus {
+
+// Defaults are greedy decoding. Field names and meanings are those of the published generation configs.
+struct GenerationConfig {
+  int64_t max_new_tokens = 512;
+  int64_t min_new_tokens = 0;
+  double temperature = 0;              // 0: greedy (or beams); > 0: sampling
+  double top_p = 1;
+  int64_t top_k = 0;                   // 0: off
+  double repetition_penalty = 1;
+  int64_t num_beams = 1;
+  double length_penalty = 1;
+  bool early_stopping = false;
+  uint64_t seed = 0;
+  std::vector<std::string> stop;       // strings that end the answer and are cut off
+  std::vector<int64_t> stop_ids;       // besides the model's own end tokens
+  std::map<std::string, bool> quirks;  // named quirks of the reference, on or off
+};
+
+}  // namespace isthmus

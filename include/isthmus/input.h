@@ -1,0 +1,46 @@
+// What one asks a model: messages made of text and media, or a literal prompt.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "isthmus/generation.h"
+
+namespace isthmus {
+
+// A piece of a message. Text never becomes a special or image token by spelling it.
+struct Part {
+  enum class Type { kText, kImage, kToken };
+
+  Type type = Type::kText;
+  std::string text;                    // kText: as written; kToken: the spelling of one special token
+  std::filesystem::path path;          // kImage: a file …
+  std::vector<std::byte> data;         // … or its bytes, when `path` is empty
+
+  static Part of_text(std::string text);
+  static Part of_image(std::filesystem::path path);
+  static Part of_image_data(std::vector<std::byte> bytes);
+};
+
+// role: "system", "user" or "assistant".
+struct Message {
+  std::string role;
+  std::vector<Part> content;
+};
+
+// Either `messages`, rendered by a conversation template, or `prompt`, taken exactly as given.
+struct Request {
+  std::vector<Message> messages;
+  std::vector<Part> prompt;
+  std::string conversation_template;   // empty: the model's own
+  GenerationConfig generate;
+
+  // The request format of docs/formats.md. Relative media paths are resolved against `folder`. Throws
+  // UsageError naming `source` and the field.
+  static Request parse(const std::string& json, const std::string& source, const std::filesystem::path& folder);
+  static Request load(const std::filesystem::path& file);
+};
+
+}  // namespace isthmus

@@ -1,0 +1,97 @@
+// A loaded model that answers questions about pictures.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <iosfwd>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "isthmus/generation.h"
+#include "isthmus/input.h"
+
+namespace isthmus {
+
+struct LoadOptions {
+  std::filesystem::path vision;        // CLIP folder; empty: the one config.json names, searched for
+  int threads = 0;                     // 0: one per processor
+  std::string device = "cpu";
+  bool merge_lora = true;              // false: keep LoRA as a separate low-rank branch
+  bool composed = false;               // use plain tensor operations instead of fused kernels
+  // Storage of weights per part ("decoder", "encoder", "aligner"): "as-stored", "f32", "f16", "bf16".
+  std::string decoder_storage = "as-stored", encoder_storage = "as-stored", aligner_storage = "as-stored";
+};
+
+// Turns text into ids and back. Cheap to copy, safe from any thread.
+class Tokenizer {
+ public:
+  std::vector<int64_t> encode(std::string_view text, bool add_bos = true) const;
+  std::string decode(std::span<const int64_t> ids, bool skip_special_tokens = true) const;
+  size_t vocab_size() const;
+
+  struct Impl;
+  std::shared_ptr<const Impl> impl;
+};
+
+// Pixels as the vision tower eats them: [tiles, 3, size, size], normalised, row-major.
+struct Pixels {
+  std::vector<float> values;
+  std::vector<int64_t> shape;
+};
+
+// Decodes and preprocesses pictures exactly as the checkpoint's reference code does.
+class ImageProcessor {
+ public:
+  Pixels operator()(const std::filesystem::path& image) const;
+
+  struct Impl;
+  std::shared_ptr<const Impl> impl;
+};
+
+// Seconds and counts of one answer.
+struct Timings {
+  double encode = 0, prefill = 0, decode = 0;
+  int64_t prompt_tokens = 0, reused_tokens = 0, generated_tokens = 0;
+};
+
+struct Answer {
+  std::string text;
+  std::vector<int64_t> output_ids;     // new tokens, the end token included
+  std::string finish_reason;           // "eos", "stop", "length" or "cancelled"
+  Timings timings;
+};
+
+// Called with each piece of text that is complete; returning false ends the answer.
+using TextCallback = std::function<bool(std::string_view piece)>;
+
+// Immutable weights, shared by copies. One call at a time per object; copies may be used by other threads.
+class Model {
+ public:
+  Answer generate(const Request& request, const TextCallback& on_text = {}) const;
+  // All requests as one padded batch, greedy or sampled.
+  std::vector<Answer> generate_batch(std::span<const Request> requests) const;
+
+  struct Impl;
+  std::shared_ptr<Impl> impl;
+};
+
+// The module tree as print(model) shows it in the reference implementation.
+std::ostream& operator<<(std::ostream& stream, const Model& model);
+
+struct Pretrained {
+  Tokenizer tokenizer;
+  Model model;
+  ImageProcessor image_processor;
+  int64_t context_len;
+};
+
+// Reads a published checkpoint. `model`: a folder, a file, or a repository id in the local Hugging Face cache.
+// `model_base`: the language model under a projector-only or LoRA folder. Throws the errors of isthmus/error.h.
+Pretrained load_pretrained_model(const std::string& model, const std::string& model_base = "",
+                                 const LoadOptions& options = {});
+
+}  // namespace isthmus

@@ -1,0 +1,57 @@
+#!/usr/bin/env python3
+"""Holds every #include of src/, apps/ and include/ against the table of layers in docs/architecture.md.
+
+Exit status 1 and one line per offence; prints the number of files checked otherwise.
+"""
+import pathlib
+import re
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+TORCH_FREE = "torch-free"
+
+
+def table():
+    """folder -> (set of folders it may include, may it include torch) as docs/architecture.md states it."""
+    layers = {}
+    for line in (ROOT / "docs/architecture.md").read_text(encoding="utf-8").splitlines():
+        match = re.fullmatch(r"\| \d \| `([a-z]+)/` \| ([^|]*) \| (yes|no) \|", line.strip())
+        if match:
+            names = set(re.findall(r"`([a-z]+)/`", match[2]))
+            layers[match[1]] = (names | {match[1], "base"}, match[3] == "yes")
+    return layers
+
+
+def main():
+    layers = table()
+    offences, checked = [], 0
+    folders = {p.name for p in (ROOT / "src").iterdir() if p.is_dir() and any(p.glob("*.cpp"))}
+    for missing in sorted(folders - layers.keys()):
+        offences.append(f"src/{missing}: not in the table of docs/architecture.md")
+    for path in sorted((ROOT / "src").rglob("*")):
+        if path.suffix not in (".h", ".cpp"):
+            continue
+        folder = path.relative_to(ROOT / "src").parts[0]
+        if folder not in layers:
+            continue
+        allowed, torch = layers[folder]
+        checked += 1
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            where = f"{path.relative_to(ROOT)}:{number}"
+            quoted = re.match(r'#include "([a-z_0-9]+)/', line)
+            if quoted and quoted[1] in layers and quoted[1] not in allowed:
+                offences.append(f"{where}: {folder}/ may not include {quoted[1]}/")
+            if re.match(r"#include <(torch|ATen|c10)/", line) and not torch:
+                offences.append(f"{where}: {folder}/ may not include libtorch")
+            if "#include <torch/torch.h>" in line:
+                offences.append(f"{where}: torch/torch.h costs 17 s a file; include torch/types.h or torch/nn/module.h")
+    for path in sorted((ROOT / "include").rglob("*.h")):
+        checked += 1
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            if re.match(r'#include (<(torch|ATen|c10|nlohmann|fmt)/|"(?!isthmus/))', line):
+                offences.append(f"{path.relative_to(ROOT)}:{number}: public headers include only C++ and isthmus/")
+    print("\n".join(offences) if offences else f"{checked} files keep to the table of layers")
+    return 1 if offences else 0
+
+
+sys.exit(main())
