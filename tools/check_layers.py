@@ -8,14 +8,13 @@ import re
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-TORCH_FREE = "torch-free"
 
 
 def table():
     """folder -> (set of folders it may include, may it include torch) as docs/architecture.md states it."""
     layers = {}
     for line in (ROOT / "docs/architecture.md").read_text(encoding="utf-8").splitlines():
-        match = re.fullmatch(r"\| \d \| `([a-z]+)/` \| ([^|]*) \| (yes|no) \|", line.strip())
+        match = re.fullmatch(r"\| \d \| `([a-z]+)/` \|([^|]*)\| (yes|no) \|", line.strip())
         if match:
             names = set(re.findall(r"`([a-z]+)/`", match[2]))
             layers[match[1]] = (names | {match[1], "base"}, match[3] == "yes")
