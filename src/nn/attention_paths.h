@@ -1,0 +1,15 @@
+// The two ways ops::attention is computed; only ops.cpp and the tests include this.
+#pragma once
+
+#include "nn/ops.h"
+
+namespace isthmus::nn {
+
+// Which keys query `t` of `query_length` sees, as a range; empty when end <= begin.
+KeyRange visible_keys(const AttentionMask& mask, int64_t batch_row, int64_t t, int64_t query_length,
+                      int64_t key_length);
+// The plain composition of ATen calls; differentiable, any float dtype, any device.
+Tensor attention_composed(const Tensor& query, const Tensor& key, const Tensor& value, double scale,
+                          const AttentionMask& mask);
+
+}  // namespace isthmus::nn

@@ -1,0 +1,238 @@
+#include "nn/ops.h"
+
+#include <cmath>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+#include <torch/types.h>
+
+#include "nn/attention_paths.h"
+
+namespace isthmus::nn {
+namespace {
+
+double largest_difference(const Tensor& a, const Tensor& b) {
+  EXPECT_EQ(a.sizes(), b.sizes());
+  if (a.numel() == 0) return 0;
+  return (a.to(torch::kDouble) - b.to(torch::kDouble)).abs().max().item<double>();
+}
+
+// Evaluates `f` on the fused path (float32), on the composed path, and in double; all three must
+// agree.
+void expect_paths_agree(const std::function<Tensor(const std::vector<Tensor>&)>& f,
+                        const std::vector<Tensor>& inputs, double tolerance,
+                        const std::string& what) {
+  torch::NoGradGuard no_grad;
+  const Tensor fused = f(inputs);
+  std::vector<Tensor> wide;
+  for (const Tensor& input : inputs)
+    wide.push_back(input.defined() ? input.to(torch::kDouble) : input);
+  Tensor composed, reference;
+  {
+    ops::ComposedOnly composed_only;
+    composed = f(inputs);
+    reference = f(wide);
+  }
+  EXPECT_EQ(fused.scalar_type(), torch::kFloat) << what;
+  EXPECT_LE(largest_difference(fused, reference), tolerance) << what << ": fused path";
+  EXPECT_LE(largest_difference(composed, reference), tolerance) << what << ": composed path";
+}
+
+Tensor randn(std::vector<int64_t> sizes, uint64_t seed) {
+  torch::manual_seed(seed);
+  return torch::randn(sizes);
+}
+
+TEST(FusedEnabled, OnlyWithoutGradientsAndUnlessSwitchedOff) {
+  EXPECT_FALSE(ops::fused_enabled());
+  torch::NoGradGuard no_grad;
+  EXPECT_TRUE(ops::fused_enabled());
+  {
+    ops::ComposedOnly outer;
+    { ops::ComposedOnly inner; }
+    EXPECT_FALSE(ops::fused_enabled());
+  }
+  EXPECT_TRUE(ops::fused_enabled());
+}
+
+TEST(RowOps, FusedAgreesWithComposed) {
+  for (const int64_t dim : {1, 7, 64, 257, 4096}) {
+    const std::string size = " dim " + std::to_string(dim);
+    const Tensor x = randn({2, 3, dim}, 1) * 2, up = randn({2, 3, dim}, 2),
+                 weight = randn({dim}, 3), bias = randn({dim}, 4);
+    expect_paths_agree([](const auto& t) { return ops::rms_norm(t[0], t[1], 1e-5); }, {x, weight},
+                       1e-5, "rms_norm" + size);
+    expect_paths_agree([](const auto& t) { return ops::layer_norm(t[0], t[1], t[2], 1e-5); },
+                       {x, weight, bias}, 1e-5, "layer_norm" + size);
+    expect_paths_agree([](const auto& t) { return ops::silu_mul(t[0], t[1]); }, {x, up}, 3e-6,
+                       "silu_mul" + size);
+    expect_paths_agree([](const auto& t) { return ops::gelu(t[0]); }, {x}, 2e-6, "gelu" + size);
+    expect_paths_agree([](const auto& t) { return ops::gelu_tanh(t[0]); }, {x}, 2e-6,
+                       "gelu_tanh" + size);
+    expect_paths_agree([](const auto& t) { return ops::quick_gelu(t[0]); }, {x}, 2e-6,
+                       "quick_gelu" + size);
+  }
+}
+
+TEST(RowOps, StridedInputsAndEmptyTensorsAreHandled) {
+  const Tensor x = randn({3, 5, 40}, 1).narrow(2, 3, 31), up = randn({5, 3, 31}, 2).transpose(0, 1);
+  const Tensor columns = randn({31, 4}, 3).t();  // last dimension not dense
+  const Tensor weight = randn({62}, 4).slice(0, 0, 62, 2), bias = randn({31}, 5);
+  expect_paths_agree([](const auto& t) { return ops::rms_norm(t[0], t[1], 1e-6); }, {x, weight},
+                     1e-5, "rms_norm");
+  expect_paths_agree([](const auto& t) { return ops::rms_norm(t[0], t[1], 1e-6); },
+                     {columns, weight}, 1e-5, "rms_norm");
+  expect_paths_agree([](const auto& t) { return ops::layer_norm(t[0], t[1], t[2], 1e-6); },
+                     {x, weight, bias}, 1e-5, "layer_norm");
+  expect_paths_agree([](const auto& t) { return ops::silu_mul(t[0], t[1]); }, {x, up}, 2e-6,
+                     "silu_mul");
+  expect_paths_agree([](const auto& t) { return ops::gelu(t[0]); }, {columns}, 2e-6, "gelu");
+  expect_paths_agree([](const auto& t) { return ops::rms_norm(t[0], t[1], 1e-6); },
+                     {torch::empty({0, 31}), weight}, 0, "no rows");
+}
+
+TEST(Rotary, FusedAgreesWithComposedInBothLayouts) {
+  for (const int64_t head_dim : {2, 8, 18, 64, 128}) {
+    for (const int64_t angle_batch : {1, 2}) {
+      const Tensor x = randn({2, 5, 3, head_dim}, 1);
+      const Tensor strided = randn({2, 5, 3, 2 * head_dim}, 1).narrow(3, head_dim, head_dim);
+      const Tensor angles = randn({angle_batch, 5, head_dim / 2}, 2);
+      for (const RotaryLayout layout : {RotaryLayout::kHalves, RotaryLayout::kPairs}) {
+        const auto f = [&](const auto& t) { return ops::rotary(t[0], t[1], t[2], layout); };
+        expect_paths_agree(f, {x, angles.cos(), angles.sin()}, 2e-6, "rotary");
+        expect_paths_agree(f, {strided, angles.cos(), angles.sin()}, 2e-6, "rotary, strided");
+      }
+    }
+  }
+}
+
+TEST(Rotary, LayoutsTurnTheElementsTheirNamesSay) {
+  const Tensor x = torch::tensor({1.0f, 2.0f, 3.0f, 4.0f}).view({1, 1, 1, 4});
+  const Tensor cos = torch::zeros({1, 1, 2}), sin = torch::ones({1, 1, 2});  // a quarter turn
+  const Tensor halves = ops::rotary(x, cos, sin, RotaryLayout::kHalves);
+  const Tensor pairs = ops::rotary(x, cos, sin, RotaryLayout::kPairs);
+  EXPECT_TRUE(halves.flatten().equal(torch::tensor({-3.0f, -4.0f, 1.0f, 2.0f})));
+  EXPECT_TRUE(pairs.flatten().equal(torch::tensor({-2.0f, 1.0f, -4.0f, 3.0f})));
+}
+
+struct AttentionCase {
+  int64_t batch, heads, kv_heads, query_length, key_length, head_dim;
+  AttentionMask mask;
+  const char* what;
+};
+
+std::vector<AttentionCase> attention_cases() {
+  return {
+      {1, 1, 1, 1, 1, 8, {}, "one of everything"},
+      {2, 3, 3, 5, 7, 16, {}, "small, full"},
+      {1, 2, 2, 130, 130, 64, {true, 0, {}}, "causal prefill"},
+      {1, 2, 1, 100, 300, 40, {true, 0, {}}, "causal continuation"},
+      {2, 4, 2, 33, 65, 24, {true, 0, {{3, 60}, {0, 65}}}, "causal, padded, grouped"},
+      {2, 4, 1, 70, 70, 20, {false, 0, {{10, 70}, {0, 1}}}, "padded, multi-query"},
+      {1, 2, 2, 200, 200, 32, {true, 17, {}}, "sliding window"},
+      {2, 8, 2, 1, 77, 128, {true, 0, {{5, 77}, {0, 77}}}, "decode, padded, grouped"},
+      {1, 8, 8, 1, 1000, 64, {true, 100, {}}, "decode, window"},
+      {1, 32, 4, 1, 641, 64, {true, 0, {}}, "decode, grouped"},
+      {1, 4, 4, 3, 50, 16, {true, 0, {}}, "a few rows"},
+      {2, 2, 2, 9, 9, 16, {true, 0, {{4, 9}, {9, 9}}}, "rows that see nothing"},
+      {1, 2, 2, 1, 9, 16, {true, 0, {{4, 4}}}, "decode that sees nothing"},
+      {1, 2, 2, 6, 4, 16, {true, 0, {}}, "more queries than keys"},
+      {1, 2, 2, 577, 577, 64, {}, "CLIP"},
+      {1, 2, 2, 3, 0, 16, {}, "no keys"},
+      {1, 2, 2, 0, 5, 16, {}, "no queries"},
+  };
+}
+
+TEST(Attention, FusedAgreesWithComposed) {
+  for (const AttentionCase& c : attention_cases()) {
+    const Tensor query = randn({c.batch, c.query_length, c.heads, c.head_dim}, 1);
+    const Tensor key = randn({c.batch, c.kv_heads, c.key_length, c.head_dim}, 2);
+    const Tensor value = randn({c.batch, c.kv_heads, c.key_length, c.head_dim}, 3);
+    const double scale = 1 / std::sqrt(static_cast<double>(c.head_dim));
+    expect_paths_agree(
+        [&](const auto& t) { return ops::attention(t[0], t[1], t[2], scale, c.mask); },
+        {query, key, value}, 3e-6, c.what);
+  }
+}
+
+TEST(Attention, StridedInputsAreHandled) {
+  const Tensor qkv =
+      randn({2, 50, 3, 4, 32}, 1);  // a fused projection: [batch, seq, q | k | v, heads, head_dim]
+  const Tensor cache = randn({2, 4, 90, 32}, 2);  // a cache longer than what is filled
+  const auto f = [](const auto& t) { return ops::attention(t[0], t[1], t[2], 0.2, {true, 0, {}}); };
+  expect_paths_agree(
+      f, {qkv.select(2, 0), qkv.select(2, 1).transpose(1, 2), qkv.select(2, 2).transpose(1, 2)},
+      3e-6, "fused projection");
+  expect_paths_agree(f, {qkv.select(2, 0), cache.narrow(2, 0, 60), cache.narrow(2, 20, 60)}, 3e-6,
+                     "cache");
+  expect_paths_agree(
+      f, {qkv.select(2, 0).narrow(1, 0, 1), cache.narrow(2, 0, 60), cache.narrow(2, 20, 60)}, 3e-6,
+      "cache, decode");
+  const Tensor column_major = randn({2, 4, 32, 60}, 3).transpose(2, 3);  // last dimension not dense
+  expect_paths_agree(f, {qkv.select(2, 0), column_major, column_major}, 3e-6, "column-major");
+}
+
+TEST(Attention, ARowThatSeesNothingIsExactlyZeroAndItsGradientIsFinite) {
+  const AttentionMask mask{true, 0, {{2, 4}}};
+  Tensor query = randn({1, 4, 2, 8}, 1).requires_grad_();
+  Tensor key = randn({1, 2, 4, 8}, 2).requires_grad_(),
+         value = randn({1, 2, 4, 8}, 3).requires_grad_();
+  const Tensor composed = ops::attention(query, key, value, 0.3, mask);
+  EXPECT_TRUE(composed.narrow(1, 0, 2).eq(0).all().item<bool>());
+  composed.sum().backward();
+  for (const Tensor& input : {query, key, value})
+    EXPECT_TRUE(input.grad().isfinite().all().item<bool>());
+  torch::NoGradGuard no_grad;
+  EXPECT_TRUE(
+      ops::attention(query, key, value, 0.3, mask).narrow(1, 0, 2).eq(0).all().item<bool>());
+}
+
+// Central differences of sum(f(x) * probe) in double against autograd.
+void expect_gradients(const std::function<Tensor(const std::vector<Tensor>&)>& f,
+                      std::vector<Tensor> inputs) {
+  for (Tensor& input : inputs) input = input.to(torch::kDouble).requires_grad_();
+  const Tensor y = f(inputs);
+  const Tensor probe = torch::linspace(-1, 1, y.numel(), torch::kDouble).view(y.sizes());
+  (y * probe).sum().backward();
+  torch::NoGradGuard no_grad;
+  for (Tensor& input : inputs) {
+    Tensor flat = input.view(-1);
+    const Tensor gradient = input.grad().reshape(-1);
+    for (int64_t i = 0; i < flat.numel(); ++i) {
+      constexpr double kStep = 1e-5;
+      const double before = flat[i].item<double>();
+      flat[i] = before + kStep;
+      const double above = (f(inputs) * probe).sum().item<double>();
+      flat[i] = before - kStep;
+      const double below = (f(inputs) * probe).sum().item<double>();
+      flat[i] = before;
+      EXPECT_NEAR(gradient[i].item<double>(), (above - below) / (2 * kStep), 1e-8) << i;
+    }
+  }
+}
+
+TEST(Gradients, FlowThroughTheComposedPath) {
+  expect_gradients([](const auto& t) { return ops::rms_norm(t[0], t[1], 1e-5); },
+                   {randn({3, 7}, 1), randn({7}, 2)});
+  expect_gradients([](const auto& t) { return ops::layer_norm(t[0], t[1], t[2], 1e-5); },
+                   {randn({3, 7}, 1), randn({7}, 2), randn({7}, 3)});
+  expect_gradients([](const auto& t) { return ops::silu_mul(t[0], t[1]); },
+                   {randn({3, 4}, 1), randn({3, 4}, 2)});
+  expect_gradients([](const auto& t) { return ops::quick_gelu(t[0]); }, {randn({3, 4}, 1)});
+  expect_gradients([](const auto& t) { return ops::gelu(t[0]); }, {randn({3, 4}, 1)});
+  const Tensor angles = randn({1, 3, 3}, 4);
+  for (const RotaryLayout layout : {RotaryLayout::kHalves, RotaryLayout::kPairs})
+    expect_gradients(
+        [&](const auto& t) { return ops::rotary(t[0], angles.cos(), angles.sin(), layout); },
+        {randn({1, 3, 2, 6}, 1)});
+  expect_gradients(
+      [](const auto& t) {
+        return ops::attention(t[0], t[1], t[2], 0.5, {true, 0, {{1, 4}}});
+      },
+      {randn({1, 3, 4, 2}, 1), randn({1, 2, 4, 2}, 2), randn({1, 2, 4, 2}, 3)});
+}
+
+}  // namespace
+}  // namespace isthmus::nn
