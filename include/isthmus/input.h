@@ -6,12 +6,13 @@
 #include <string>
 #include <vector>
 
+#include "isthmus/export.h"
 #include "isthmus/generation.h"
 
 namespace isthmus {
 
 // A piece of a message. Text never becomes a special or image token by spelling it.
-struct Part {
+struct ISTHMUS_EXPORT Part {
   enum class Type { kText, kImage, kToken };
 
   Type type = Type::kText;
@@ -31,7 +32,7 @@ struct Message {
 };
 
 // Either `messages`, rendered by a conversation template, or `prompt`, taken exactly as given.
-struct Request {
+struct ISTHMUS_EXPORT Request {
   std::vector<Message> messages;
   std::vector<Part> prompt;
   std::string conversation_template;   // empty: the model's own

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "isthmus/export.h"
 #include "isthmus/generation.h"
 #include "isthmus/input.h"
 
@@ -27,7 +28,7 @@ struct LoadOptions {
 };
 
 // Turns text into ids and back. Cheap to copy, safe from any thread.
-class Tokenizer {
+class ISTHMUS_EXPORT Tokenizer {
  public:
   std::vector<int64_t> encode(std::string_view text, bool add_bos = true) const;
   std::string decode(std::span<const int64_t> ids, bool skip_special_tokens = true) const;
@@ -44,7 +45,7 @@ struct Pixels {
 };
 
 // Decodes and preprocesses pictures exactly as the checkpoint's reference code does.
-class ImageProcessor {
+class ISTHMUS_EXPORT ImageProcessor {
  public:
   Pixels operator()(const std::filesystem::path& image) const;
 
@@ -69,7 +70,7 @@ struct Answer {
 using TextCallback = std::function<bool(std::string_view piece)>;
 
 // Immutable weights, shared by copies. One call at a time per object; copies may be used by other threads.
-class Model {
+class ISTHMUS_EXPORT Model {
  public:
   Answer generate(const Request& request, const TextCallback& on_text = {}) const;
   // All requests as one padded batch, greedy or sampled.
@@ -80,7 +81,7 @@ class Model {
 };
 
 // The module tree as print(model) shows it in the reference implementation.
-std::ostream& operator<<(std::ostream& stream, const Model& model);
+ISTHMUS_EXPORT std::ostream& operator<<(std::ostream& stream, const Model& model);
 
 struct Pretrained {
   Tokenizer tokenizer;
@@ -89,9 +90,14 @@ struct Pretrained {
   int64_t context_len;
 };
 
-// Reads a published checkpoint. `model`: a folder, a file, or a repository id in the local Hugging Face cache.
-// `model_base`: the language model under a projector-only or LoRA folder. Throws the errors of isthmus/error.h.
-Pretrained load_pretrained_model(const std::string& model, const std::string& model_base = "",
-                                 const LoadOptions& options = {});
+// Reads a published checkpoint. `model_path`: a folder, a file, or a repository id in the local Hugging Face cache.
+// `model_base`: the language model under a projector-only or LoRA folder. `model_name`: only a hint for the choice
+// of the conversation template; what a folder is gets decided from its files. Throws the errors of isthmus/error.h.
+ISTHMUS_EXPORT Pretrained load_pretrained_model(const std::string& model_path, const std::string& model_base = "",
+                                                const std::string& model_name = "",
+                                                const LoadOptions& options = {});
+
+// "llava-v1.5-7b" of "/models/llava-v1.5-7b/"; the parent is put in front of a "checkpoint-N".
+ISTHMUS_EXPORT std::string get_model_name_from_path(const std::string& model_path);
 
 }  // namespace isthmus

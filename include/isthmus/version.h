@@ -1,9 +1,11 @@
 // Version of the library.
 #pragma once
 
+#include "isthmus/export.h"
+
 namespace isthmus {
 
 // "0.1.0"
-const char* version() noexcept;
+ISTHMUS_EXPORT const char* version() noexcept;
 
 }  // namespace isthmus

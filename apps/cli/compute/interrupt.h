@@ -1,0 +1,16 @@
+// Ctrl-C while an answer is written ends the answer, not the program.
+#pragma once
+
+namespace isthmus::cli {
+
+// Catches SIGINT while alive; a second press falls through to the default action.
+class Interrupt {
+ public:
+  Interrupt();
+  ~Interrupt();
+  Interrupt(const Interrupt&) = delete;
+  Interrupt& operator=(const Interrupt&) = delete;
+  bool pressed() const;
+};
+
+}  // namespace isthmus::cli

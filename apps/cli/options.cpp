@@ -1,0 +1,151 @@
+#include "options.h"
+
+#include <cstdio>
+#include <functional>
+#include <map>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "isthmus/error.h"
+#include "isthmus/version.h"
+
+namespace isthmus::cli {
+namespace {
+
+const char* const kStorage = "as-stored|f32|f16|bf16";
+
+void add_storage(CLI::App& app, LoadOptions& load) {
+  app.add_option_function<std::vector<std::string>>(
+         "--storage",
+         [&load](const std::vector<std::string>& values) {
+           for (const std::string& value : values) {
+             const size_t equals = value.find('=');
+             const std::string part = equals == std::string::npos ? "decoder" : value.substr(0, equals);
+             const std::string storage = equals == std::string::npos ? value : value.substr(equals + 1);
+             if (storage != "as-stored" && storage != "f32" && storage != "f16" && storage != "bf16")
+               throw CLI::ValidationError("--storage", fmt::format("\"{}\" is not one of {}", storage, kStorage));
+             if (part == "decoder") load.decoder_storage = storage;
+             else if (part == "encoder") load.encoder_storage = storage;
+             else if (part == "aligner") load.aligner_storage = storage;
+             else throw CLI::ValidationError("--storage", fmt::format("no part is called \"{}\"", part));
+           }
+         },
+         "Storage of weights: of the decoder, or PART=STORAGE with encoder, aligner, decoder")
+      ->type_name(fmt::format("[PART=]{}", kStorage))
+      ->take_all();
+}
+
+void add_model(CLI::App& app, Options& o) {
+  app.add_option("MODEL", o.model,
+                 "Checkpoint folder or file, or a repository id in the local Hugging Face cache")->required();
+  app.add_option("--base", o.base, "Language model under a projector-only or LoRA folder")->type_name("MODEL");
+  app.add_option("--vision", o.load.vision, "CLIP folder, when the one config.json names is not found")
+      ->type_name("PATH");
+}
+
+void add_compute(CLI::App& app, Options& o) {
+  app.add_option("--threads", o.load.threads, "Threads (default: one per processor)")
+      ->check(CLI::Range(1, 4096))->type_name("N");
+  app.add_option("--device", o.load.device, "cpu")->type_name("DEVICE")->capture_default_str();
+  add_storage(app, o.load);
+  app.add_flag("!--no-merge-lora", o.load.merge_lora, "Keep LoRA as a separate low-rank branch");
+  app.add_flag("--composed", o.load.composed, "Plain tensor operations instead of fused kernels");
+}
+
+void add_generation(CLI::App& app, Options& o) {
+  GenerationConfig& g = o.generate;
+  app.add_option("--max-new-tokens", g.max_new_tokens, "Longest answer in tokens")
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 20))->type_name("N")->capture_default_str();
+  app.add_option("--temperature", g.temperature, "0: greedy")->check(CLI::NonNegativeNumber)->type_name("T")
+      ->capture_default_str();
+  app.add_option("--top-p", g.top_p, "Nucleus sampling")->check(CLI::Range(0.0, 1.0))->type_name("P")
+      ->capture_default_str();
+  app.add_option("--top-k", g.top_k, "0: off")->check(CLI::NonNegativeNumber)->type_name("K")->capture_default_str();
+  app.add_option("--repetition-penalty", g.repetition_penalty, "1: off")->check(CLI::PositiveNumber)->type_name("R")
+      ->capture_default_str();
+  app.add_option("--num-beams", g.num_beams, "Beam search")->check(CLI::Range(1, 256))->type_name("N")
+      ->capture_default_str();
+  app.add_option("--length-penalty", g.length_penalty, "Of beam search")->type_name("L")->capture_default_str();
+  app.add_option("--seed", g.seed, "Of sampling")->type_name("N")->capture_default_str();
+  app.add_option("--stop", g.stop, "String that ends the answer (may be repeated)")->type_name("TEXT");
+}
+
+}  // namespace
+
+bool needs_compute(const std::string& verb) { return verb != "describe" && verb != "models"; }
+
+Parsed parse_command_line(int argc, char** argv) {
+  Parsed parsed;
+  Options& o = parsed.options;
+  CLI::App app("Isthmus: run and inspect multimodal language models", "isthmus");
+  app.set_version_flag("--version", fmt::format("isthmus {}", version()));
+  app.require_subcommand(1);
+  app.add_flag("-v,--verbose", o.verbose, "Say what is being done");
+  app.footer("`isthmus VERB --help` lists the options of a verb. Results go to stdout, all else to stderr.\n"
+             "Exit status: 0 done, 1 a check failed, 2 wrong usage, 3 unusable input, 4 broken model,\n"
+             "5 not supported, 6 out of memory, disk or context, 70 a bug in isthmus.");
+
+  CLI::App* describe = app.add_subcommand("describe", "Show the module tree, sizes, and the path of an image");
+  add_model(*describe, o);
+  describe->add_flag("--json", o.json, "JSON instead of text");
+  describe->add_flag("--summary", o.summary, "Without the module tree");
+  describe->add_option("--image-size", o.image_size, "Shapes for a picture of this size")->type_name("WxH");
+
+  CLI::App* run = app.add_subcommand("run", "Answer a question about pictures, or hold a conversation");
+  add_model(*run, o);
+  run->add_option("--image", o.images, "Picture the question is about (may be repeated)")->type_name("FILE");
+  run->add_option("-p,--prompt", o.prompt, "The question; without it a conversation starts")->type_name("TEXT");
+  run->add_option("--system", o.system, "System message instead of the template's own")->type_name("TEXT");
+  run->add_option("--template", o.conversation_template, "Conversation template")->type_name("NAME");
+  run->add_option("--request", o.request, "Request file (docs/formats.md)")->type_name("FILE");
+  run->add_flag("--json", o.json, "Print text, ids and timings as JSON");
+  add_compute(*run, o);
+  add_generation(*run, o);
+
+  CLI::App* trace = app.add_subcommand("trace", "Write every stage of one answer as npy");
+  add_model(*trace, o);
+  trace->add_option("--request", o.request, "Request file (docs/formats.md)")->type_name("FILE")->required();
+  trace->add_option("--out", o.out, "Folder to write trace.json and the arrays to")->type_name("DIR")->required();
+  trace->add_flag("--hidden", o.hidden, "Also the hidden states of every layer");
+  add_compute(*trace, o);
+
+  CLI::App* verify = app.add_subcommand("verify", "Replay golden cases and name the first stage that differs");
+  verify->add_option("GOLDEN", o.golden, "Folder with expect.json")->required();
+  verify->add_option("--model", o.model, "Model to use instead of the one expect.json names")->type_name("MODEL");
+  verify->add_flag("--json", o.json, "JSON instead of text");
+  add_compute(*verify, o);
+
+  CLI::App* bench = app.add_subcommand("bench", "Measure load, encode, prefill and decode");
+  add_model(*bench, o);
+  bench->add_option("--image", o.images, "Picture to encode (default: a grey one)")->type_name("FILE");
+  bench->add_option("--repetitions", o.repetitions, "Runs; the median is shown")->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  bench->add_option("--prompt-tokens", o.prompt_tokens, "Text tokens beside the image")
+      ->check(CLI::Range(1, 1 << 20))->capture_default_str();
+  bench->add_option("--new-tokens", o.new_tokens, "Tokens to decode")->check(CLI::Range(1, 1 << 20))
+      ->capture_default_str();
+  bench->add_flag("--json", o.json, "JSON instead of a table");
+  add_compute(*bench, o);
+
+  app.add_subcommand("doctor", "Show processor features, chosen kernels, and measured speed")
+      ->add_flag("--json", o.json, "JSON instead of text");
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const int code = error.get_exit_code();
+    app.exit(error);
+    parsed.status = code == 0 ? 0 : UsageError("").exit_code();
+    return parsed;
+  }
+  const CLI::App* verb = app.get_subcommands().front();
+  o.verb = verb->get_name();
+  for (const char* flag : {"--max-new-tokens", "--temperature", "--top-p", "--top-k", "--repetition-penalty",
+                           "--num-beams", "--length-penalty", "--seed", "--stop"})
+    if (const CLI::Option* option = verb->get_option_no_throw(flag)) o.generate_given |= option->count() > 0;
+  parsed.run = true;
+  return parsed;
+}
+
+}  // namespace isthmus::cli

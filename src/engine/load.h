@@ -1,0 +1,17 @@
+// From a folder on disk to an engine.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "engine/engine.h"
+#include "isthmus/model.h"
+
+namespace isthmus::engine {
+
+// `model` and `base` as in load_pretrained_model; `name`: what the reference would call the model, empty: its
+// folder's name.
+std::unique_ptr<Engine> load_engine(const std::string& model, const std::string& base, const std::string& name,
+                                    const LoadOptions& options);
+
+}  // namespace isthmus::engine

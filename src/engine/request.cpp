@@ -1,0 +1,135 @@
+// Reads the request format of docs/formats.md into isthmus::Request.
+#include <algorithm>
+#include <array>
+
+#include <fmt/format.h>
+
+#include "base/atomic_file.h"
+#include "base/base64.h"
+#include "base/json_view.h"
+#include "generation/generation_config.h"
+#include "isthmus/error.h"
+#include "isthmus/input.h"
+
+namespace isthmus {
+namespace {
+
+constexpr size_t kLongestRequest = size_t{256} << 20;  // media may be inside, as base64
+
+void allow_only(const JsonView& json, std::initializer_list<std::string_view> keys) {
+  for (const auto& [key, value] : json.members())
+    if (std::find(keys.begin(), keys.end(), key) == keys.end())
+      value.fail(fmt::format("unknown field; known here are {}", fmt::join(keys, ", ")));
+}
+
+std::vector<std::byte> read_data(const JsonView& part) {
+  std::string text = part.string("data");
+  std::string_view payload = text;
+  if (payload.starts_with("data:")) {
+    const size_t comma = payload.find(',');
+    if (comma == std::string_view::npos || !payload.substr(0, comma).ends_with(";base64"))
+      part.at("data").fail("a data URI must be base64");
+    payload.remove_prefix(comma + 1);
+  }
+  auto bytes = decode_base64(payload);
+  if (!bytes) part.at("data").fail("is not base64");
+  return std::move(*bytes);
+}
+
+Part parse_image(const JsonView& json, const std::filesystem::path& folder) {
+  allow_only(json, {"type", "path", "data"});
+  json.require(json.contains("path") != json.contains("data"), "path", "give either path or data");
+  if (json.contains("data")) return Part::of_image_data(read_data(json));
+  const std::filesystem::path path = json.string("path");
+  return Part::of_image(path.is_absolute() ? path : folder / path);
+}
+
+Part parse_part(const JsonView& json, const std::filesystem::path& folder, bool literal) {
+  const std::string type = json.string("type");
+  if (type == "text") {
+    allow_only(json, {"type", "text"});
+    return Part::of_text(json.string("text"));
+  }
+  if (type == "image") return parse_image(json, folder);
+  if (type == "token") {
+    json.require(literal, "type", "a special token may stand only in \"prompt\", never in a message");
+    allow_only(json, {"type", "text"});
+    Part part;
+    part.type = Part::Type::kToken;
+    part.text = json.string("text");
+    return part;
+  }
+  constexpr std::array others{"video", "audio", "points", "depth", "normal", "imu", "fmri"};
+  if (std::find(others.begin(), others.end(), type) != others.end())
+    throw UnsupportedError(fmt::format("{}: this model takes text and images, not {}", json.where(), type));
+  json.at("type").fail(fmt::format("\"{}\" is none of text, image, token", type));
+}
+
+std::vector<Part> parse_parts(const JsonView& json, const std::filesystem::path& folder, bool literal) {
+  if (json.is_string()) return {Part::of_text(json.as_string())};
+  std::vector<Part> parts;
+  for (const JsonView& part : json.elements()) parts.push_back(parse_part(part, folder, literal));
+  return parts;
+}
+
+Request parse_request(const JsonView& json, const std::filesystem::path& folder) {
+  allow_only(json, {"messages", "prompt", "template", "generate"});
+  json.require(json.contains("messages") != json.contains("prompt"), "messages",
+               "a request has either messages or prompt");
+  Request request;
+  if (const auto prompt = json.find("prompt")) {
+    request.prompt = parse_parts(*prompt, folder, true);
+    json.require(!json.contains("template"), "template", "has no meaning beside a literal prompt");
+    json.require(!request.prompt.empty(), "prompt", "is empty");
+  } else {
+    for (const JsonView& message : json.at("messages").elements()) {
+      allow_only(message, {"role", "content"});
+      const std::string role = message.string("role");
+      message.require(role == "system" || role == "user" || role == "assistant", "role",
+                      fmt::format("\"{}\" is none of system, user, assistant", role));
+      request.messages.push_back({role, parse_parts(message.at("content"), folder, false)});
+    }
+    json.require(!request.messages.empty(), "messages", "is empty");
+    request.conversation_template = json.string("template", "");
+  }
+  if (const auto generate = json.find("generate"))
+    request.generate = generation::parse_generation_config(*generate);
+  return request;
+}
+
+}  // namespace
+
+Part Part::of_text(std::string text) {
+  Part part;
+  part.text = std::move(text);
+  return part;
+}
+
+Part Part::of_image(std::filesystem::path path) {
+  Part part;
+  part.type = Type::kImage;
+  part.path = std::move(path);
+  return part;
+}
+
+Part Part::of_image_data(std::vector<std::byte> bytes) {
+  Part part;
+  part.type = Type::kImage;
+  part.data = std::move(bytes);
+  return part;
+}
+
+Request Request::parse(const std::string& json, const std::string& source,
+                       const std::filesystem::path& folder) {
+  try {
+    return parse_request(JsonView::parse(json, source), folder);
+  } catch (const ModelError& error) {  // JsonView speaks of models; here the fault is in a request
+    throw UsageError(error.what());
+  }
+}
+
+Request Request::load(const std::filesystem::path& file) {
+  return parse(read_file(file, kLongestRequest), file.string(), file.parent_path());
+}
+
+}  // namespace isthmus
