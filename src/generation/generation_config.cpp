@@ -1,0 +1,111 @@
+#include "generation/generation_config.h"
+
+#include <array>
+#include <cmath>
+#include <string_view>
+
+#include <fmt/format.h>
+
+#include "isthmus/error.h"
+
+namespace isthmus::generation {
+
+namespace {
+
+constexpr int64_t kMaxNewTokens = int64_t{1} << 31;
+constexpr int64_t kMaxBeams = 256;
+constexpr int64_t kMaxTokenId = int64_t{1} << 31;
+
+void require(bool condition, std::string_view field, const std::string& what) {
+  if (!condition) throw UsageError(fmt::format("{}: {}", field, what));
+}
+
+void require_finite(double value, std::string_view field) {
+  require(std::isfinite(value), field, fmt::format("expected a finite number, found {}", value));
+}
+
+void read_field(const std::string& key, const JsonView& value, GenerationConfig& config) {
+  if (key == "max_new_tokens") {
+    config.max_new_tokens = value.as_integer();
+  } else if (key == "min_new_tokens") {
+    config.min_new_tokens = value.as_integer();
+  } else if (key == "temperature") {
+    config.temperature = value.as_number();
+  } else if (key == "top_p") {
+    config.top_p = value.as_number();
+  } else if (key == "top_k") {
+    config.top_k = value.as_integer();
+  } else if (key == "repetition_penalty") {
+    config.repetition_penalty = value.as_number();
+  } else if (key == "num_beams") {
+    config.num_beams = value.as_integer();
+  } else if (key == "length_penalty") {
+    config.length_penalty = value.as_number();
+  } else if (key == "early_stopping") {
+    config.early_stopping = value.as_boolean();
+  } else if (key == "seed") {
+    const int64_t seed = value.as_integer();
+    if (seed < 0) value.fail(fmt::format("expected a seed of at least 0, found {}", seed));
+    config.seed = static_cast<uint64_t>(seed);
+  } else if (key == "stop") {
+    if (value.is_string()) {
+      config.stop.push_back(value.as_string());
+    } else {
+      for (const JsonView& text : value.elements()) config.stop.push_back(text.as_string());
+    }
+  } else if (key == "stop_ids") {
+    for (const JsonView& id : value.elements()) config.stop_ids.push_back(id.as_integer());
+  } else if (key == "quirks") {
+    for (const auto& [name, on] : value.members()) config.quirks[name] = on.as_boolean();
+  } else {
+    value.fail(
+        "unknown field; known are max_new_tokens, min_new_tokens, temperature, top_p, top_k, "
+        "repetition_penalty, num_beams, length_penalty, early_stopping, seed, stop, stop_ids, "
+        "quirks");
+  }
+}
+
+}  // namespace
+
+void check_generation_config(const GenerationConfig& c) {
+  require(c.max_new_tokens >= 1 && c.max_new_tokens <= kMaxNewTokens, "max_new_tokens",
+          fmt::format("expected 1 to {}, found {}", kMaxNewTokens, c.max_new_tokens));
+  require(c.min_new_tokens >= 0 && c.min_new_tokens <= c.max_new_tokens, "min_new_tokens",
+          fmt::format("expected 0 to max_new_tokens ({}), found {}", c.max_new_tokens,
+                      c.min_new_tokens));
+  require_finite(c.temperature, "temperature");
+  require(c.temperature >= 0, "temperature",
+          fmt::format("expected 0 (greedy) or more, found {}", c.temperature));
+  require(c.top_p >= 0 && c.top_p <= 1, "top_p", fmt::format("expected 0 to 1, found {}", c.top_p));
+  require(c.top_k >= 0, "top_k", fmt::format("expected 0 (off) or more, found {}", c.top_k));
+  require_finite(c.repetition_penalty, "repetition_penalty");
+  require(c.repetition_penalty > 0, "repetition_penalty",
+          fmt::format("expected a number above 0, found {}", c.repetition_penalty));
+  require(c.num_beams >= 1 && c.num_beams <= kMaxBeams, "num_beams",
+          fmt::format("expected 1 to {}, found {}", kMaxBeams, c.num_beams));
+  require_finite(c.length_penalty, "length_penalty");
+  require(c.num_beams == 1 || c.temperature == 0, "num_beams",
+          fmt::format("{} beams cannot be combined with sampling (temperature {})", c.num_beams,
+                      c.temperature));
+  for (const std::string& text : c.stop) require(!text.empty(), "stop", "a stop string is empty");
+  for (const int64_t id : c.stop_ids)
+    require(id >= 0 && id < kMaxTokenId, "stop_ids", fmt::format("{} is not a token id", id));
+}
+
+GenerationConfig parse_generation_config(const JsonView& json) {
+  GenerationConfig config;
+  // The views complain about a file; here the file is the user's request.
+  try {
+    for (const auto& [key, value] : json.members()) read_field(key, value, config);
+  } catch (const ModelError& error) {
+    throw UsageError(error.what());
+  }
+  try {
+    check_generation_config(config);
+  } catch (const UsageError& error) {
+    throw UsageError(fmt::format("{}.{}", json.where(), error.what()));
+  }
+  return config;
+}
+
+}  // namespace isthmus::generation

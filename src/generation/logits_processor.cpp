@@ -1,0 +1,109 @@
+#include "generation/logits_processor.h"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <numeric>
+
+#include <fmt/format.h>
+
+#include "isthmus/error.h"
+
+namespace isthmus::generation {
+
+namespace {
+
+constexpr float kForbidden = -std::numeric_limits<float>::infinity();
+
+bool is_id(int64_t id, std::span<const float> logits) {
+  return id >= 0 && static_cast<size_t>(id) < logits.size();
+}
+
+}  // namespace
+
+void penalize_repetition(std::span<float> logits, std::span<const int64_t> seen, double penalty) {
+  std::vector<int64_t> distinct(seen.begin(), seen.end());
+  std::ranges::sort(distinct);
+  const auto repeated = std::ranges::unique(distinct);
+  distinct.erase(repeated.begin(), repeated.end());
+  const auto factor = static_cast<float>(penalty);
+  for (const int64_t id : distinct) {
+    if (!is_id(id, logits)) continue;
+    float& logit = logits[static_cast<size_t>(id)];
+    logit = logit < 0 ? logit * factor : logit / factor;
+  }
+}
+
+void forbid(std::span<float> logits, std::span<const int64_t> ids) {
+  for (const int64_t id : ids)
+    if (is_id(id, logits)) logits[static_cast<size_t>(id)] = kForbidden;
+}
+
+void apply_temperature(std::span<float> logits, double temperature) {
+  const auto divisor = static_cast<float>(temperature);
+  for (float& logit : logits) logit /= divisor;
+}
+
+void keep_top_k(std::span<float> logits, int64_t k) {
+  if (k < 1 || static_cast<size_t>(k) >= logits.size()) return;
+  std::vector<float> sorted(logits.begin(), logits.end());
+  const auto kth = sorted.begin() + (k - 1);
+  std::nth_element(sorted.begin(), kth, sorted.end(), std::greater<float>());
+  for (float& logit : logits)
+    if (logit < *kth) logit = kForbidden;
+}
+
+void keep_top_p(std::span<float> logits, double p) {
+  if (p >= 1) return;
+  // Forbidden tokens have probability 0 and would be removed first anyway.
+  std::vector<size_t> ascending;
+  for (size_t id = 0; id < logits.size(); ++id)
+    if (logits[id] != kForbidden) ascending.push_back(id);
+  if (ascending.empty()) return;
+  std::ranges::stable_sort(ascending, {}, [&](size_t id) { return logits[id]; });
+
+  const double largest = logits[ascending.back()];
+  std::vector<double> weights(ascending.size());
+  std::ranges::transform(ascending, weights.begin(),
+                         [&](size_t id) { return std::exp(logits[id] - largest); });
+  const double total = std::accumulate(weights.begin(), weights.end(), 0.0);
+  // The reference compares single-precision sums of single-precision probabilities.
+  const auto threshold = static_cast<float>(1 - p);
+  double running = 0;
+  for (size_t i = 0; i + 1 < ascending.size(); ++i) {
+    running += static_cast<float>(weights[i] / total);
+    if (static_cast<float>(running) > threshold) break;
+    logits[ascending[i]] = kForbidden;
+  }
+}
+
+void check_logits(std::span<const float> logits) {
+  bool any_left = false;
+  for (size_t id = 0; id < logits.size(); ++id) {
+    if (std::isnan(logits[id]) || logits[id] == std::numeric_limits<float>::infinity())
+      throw ModelError(
+          fmt::format("the model's logit for token {} is {}: the weights are broken or overflow in "
+                      "this storage",
+                      id, logits[id]));
+    any_left = any_left || logits[id] != kForbidden;
+  }
+  if (!any_left) throw ModelError("no token is left to choose: every logit is -infinity");
+}
+
+LogitsProcessors::LogitsProcessors(const GenerationConfig& config, std::span<const int64_t> end_ids)
+    : config_(config), end_ids_(end_ids.begin(), end_ids.end()) {}
+
+void LogitsProcessors::apply(std::span<float> logits, std::span<const int64_t> seen,
+                             int64_t num_new_tokens) const {
+  check_logits(logits);
+  if (config_.repetition_penalty != 1)
+    penalize_repetition(logits, seen, config_.repetition_penalty);
+  if (num_new_tokens < config_.min_new_tokens) forbid(logits, end_ids_);
+  if (config_.temperature == 0) return;
+  if (config_.temperature != 1) apply_temperature(logits, config_.temperature);
+  if (config_.top_k > 0) keep_top_k(logits, config_.top_k);
+  if (config_.top_p < 1) keep_top_p(logits, config_.top_p);
+}
+
+}  // namespace isthmus::generation
