@@ -1,0 +1,22 @@
+#include "layout/config_checks.h"
+
+#include <fmt/format.h>
+
+namespace isthmus::layout {
+
+int64_t bounded(const JsonView& json, std::string_view key, int64_t limit,
+                std::optional<int64_t> fallback) {
+  const int64_t value = fallback ? json.positive(key, *fallback) : json.positive(key);
+  json.require(value <= limit, key,
+               fmt::format("expected at most {}, found {}: no such model exists", limit, value));
+  return value;
+}
+
+std::string key_path(const JsonView& json, std::string_view key) {
+  // JsonView prints "file" for the root and "file: a.b" below it.
+  const std::string where = json.where();
+  const bool is_root = where.find(": ") == std::string::npos;
+  return fmt::format("{}{}{}", where, is_root ? ": " : ".", key);
+}
+
+}  // namespace isthmus::layout

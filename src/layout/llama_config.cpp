@@ -1,0 +1,127 @@
+#include "layout/llama_config.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "isthmus/error.h"
+#include "layout/clip_vision_config.h"
+#include "layout/config_checks.h"
+
+namespace isthmus::layout {
+
+namespace {
+
+enum class Kind { kLlama, kMistral };
+
+Kind decoder_kind(const JsonView& json) {
+  const std::string model_type = json.string("model_type", "llama");
+  // "llava" is what the first LLaVA checkpoints wrote before there was a llava_llama.
+  for (const char* name : {"llama", "llava_llama", "llava"})
+    if (model_type == name) return Kind::kLlama;
+  for (const char* name : {"mistral", "llava_mistral"})
+    if (model_type == name) return Kind::kMistral;
+  throw UnsupportedError(fmt::format(
+      "{}: the language model is of type \"{}\"; LLaMA and Mistral decoders are supported",
+      key_path(json, "model_type"), model_type));
+}
+
+// A number the file may give as 2 or 2.0.
+double above_zero(const JsonView& json, std::string_view key, double fallback) {
+  const double value = json.number(key, fallback);
+  json.require(value > 0, key, fmt::format("expected a number above 0, found {}", value));
+  return value;
+}
+
+void parse_rope(const JsonView& json, LlamaConfig& c) {
+  c.rope_layout = RopeLayout::kHalves;
+  c.rope_theta = above_zero(json, "rope_theta", 10000.0);  // LLaMA 1 and 2
+  c.rope_scaling = RopeScaling::kNone;
+  c.rope_factor = 1;
+  // transformers 5 moved theta and scaling together into `rope_parameters`.
+  auto scaling = json.find("rope_scaling");
+  if (!scaling) scaling = json.find("rope_parameters");
+  if (!scaling) return;
+  if (!scaling->is_object()) scaling->fail("expected an object with \"type\" and \"factor\"");
+  c.rope_theta = above_zero(*scaling, "rope_theta", c.rope_theta);
+  const std::string_view type_key = scaling->contains("rope_type") ? "rope_type" : "type";
+  const std::string type = scaling->string(type_key);
+  if (type == "default") return;
+  if (type == "linear") {
+    c.rope_scaling = RopeScaling::kLinear;
+  } else if (type == "dynamic") {
+    c.rope_scaling = RopeScaling::kDynamic;
+  } else {
+    throw UnsupportedError(
+        fmt::format("{}: rope type \"{}\" is not supported (linear and dynamic are)",
+                    key_path(*scaling, type_key), type));
+  }
+  c.rope_factor = scaling->number("factor");
+  scaling->require(c.rope_factor >= 1, "factor",
+                   fmt::format("expected a number of at least 1, found {}", c.rope_factor));
+}
+
+// Mistral looks back over 4096 keys when the file says nothing and over all when it says null,
+// which is why absent and null differ here and nowhere else.
+int64_t parse_sliding_window(const JsonView& json, Kind kind) {
+  constexpr int64_t kMistralDefault = 4096;
+  if (kind != Kind::kMistral) return 0;
+  if (!json.raw().contains("sliding_window")) return kMistralDefault;
+  return json.contains("sliding_window") ? bounded(json, "sliding_window", kMaxPositions) : 0;
+}
+
+}  // namespace
+
+LlamaConfig LlamaConfig::parse(const JsonView& json) {
+  const Kind kind = decoder_kind(json);
+  const bool mistral = kind == Kind::kMistral;
+
+  // Defaults of Hugging Face's LlamaConfig and MistralConfig: a text_config lists only what
+  // differs.
+  LlamaConfig c{};
+  c.hidden_size = bounded(json, "hidden_size", kMaxWidth, 4096);
+  c.intermediate_size = bounded(json, "intermediate_size", kMaxWidth, mistral ? 14336 : 11008);
+  c.num_hidden_layers = bounded(json, "num_hidden_layers", kMaxLayers, 32);
+  c.num_attention_heads = bounded(json, "num_attention_heads", kMaxHeads, 32);
+  // Files older than grouped-query attention leave the key out: every head has its own keys and
+  // values.
+  const bool mistral_default = mistral && !json.raw().contains("num_key_value_heads");
+  c.num_key_value_heads =
+      bounded(json, "num_key_value_heads", kMaxHeads, mistral_default ? 8 : c.num_attention_heads);
+  c.vocab_size = bounded(json, "vocab_size", kMaxVocabulary, 32000);
+  c.max_position_embeddings =
+      bounded(json, "max_position_embeddings", kMaxPositions, mistral ? 32 * 4096 : 2048);
+  c.rms_norm_eps = above_zero(json, "rms_norm_eps", 1e-6);
+  c.sliding_window = parse_sliding_window(json, kind);
+  c.tie_word_embeddings = json.boolean("tie_word_embeddings", false);
+  c.attention_bias = json.boolean("attention_bias", false);
+  parse_rope(json, c);
+
+  if (json.contains("head_dim")) {
+    c.head_dim = bounded(json, "head_dim", kMaxWidth);
+  } else {
+    json.require(c.hidden_size % c.num_attention_heads == 0, "hidden_size",
+                 fmt::format("{} is not a multiple of num_attention_heads ({})", c.hidden_size,
+                             c.num_attention_heads));
+    c.head_dim = c.hidden_size / c.num_attention_heads;
+  }
+  json.require(
+      c.head_dim % 2 == 0, "num_attention_heads",
+      fmt::format("heads of {} values cannot be rotated: the width must be even", c.head_dim));
+  json.require(c.num_attention_heads * c.head_dim <= kMaxWidth, "num_attention_heads",
+               fmt::format("{} heads of {} values: no such model exists", c.num_attention_heads,
+                           c.head_dim));
+  json.require(c.num_attention_heads % c.num_key_value_heads == 0, "num_key_value_heads",
+               fmt::format("{} does not divide num_attention_heads ({})", c.num_key_value_heads,
+                           c.num_attention_heads));
+  json.require(c.rms_norm_eps < 1, "rms_norm_eps",
+               fmt::format("expected a number in (0, 1), found {}", c.rms_norm_eps));
+  if (parse_activation(json, "hidden_act", "silu") != Activation::kSilu)
+    throw UnsupportedError(fmt::format("{}: LLaMA decoders with \"{}\" are not supported (silu is)",
+                                       key_path(json, "hidden_act"), json.string("hidden_act")));
+  if (json.boolean("mlp_bias", false))
+    throw UnsupportedError(fmt::format("{}: a bias in the feed-forward layers is not supported",
+                                       key_path(json, "mlp_bias")));
+  return c;
+}
+
+}  // namespace isthmus::layout

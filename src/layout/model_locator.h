@@ -1,0 +1,36 @@
+// Finds models and vision towers on disk: by path, below search roots, in the local Hugging Face
+// cache.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace isthmus::layout {
+
+// Where to look. Nothing is ever downloaded.
+struct ModelLocator {
+  std::vector<std::filesystem::path> roots;  // ISTHMUS_MODELS, separated by ':'
+  std::filesystem::path hub_cache;           // "" when there is no home folder
+
+  // hub_cache is the first that is set of HF_HUB_CACHE, HUGGINGFACE_HUB_CACHE, HF_HOME/hub,
+  // XDG_CACHE_HOME/huggingface/hub, HOME/.cache/huggingface/hub, as huggingface_hub decides.
+  static ModelLocator from_environment();
+
+  // MODEL of the command line: an existing folder or file; else a name below a root; else a
+  // repository id
+  // ("liuhaotian/llava-v1.5-7b") in the cache. Throws ModelError listing every place looked at.
+  std::filesystem::path find_model(const std::string& model) const;
+
+  // The vision tower that a config names ("openai/clip-vit-large-patch14-336"): `chosen` when
+  // given; an absolute path that exists; else, by its full name and then by its last component,
+  // inside the model's folder, beside it, one level further up, below the roots; else in the cache.
+  // A relative name never leaves those places: only what follows its last ".." is looked for.
+  // Throws ModelError listing every place looked at.
+  std::filesystem::path find_vision_tower(const std::string& name,
+                                          const std::filesystem::path& model_folder,
+                                          const std::filesystem::path& chosen = {}) const;
+};
+
+}  // namespace isthmus::layout
