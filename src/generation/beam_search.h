@@ -36,7 +36,9 @@ struct BeamChoice {
 };
 
 struct BeamResult {
-  std::vector<int64_t> tokens;  // new tokens, the end token included
+  // New tokens, the end token included: the one that was chosen, where transformers always writes
+  // its first.
+  std::vector<int64_t> tokens;
   double score;
   bool ended;  // by an end token, not by max_new_tokens
 };
