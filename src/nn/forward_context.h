@@ -1,4 +1,5 @@
-// Everything one forward call needs besides weights and inputs. Made per call; owns nothing that outlives it.
+// Everything one forward call needs besides weights and inputs. Made per call; owns nothing that
+// outlives it.
 #pragma once
 
 #include <functional>
@@ -8,6 +9,7 @@
 #include <torch/types.h>
 
 #include "nn/ops.h"
+#include "nn/rotary.h"
 
 namespace isthmus::nn {
 
@@ -18,7 +20,8 @@ struct ForwardContext;
 class BlockHook {
  public:
   virtual ~BlockHook() = default;
-  virtual Tensor before_block(int64_t layer, const Tensor& hidden, const ForwardContext& context) = 0;
+  virtual Tensor before_block(int64_t layer, const Tensor& hidden,
+                              const ForwardContext& context) = 0;
 };
 
 // Sees intermediate values by canonical name; asks first, so that nothing is computed for nobody.
@@ -30,11 +33,13 @@ class Probe {
 };
 
 struct ForwardContext {
-  Tensor positions;                  // [batch, seq] int64: rotary positions of the rows of this call
+  Tensor positions;  // [batch or 1, seq] int64, rotary positions of the rows of this call;
+                     // undefined: they follow what the cache holds
   std::vector<KeyRange> key_ranges;  // real keys per batch row over cache + this call; empty: all
   KvCache* cache = nullptr;          // null: no cache (training, single pass)
   BlockHook* hook = nullptr;
   Probe* probe = nullptr;
+  RotaryAngles rotary;  // of the positions; the decoder fills it in once per call
 };
 
 }  // namespace isthmus::nn

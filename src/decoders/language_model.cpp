@@ -1,0 +1,41 @@
+#include "decoders/language_model.h"
+
+#include <string>
+
+#include "base/check.h"
+
+namespace isthmus::decoders {
+namespace {
+
+void show(const nn::ForwardContext& context, int64_t layer, const Tensor& hidden) {
+  if (context.probe == nullptr) return;
+  const std::string name = "decoder.hidden." + std::to_string(layer);
+  if (context.probe->wants(name)) context.probe->see(name, hidden);
+}
+
+}  // namespace
+
+Tensor LanguageModel::forward(const Tensor& embeddings, const nn::ForwardContext& context) {
+  ISTHMUS_CHECK(embeddings.dim() == 3 && embeddings.size(2) == hidden_size(),
+                "embeddings must be [batch, seq, hidden_size]");
+  const int64_t seq = embeddings.size(1), layers = cache_geometry().num_hidden_layers;
+  nn::ForwardContext call = context;
+  if (!call.positions.defined()) {
+    const int64_t first = call.cache != nullptr ? call.cache->length() : 0;
+    call.positions = torch::arange(first, first + seq, torch::kLong).unsqueeze(0);
+  }
+  ISTHMUS_CHECK(call.positions.dim() == 2 && call.positions.size(1) == seq, "one position per row");
+
+  Tensor hidden = enter(embeddings, call);
+  for (int64_t layer = 0; layer < layers; ++layer) {
+    show(call, layer, hidden);
+    if (call.hook != nullptr) hidden = call.hook->before_block(layer, hidden, call);
+    hidden = block(layer, hidden, call);
+  }
+  hidden = leave(hidden);
+  show(call, layers, hidden);
+  if (call.cache != nullptr) call.cache->advance(seq);
+  return hidden;
+}
+
+}  // namespace isthmus::decoders

@@ -1,0 +1,38 @@
+// Feed-forward blocks.
+#pragma once
+
+#include <torch/nn/module.h>
+
+#include "layout/clip_vision_config.h"
+#include "nn/linear.h"
+
+namespace isthmus::nn {
+
+// The activation of a two-layer feed-forward.
+Tensor activate(const Tensor& x, layout::Activation activation);
+
+// Feed-forward of LLaMA: down(silu(gate(x)) ⊙ up(x)).            Shazeer 2020 (GLU variants),
+// FFN_SwiGLU
+class GatedMlpImpl : public torch::nn::Module {
+ public:
+  GatedMlpImpl(int64_t hidden_size, int64_t intermediate_size);
+  Tensor forward(const Tensor& x);  // [batch, seq, hidden_size] -> same
+
+ private:
+  Linear gate_proj_, up_proj_, down_proj_;
+};
+TORCH_MODULE(GatedMlp);
+
+// Feed-forward of CLIP: fc2(activation(fc1(x))).
+class MlpImpl : public torch::nn::Module {
+ public:
+  MlpImpl(int64_t hidden_size, int64_t intermediate_size, layout::Activation activation);
+  Tensor forward(const Tensor& x);  // [batch, seq, hidden_size] -> same
+
+ private:
+  layout::Activation activation_;
+  Linear fc1_, fc2_;
+};
+TORCH_MODULE(Mlp);
+
+}  // namespace isthmus::nn

@@ -1,0 +1,46 @@
+// Multi-head self-attention of decoders (causal, rotary, grouped, cached) and of vision encoders.
+#pragma once
+
+#include <string>
+
+#include <torch/nn/module.h>
+
+#include "nn/forward_context.h"
+#include "nn/linear.h"
+#include "nn/ops.h"
+
+namespace isthmus::nn {
+
+struct SelfAttentionOptions {
+  int64_t hidden_size, num_attention_heads, num_key_value_heads, head_dim;
+  bool bias = false;
+  bool causal = true;
+  int64_t sliding_window = 0;  // causal only; as AttentionMask::window
+  RotaryLayout rotary_layout = RotaryLayout::kHalves;
+  std::string output_name = "o_proj";  // "out_proj" in CLIP
+  int64_t layer = 0;                   // place in the KV cache
+  std::string probe_name = {};         // of the attention weights [batch, heads, queries, keys]
+};
+
+// out(softmax(q kᵀ / sqrt(head_dim)) v), heads side by side                          Vaswani et al.
+// 2017, eq. 1 Keys and values are shared by num_attention_heads / num_key_value_heads query heads.
+// Rotates queries and keys when the context carries angles; reads and extends its cache when it has
+// one.
+class SelfAttentionImpl : public torch::nn::Module {
+ public:
+  explicit SelfAttentionImpl(const SelfAttentionOptions& options);
+  Tensor forward(const Tensor& x,
+                 const ForwardContext& context);  // [batch, seq, hidden_size] -> same
+
+ private:
+  SelfAttentionOptions options_;
+  Linear q_proj_, k_proj_, v_proj_, out_proj_;
+};
+TORCH_MODULE(SelfAttention);
+
+// softmax(scale · q kᵀ) over the keys the mask lets through; rows that see nothing are zero. Shapes
+// as ops::attention. -> [batch, heads, queries, keys]
+Tensor attention_weights(const Tensor& query, const Tensor& key, double scale,
+                         const AttentionMask& mask);
+
+}  // namespace isthmus::nn

@@ -1,0 +1,205 @@
+#include "weights/bind.h"
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <set>
+#include <unordered_map>
+
+#include "base/check.h"
+#include "isthmus/error.h"
+#include "nn/dense_matrix.h"
+#include "nn/slots.h"
+
+namespace isthmus::weights {
+namespace {
+
+using formats::RawTensor;
+using torch::Tensor;
+
+constexpr size_t kShownProblems = 10;
+
+torch::ScalarType scalar_type_of(DType dtype) {
+  switch (dtype) {
+    case DType::kF64: return torch::kDouble;
+    case DType::kF32: return torch::kFloat;
+    case DType::kF16: return torch::kHalf;
+    case DType::kBF16: return torch::kBFloat16;
+    default: break;
+  }
+  fail_check("dtype is a floating-point type", __FILE__, __LINE__, std::string(name_of(dtype)));
+}
+
+// A copy of the tensor's own, in its stored type.
+Tensor copy_of(const RawTensor& raw) {
+  Tensor out = torch::empty(raw.shape, scalar_type_of(raw.dtype));
+  auto* to = static_cast<std::byte*>(out.data_ptr());
+  formats::for_each_contiguous_piece(raw, [&to](std::span<const std::byte> piece) {
+    to = std::copy(piece.begin(), piece.end(), to);
+  });
+  return out;
+}
+
+// The tensor read in place as rows; false when its layout does not allow that.
+bool view_as_rows(const RawTensor& raw, nn::StoredMatrix& out) {
+  int64_t cols = 1;
+  for (size_t d = raw.shape.size(); d-- > 1;) {
+    if (raw.shape[d] != 1 && raw.strides[d] != cols) return false;
+    cols *= raw.shape[d];
+  }
+  const int64_t rows = raw.shape[0], stride = rows == 1 ? cols : raw.strides[0];
+  if (stride < cols) return false;
+  out = {raw.dtype, raw.bytes.data(), rows, cols, stride};
+  return true;
+}
+
+std::shared_ptr<const nn::WeightMatrix> make_matrix(const RawTensor& raw, DType held,
+                                                    nn::Arithmetic arithmetic, bool& mapped) {
+  nn::StoredMatrix rows;
+  mapped = held == raw.dtype && view_as_rows(raw, rows);
+  if (mapped) return std::make_shared<nn::DenseMatrix>(rows, raw.owner, arithmetic);
+  const Tensor values = copy_of(raw).to(scalar_type_of(held)).reshape({raw.shape[0], -1});
+  return std::make_shared<nn::DenseMatrix>(values, arithmetic);
+}
+
+// " (hidden_size 5120, vocab_size 32000)": the config's names for the dimensions that differ.
+std::string explain(const Shape& found, const Shape& expected, const BindOptions& options) {
+  std::set<int64_t> wrong;
+  for (size_t d = 0; d < expected.size(); ++d) {
+    if (found.size() != expected.size() || found[d] != expected[d]) wrong.insert(expected[d]);
+  }
+  std::string names;
+  for (const auto& [name, size] : options.dimensions) {
+    if (wrong.contains(size))
+      names += (names.empty() ? "" : ", ") + name + " " + std::to_string(size);
+  }
+  return names.empty() ? names : " (" + names + ")";
+}
+
+std::string where(const RawTensor& raw) { return raw.file + ": " + raw.name; }
+
+std::string file_list(const formats::Checkpoint& checkpoint) {
+  std::string out;
+  for (const auto& file : checkpoint.files()) {
+    if (!out.empty()) out += ", ";
+    out += file.filename().string();
+  }
+  return out;
+}
+
+// "pytorch_model.bin: lm_head.weight": under which name, in which files a missing slot was looked
+// for.
+std::string looked_for(const std::string& slot, std::span<const WeightSource> sources) {
+  for (size_t i = sources.size(); i-- > 0;) {
+    if (const auto name = sources[i].names.to_file(slot))
+      return file_list(sources[i].checkpoint) + ": " + *name;
+  }
+  return slot;
+}
+
+class Binder {
+ public:
+  Binder(std::span<const WeightSource> sources, const BindOptions& options)
+      : sources_(sources), options_(options) {}
+
+  BindReport run(torch::nn::Module& root) {
+    const std::vector<nn::Slot> slots = nn::slots_of(root);
+    for (const nn::Slot& slot : slots) known_.insert(slot.name);
+    for (const WeightSource& source : sources_) collect(source);
+    for (const nn::Slot& slot : slots) check(slot);
+    if (!problems_.empty()) throw_collected(problems_);
+    BindReport report;
+    for (const nn::Slot& slot : slots) assign(slot, report);
+    return report;
+  }
+
+ private:
+  void collect(const WeightSource& source) {
+    std::unordered_map<std::string, const RawTensor*> offered;
+    for (const std::string& name : source.checkpoint.names()) {
+      const RawTensor& raw = source.checkpoint.at(name);
+      const auto ignored = [&](const std::string& glob) { return matches_glob(glob, name); };
+      if (std::any_of(source.ignore.begin(), source.ignore.end(), ignored)) continue;
+      const auto slot = source.names.to_module(name);
+      if (!slot || !known_.contains(*slot)) {
+        problems_.push_back(where(raw) + " is unexpected: " + options_.config +
+                            " describes no such tensor");
+        continue;
+      }
+      const auto [entry, fresh] = offered.emplace(*slot, &raw);
+      if (!fresh)
+        problems_.push_back(where(raw) + " and " + entry->second->name +
+                            " are the same tensor twice");
+    }
+    for (const auto& [slot, raw] : offered) chosen_[slot] = raw;
+  }
+
+  void check(const nn::Slot& slot) {
+    const auto entry = chosen_.find(slot.name);
+    if (entry == chosen_.end()) {
+      problems_.push_back(looked_for(slot.name, sources_) + " is missing, " + options_.config +
+                          " needs it as " + to_string(slot.shape));
+      return;
+    }
+    const RawTensor& raw = *entry->second;
+    if (raw.shape != slot.shape) {
+      problems_.push_back(where(raw) + " is " + to_string(raw.shape) + ", " + options_.config +
+                          " needs " + to_string(slot.shape) +
+                          explain(raw.shape, slot.shape, options_));
+    } else if (!is_floating_point(raw.dtype)) {
+      problems_.push_back(where(raw) + " is " + std::string(name_of(raw.dtype)) +
+                          ", expected a floating-point type");
+    }
+  }
+
+  void assign(const nn::Slot& slot, BindReport& report) {
+    const RawTensor& raw = *chosen_.at(slot.name);
+    BoundTensor bound{slot.name, raw.name, raw.file, raw.shape, raw.dtype, DType::kF32, 0, false};
+    if (slot.is_matrix()) {
+      bound.held = options_.storage.dtype_for(slot.name, raw.dtype);
+      slot.set_matrix(make_matrix(raw, bound.held, options_.arithmetic, bound.mapped));
+    } else {
+      slot.set_tensor(to_float_tensor(raw));
+    }
+    bound.bytes = static_cast<size_t>(raw.element_count()) * size_of(bound.held);
+    (bound.mapped ? report.mapped_bytes : report.private_bytes) += bound.bytes;
+    report.tensors.push_back(std::move(bound));
+  }
+
+  std::span<const WeightSource> sources_;
+  const BindOptions& options_;
+  std::set<std::string> known_;
+  std::unordered_map<std::string, const RawTensor*> chosen_;
+  std::vector<std::string> problems_;
+};
+
+}  // namespace
+
+const BoundTensor* BindReport::find(std::string_view slot) const {
+  const auto found = std::find_if(tensors.begin(), tensors.end(),
+                                  [&](const BoundTensor& t) { return t.slot == slot; });
+  return found == tensors.end() ? nullptr : &*found;
+}
+
+BindReport bind(torch::nn::Module& root, std::span<const WeightSource> sources,
+                const BindOptions& options) {
+  ISTHMUS_CHECK(!c10::InferenceMode::is_enabled(),
+                "weights bound in inference mode could never be trained");
+  return Binder(sources, options).run(root);
+}
+
+void throw_collected(const std::vector<std::string>& problems) {
+  std::string message;
+  for (size_t i = 0; i < std::min(problems.size(), kShownProblems); ++i) {
+    message += (i == 0 ? "" : "\n") + problems[i];
+  }
+  if (problems.size() > kShownProblems) {
+    message += "\n… and " + std::to_string(problems.size() - kShownProblems) + " more (" +
+               std::to_string(problems.size()) + " in all). Do the weights belong to this config?";
+  }
+  throw ModelError(message);
+}
+
+Tensor to_float_tensor(const RawTensor& raw) { return copy_of(raw).to(torch::kFloat); }
+
+}  // namespace isthmus::weights

@@ -1,0 +1,161 @@
+#include "weights/lora.h"
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/check.h"
+#include "nn/dense_matrix.h"
+#include "nn/linear.h"
+#include "weights/bind.h"
+
+namespace isthmus::weights {
+namespace {
+
+using formats::RawTensor;
+using torch::Tensor;
+
+constexpr int64_t kRowsPerStep = 512;  // of a matrix being merged: bounds the float32 copies
+
+struct Pair {
+  const RawTensor* a = nullptr;
+  const RawTensor* b = nullptr;
+};
+
+struct Target {
+  nn::LinearImpl* linear;
+  Pair pair;
+};
+
+// "….q_proj.lora_A.weight" -> ("….q_proj.weight", true for A)
+std::optional<std::pair<std::string, bool>> split(const std::string& name) {
+  for (const bool is_a : {true, false}) {
+    for (const char* middle : {"", ".default"}) {
+      const std::string suffix = std::string(is_a ? ".lora_A" : ".lora_B") + middle + ".weight";
+      if (name.ends_with(suffix))
+        return std::pair(name.substr(0, name.size() - suffix.size()) + ".weight", is_a);
+    }
+  }
+  return std::nullopt;
+}
+
+void check_shapes(const std::string& name, const Target& target,
+                  std::vector<std::string>& problems) {
+  const RawTensor& a = *target.pair.a;
+  const RawTensor& b = *target.pair.b;
+  const int64_t in = target.linear->in_features(), out = target.linear->out_features();
+  const bool fits = a.shape.size() == 2 && b.shape.size() == 2 && a.shape[0] > 0 &&
+                    a.shape[1] == in && b.shape[0] == out && b.shape[1] == a.shape[0];
+  if (!fits) {
+    problems.push_back(a.file + ": lora_A and lora_B of " + name + " are " + to_string(a.shape) +
+                       " and " + to_string(b.shape) + ", the weight is " +
+                       to_string(Shape{out, in}));
+  } else if (!is_floating_point(a.dtype) || !is_floating_point(b.dtype)) {
+    problems.push_back(a.file + ": lora_A and lora_B of " + name + " must be floating-point");
+  }
+}
+
+std::vector<Target> find_targets(torch::nn::Module& root, const formats::Checkpoint& adapter,
+                                 const NameMap& names) {
+  std::vector<std::string> problems;
+  std::map<std::string, Pair> pairs;
+  for (const std::string& name : adapter.names()) {
+    const RawTensor& raw = adapter.at(name);
+    const auto parts = split(name);
+    if (!parts) {
+      problems.push_back(raw.file + ": " + name + " is not half of a LoRA pair (lora_A, lora_B)");
+      continue;
+    }
+    (parts->second ? pairs[parts->first].a : pairs[parts->first].b) = &raw;
+  }
+  constexpr std::string_view kWeight = ".weight";
+  std::vector<Target> targets;
+  for (const auto& [name, pair] : pairs) {
+    const std::string file = (pair.a != nullptr ? pair.a : pair.b)->file;
+    if (pair.a == nullptr || pair.b == nullptr) {
+      problems.push_back(file + ": " + name + " has no " +
+                         (pair.a == nullptr ? "lora_A" : "lora_B"));
+      continue;
+    }
+    const auto slot = names.to_module(name);
+    const auto module = slot ? nn::find_module(root, std::string_view(*slot).substr(
+                                                         0, slot->size() - kWeight.size()))
+                             : nullptr;
+    auto* linear = dynamic_cast<nn::LinearImpl*>(module.get());
+    if (linear == nullptr || linear->matrix() == nullptr) {
+      problems.push_back(file + ": " + name + " adapts a weight that the model does not have");
+      continue;
+    }
+    targets.push_back({linear, pair});
+    check_shapes(name, targets.back(), problems);
+  }
+  if (!problems.empty()) throw_collected(problems);
+  return targets;
+}
+
+Tensor rows_of(const nn::WeightMatrix& matrix, int64_t first, int64_t count) {
+  const auto* dense = dynamic_cast<const nn::DenseMatrix*>(&matrix);
+  if (dense == nullptr)
+    return matrix.gather_rows(torch::arange(first, first + count, torch::kLong));
+  nn::StoredMatrix rows = dense->stored();
+  rows.data = static_cast<const std::byte*>(rows.data) +
+              first * rows.row_stride * static_cast<int64_t>(size_of(rows.dtype));
+  rows.rows = count;
+  return nn::DenseMatrix(rows, nullptr).to_dense();
+}
+
+std::shared_ptr<const nn::WeightMatrix> merged(const nn::WeightMatrix& base, const Pair& pair,
+                                               double scaling) {
+  const bool half = base.dtype() == DType::kF16;
+  const auto as_base = [half](const Tensor& x) {
+    return half ? x.to(torch::kHalf).to(torch::kFloat) : x;
+  };
+  const auto type = half                           ? torch::kHalf
+                    : base.dtype() == DType::kBF16 ? torch::kBFloat16
+                                                   : torch::kFloat;
+  const nn::DenseMatrix a(as_base(to_float_tensor(*pair.a)));  // [r, in]
+  const Tensor b = as_base(to_float_tensor(*pair.b));          // [out, r]
+  Tensor out = torch::empty({base.rows(), base.cols()}, type);
+  for (int64_t first = 0; first < base.rows(); first += kRowsPerStep) {
+    const int64_t count = std::min(kRowsPerStep, base.rows() - first);
+    const Tensor delta = as_base(a.apply_transposed(b.narrow(0, first, count)) * scaling);
+    out.narrow(0, first, count).copy_(rows_of(base, first, count) + delta);
+  }
+  return std::make_shared<nn::DenseMatrix>(out);
+}
+
+}  // namespace
+
+LoraReport merge_lora(torch::nn::Module& root, const formats::Checkpoint& adapter,
+                      const NameMap& names, double scaling) {
+  ISTHMUS_CHECK(!c10::InferenceMode::is_enabled(),
+                "weights merged in inference mode could never be trained");
+  const torch::NoGradGuard no_gradient;
+  LoraReport report;
+  for (const Target& target : find_targets(root, adapter, names)) {
+    target.linear->set_matrix(merged(*target.linear->matrix(), target.pair, scaling));
+    report.private_bytes += target.linear->matrix()->bytes();
+    ++report.matrices;
+  }
+  return report;
+}
+
+LoraReport attach_lora(torch::nn::Module& root, const formats::Checkpoint& adapter,
+                       const NameMap& names, double scaling) {
+  ISTHMUS_CHECK(!c10::InferenceMode::is_enabled(),
+                "adapters attached in inference mode could never be trained");
+  LoraReport report;
+  for (const Target& target : find_targets(root, adapter, names)) {
+    auto a = std::make_shared<nn::DenseMatrix>(to_float_tensor(*target.pair.a));
+    auto b = std::make_shared<nn::DenseMatrix>(to_float_tensor(*target.pair.b));
+    report.private_bytes += a->bytes() + b->bytes();
+    target.linear->set_lora(std::move(a), std::move(b), scaling);
+    ++report.matrices;
+  }
+  return report;
+}
+
+}  // namespace isthmus::weights

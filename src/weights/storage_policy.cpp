@@ -1,0 +1,33 @@
+#include "weights/storage_policy.h"
+
+#include "isthmus/error.h"
+#include "weights/name_map.h"
+
+namespace isthmus::weights {
+
+Storage parse_storage(std::string_view text) {
+  if (text == "stored") return Storage::kAsStored;
+  if (text == "f32") return Storage::kF32;
+  if (text == "f16") return Storage::kF16;
+  if (text == "bf16") return Storage::kBF16;
+  throw UsageError("storage \"" + std::string(text) + "\" is not one of stored, f32, f16, bf16");
+}
+
+Storage StoragePolicy::storage_for(std::string_view module_name) const {
+  for (const auto& [glob, storage] : rules_) {
+    if (matches_glob(glob, module_name)) return storage;
+  }
+  return Storage::kAsStored;
+}
+
+DType StoragePolicy::dtype_for(std::string_view module_name, DType stored) const {
+  switch (storage_for(module_name)) {
+    case Storage::kF32: return DType::kF32;
+    case Storage::kF16: return DType::kF16;
+    case Storage::kBF16: return DType::kBF16;
+    case Storage::kAsStored: break;
+  }
+  return stored == DType::kF64 ? DType::kF32 : stored;  // nothing computes on float64 rows
+}
+
+}  // namespace isthmus::weights
