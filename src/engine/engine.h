@@ -34,7 +34,8 @@ struct Trace {
 // features of the last pictures, so that a further question pays only for what is new. One thread at a time.
 class Engine {
  public:
-  explicit Engine(std::shared_ptr<families::Family> family);
+  // `composed`: plain tensor operations that record gradients, instead of fused kernels in inference mode.
+  Engine(std::shared_ptr<families::Family> family, bool composed);
   ~Engine();
 
   Answer generate(const Request& request, const TextCallback& on_text);
@@ -56,12 +57,15 @@ class Engine {
     double encode_seconds = 0;
   };
   Prompt assemble(const Request& request, nn::Probe* probe);
-  void check_length(int64_t prompt_length, const GenerationConfig& config) const;
+  void check_length(const Prompt& prompt) const;
+  // Checks `config` and shortens max_new_tokens to what the context still holds.
+  GenerationConfig capped(const GenerationConfig& config, int64_t prompt_length) const;
   // Runs the rows after the reused prefix; returns hidden states of the new rows and how many were reused.
   Tensor prefill(const families::Sequence& sequence, int64_t& reused, nn::Probe* probe);
-  Answer search_beams(const Request& request, const Prompt& prompt);
+  Answer search_beams(const Request& request, const Prompt& prompt, const TextCallback& on_text);
 
   std::shared_ptr<families::Family> family_;
+  bool composed_;
   MediaCache media_cache_;
   std::unique_ptr<nn::KvCache> cache_;
   std::vector<int64_t> cached_keys_;  // row keys of the positions in cache_

@@ -36,6 +36,8 @@ struct EncodedMedia {
   Tensor tokens;     // [rows, hidden_size]: soft tokens in the order they enter the sequence
 };
 
+enum class Padding { kLeft, kRight };
+
 struct StopRules {
   std::vector<int64_t> ids;          // end tokens of the model
   std::vector<std::string> strings;  // ends of a turn that the template writes as text
@@ -60,6 +62,9 @@ class Family {
   virtual std::vector<int64_t> displayed_ids(std::span<const Segment> segments,
                                              std::span<const int64_t> rows) const = 0;
   virtual StopRules stop_rules(const Request& request) const = 0;
+  // False where the keys of a prefix depend on how long the whole sequence is (dynamic rotary scaling).
+  virtual bool reuses_prefix() const = 0;
+  virtual Padding padding() const = 0;  // side on which the reference pads a batch
   // The module tree as print(model) shows it.
   virtual std::string print() const = 0;
   // Probe name of the state after the modality tokenizer (embeddings, before any encoder block).

@@ -22,8 +22,6 @@ struct Sequence {
 Sequence build_sequence(std::span<const Segment> segments, std::span<const Tensor> media_tokens,
                         std::span<const int64_t> media_ids, decoders::LanguageModel& language_model);
 
-enum class Padding { kLeft, kRight };
-
 // Rows of different length as one batch: embeddings padded with zeros, positions from 0 for every row and 0 on
 // padding, and where the real keys of each row stand.   LLaVA, prepare_inputs_labels_for_multimodal
 struct Batch {

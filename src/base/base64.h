@@ -1,0 +1,14 @@
+// Base64 as data URIs and JSON requests carry it (RFC 4648, standard alphabet).
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+namespace isthmus {
+
+// nullopt for a character outside the alphabet or a wrong length; line breaks are skipped.
+std::optional<std::vector<std::byte>> decode_base64(std::string_view text);
+
+}  // namespace isthmus

@@ -1,0 +1,7 @@
+#include "isthmus/version.h"
+
+namespace isthmus {
+
+const char* version() noexcept { return ISTHMUS_VERSION; }
+
+}  // namespace isthmus

@@ -1,0 +1,29 @@
+#include "engine/load.h"
+
+#include <thread>
+
+#include <ATen/Parallel.h>
+#include <fmt/format.h>
+
+#include "families/registry.h"
+#include "isthmus/error.h"
+
+namespace isthmus::engine {
+namespace {
+
+void set_threads(int asked) {
+  const int threads = asked > 0 ? asked : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  at::set_num_threads(threads);
+}
+
+}  // namespace
+
+std::unique_ptr<Engine> load_engine(const std::string& model, const std::string& base, const std::string& name,
+                                    const LoadOptions& options) {
+  if (options.device != "cpu")
+    throw UnsupportedError(fmt::format("--device {}: this build computes on the cpu", options.device));
+  set_threads(options.threads);
+  return std::make_unique<Engine>(families::load_family(model, base, name, options), options.composed);
+}
+
+}  // namespace isthmus::engine

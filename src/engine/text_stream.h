@@ -1,0 +1,36 @@
+// The text of one answer while it is generated.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "text/stop_strings.h"
+#include "text/stream_detokenizer.h"
+#include "text/tokenizer.h"
+
+namespace isthmus::engine {
+
+// Feeds tokens to the detokenizer and looks for stop strings; holds back what may still become one. Belongs to one
+// answer.
+class TextStream {
+ public:
+  TextStream(const text::Tokenizer& tokenizer, std::vector<std::string> stop_strings);
+  // True when a stop string is complete.
+  bool push(int64_t token);
+  // Text that became certain since the last call.
+  std::string take();
+  // The rest, when no more tokens come.
+  void finish();
+  const std::string& text() const { return text_; }
+
+ private:
+  void add(const std::string& piece);
+
+  text::StreamDetokenizer detokenizer_;
+  text::StopStrings stop_strings_;
+  std::string text_;
+  size_t taken_ = 0;
+  bool stopped_ = false;
+};
+
+}  // namespace isthmus::engine
