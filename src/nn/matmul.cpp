@@ -1,74 +1,187 @@
+// A few rows are multiplied by matrix-vector kernels, which read every weight once. More rows go through packed
+// blocks: x is packed once, and each task packs (and widens) a block of weights that stays in the second-level
+// cache, so that no second copy of the weights ever exists. 640 rows use a packed weight 640 times; packing costs
+// under 1 %.
 #include "nn/matmul.h"
 
 #include <algorithm>
-#include <cstring>
-#include <vector>
-
-#include <oneapi/dnnl/dnnl.h>
 
 #include "base/check.h"
+#include "kernels/table.h"
+#include "nn/parallel.h"
 
 namespace isthmus::nn {
 namespace {
 
-constexpr int64_t kBlockBytes = 512 * 1024;  // widened rows stay in the second-level cache
+using kernels::Bf16GemmTable;
+using kernels::GemmBlockArgs;
+using kernels::GemmTable;
+using kernels::KernelTable;
+using kernels::PackColumnsArgs;
 
-int64_t rows_per_block(const StoredMatrix& w) {
-  return std::clamp<int64_t>(kBlockBytes / 4 / std::max<int64_t>(w.cols, 1), 16, 1024);
+constexpr int64_t kDepthWords = 384;                  // 12 rows of A: 18 KB of the first-level cache
+constexpr int64_t kBlockCols = 256;                   // with kDepthWords: 384 KB of the second-level cache
+constexpr int64_t kPackedRowsLimit = 8 * 1024 * 1024;  // floats: 32 MB of packed x at most
+constexpr int64_t kSerialWork = 64 * 1024;            // multiplications below which waking threads does not pay
+
+int64_t round_up(int64_t n, int64_t step) { return (n + step - 1) / step * step; }
+
+// y[m, cols] = x[m, depth] · B + bias, B packed block by block from the stored matrix.
+struct PackedProduct {
+  const float* x;
+  int64_t m, depth, cols;
+  const char* stored;                  // element (column 0, depth 0)
+  int64_t column_bytes, depth_bytes;   // steps in the stored matrix
+  int64_t row_stride;                  // as PackColumnsArgs wants it
+  const float* bias;
+  float* y;
+
+  int64_t tile_rows, tile_cols, depth_per_word;
+  void (*pack_rows)(const kernels::PackRowsArgs&);
+  void (*pack_columns)(const PackColumnsArgs&);
+  void (*block)(const GemmBlockArgs&);
+
+  int64_t words(int64_t elements) const { return (elements + depth_per_word - 1) / depth_per_word; }
+  void run() const;
+  void run_rows(int64_t first_row, int64_t rows) const;
+};
+
+void PackedProduct::run() const {
+  const int64_t fitting = kPackedRowsLimit / words(depth) / tile_rows * tile_rows;
+  const int64_t rows_per_pass = std::max(fitting, 4 * tile_rows);
+  for (int64_t first = 0; first < m; first += rows_per_pass) run_rows(first, std::min(rows_per_pass, m - first));
 }
 
-// Rows [first, first + count) of w as dense float32.
-void widen_rows(const StoredMatrix& w, int64_t first, int64_t count, float* out) {
-  for (int64_t r = 0; r < count; ++r) {
-    const int64_t offset = (first + r) * w.row_stride;
-    float* y = out + r * w.cols;
-    if (w.dtype == DType::kF32) {
-      std::memcpy(y, static_cast<const char*>(w.data) + offset * 4,
-                  static_cast<size_t>(w.cols) * 4);
-      continue;
+void PackedProduct::run_rows(int64_t first_row, int64_t rows) const {
+  const int64_t depth_block = kDepthWords * depth_per_word;
+  float* packed_rows = scratch(ScratchUse::kPackedRows, rows * words(depth));
+  const bool serial = m * cols * depth < kSerialWork;
+  const auto for_each_task = [&](int64_t count, const auto& task) {
+    if (serial) {
+      for (int64_t i = 0; i < count; ++i) task(i);
+    } else {
+      parallel_tasks(count, task);
     }
-    for (int64_t i = 0; i < w.cols; ++i) {
-      uint16_t bits;
-      std::memcpy(&bits, static_cast<const char*>(w.data) + (offset + i) * 2, 2);
-      y[i] = w.dtype == DType::kF16 ? half_to_float(bits) : bfloat16_to_float(bits);
+  };
+
+  // Depth block k0 of all rows starts at word k0 · rows.
+  const int64_t panels_per_task = 4, rows_per_task = panels_per_task * tile_rows;
+  for_each_task((rows + rows_per_task - 1) / rows_per_task, [&](int64_t task) {
+    const int64_t r = task * rows_per_task, count = std::min(rows_per_task, rows - r);
+    for (int64_t k = 0; k < depth; k += depth_block) {
+      const int64_t elements = std::min(depth_block, depth - k);
+      pack_rows({x + (first_row + r) * depth + k, depth, count, elements,
+                 packed_rows + words(k) * rows + r * words(elements)});
     }
-  }
+  });
+
+  // At least two tasks per thread where the matrix is wide enough.
+  const int64_t share = (cols + 2 * at::get_num_threads() - 1) / (2 * at::get_num_threads());
+  const int64_t block_cols = std::clamp(round_up(share, tile_cols), tile_cols, kBlockCols);
+  for_each_task((cols + block_cols - 1) / block_cols, [&](int64_t task) {
+    const int64_t n = task * block_cols, count = std::min(block_cols, cols - n);
+    float* packed = scratch(ScratchUse::kPackedColumns, round_up(block_cols, tile_cols) * kDepthWords);
+    for (int64_t k = 0; k < depth; k += depth_block) {
+      const int64_t elements = std::min(depth_block, depth - k), k_words = words(elements);
+      pack_columns({stored + n * column_bytes + k * depth_bytes, row_stride, count, elements, packed});
+      const bool last = k + elements == depth;
+      block({packed_rows + words(k) * rows, packed, tile_cols * k_words, rows, count, k_words,
+             y + first_row * cols + n, cols, k > 0, last && bias != nullptr ? bias + n : nullptr});
+    }
+  });
 }
 
-void sgemm(char transpose_b, int64_t m, int64_t n, int64_t k, const float* a, int64_t lda,
-           const float* b, int64_t ldb, float beta, float* c, int64_t ldc) {
-  const dnnl_status_t status =
-      dnnl_sgemm('N', transpose_b, m, n, k, 1.0f, a, lda, b, ldb, beta, c, ldc);
-  ISTHMUS_CHECK(status == dnnl_success, "dnnl_sgemm failed");
+PackedProduct product(const float* x, int64_t m, const StoredMatrix& w, const float* bias, float* y) {
+  PackedProduct p{};
+  p.x = x;
+  p.m = m;
+  p.stored = static_cast<const char*>(w.data);
+  p.row_stride = w.row_stride;
+  p.bias = bias;
+  p.y = y;
+  return p;
+}
+
+void use_float32(PackedProduct& p, const GemmTable& table) {
+  p.tile_rows = table.tile_rows;
+  p.tile_cols = table.tile_cols;
+  p.depth_per_word = 1;
+  p.pack_rows = table.pack_rows;
+  p.block = table.block;
+}
+
+void use_bfloat16(PackedProduct& p, const Bf16GemmTable& table) {
+  p.tile_rows = table.tile_rows;
+  p.tile_cols = table.tile_cols;
+  p.depth_per_word = 2;
+  p.pack_rows = table.pack_rows;
+  p.pack_columns = table.pack_columns;
+  p.block = table.block;
+}
+
+auto pick(DType dtype, auto f32, auto f16, auto bf16) {
+  ISTHMUS_CHECK(dtype == DType::kF32 || dtype == DType::kF16 || dtype == DType::kBF16,
+                "matmul: weights are float32, float16 or bfloat16");
+  return dtype == DType::kF32 ? f32 : dtype == DType::kF16 ? f16 : bf16;
+}
+
+void few_rows(const float* x, int64_t m, const StoredMatrix& w, const float* bias, float* y) {
+  const KernelTable& table = kernels::kernels();
+  const auto matvec = pick(w.dtype, table.matvec_f32, table.matvec_f16, table.matvec_bf16);
+  const auto element_bytes = static_cast<int64_t>(size_of(w.dtype));
+  const int64_t tasks = m * w.rows * w.cols < kSerialWork ? 1 : std::min<int64_t>(8 * at::get_num_threads(), w.rows);
+  const int64_t rows_per_task = round_up((w.rows + tasks - 1) / tasks, 4);
+  parallel_tasks((w.rows + rows_per_task - 1) / rows_per_task, [&](int64_t task) {
+    const int64_t first = task * rows_per_task, count = std::min(rows_per_task, w.rows - first);
+    matvec({x, m, w.cols, static_cast<const char*>(w.data) + first * w.row_stride * element_bytes, count, w.cols,
+            w.row_stride, bias != nullptr ? bias + first : nullptr, y + first, w.rows});
+  });
 }
 
 }  // namespace
 
-void matmul_transposed(const float* x, int64_t m, const StoredMatrix& w, const float* bias,
-                       float* y, Arithmetic) {
+void matmul_transposed(const float* x, int64_t m, const StoredMatrix& w, const float* bias, float* y,
+                       Arithmetic arithmetic) {
   if (m == 0 || w.rows == 0) return;
-  const int64_t block = rows_per_block(w);
-  std::vector<float> scratch(static_cast<size_t>(block * w.cols));
-  for (int64_t first = 0; first < w.rows; first += block) {
-    const int64_t count = std::min(block, w.rows - first);
-    widen_rows(w, first, count, scratch.data());
-    sgemm('T', m, count, w.cols, x, w.cols, scratch.data(), w.cols, 0.0f, y + first, w.rows);
+  // Reading the weights bounds this product, so bfloat16 arithmetic would only lose precision.
+  if (m <= kernels::kMatvecMaxRows) return few_rows(x, m, w, bias, y);
+  if (w.cols == 0) {
+    for (int64_t r = 0; r < m; ++r)
+      for (int64_t i = 0; i < w.rows; ++i) y[r * w.rows + i] = bias != nullptr ? bias[i] : 0.0f;
+    return;
   }
-  if (bias == nullptr) return;
-  for (int64_t r = 0; r < m; ++r)
-    for (int64_t i = 0; i < w.rows; ++i) y[r * w.rows + i] += bias[i];
+  const KernelTable& table = kernels::kernels();
+  PackedProduct p = product(x, m, w, bias, y);
+  p.depth = w.cols;
+  p.cols = w.rows;
+  p.column_bytes = w.row_stride * static_cast<int64_t>(size_of(w.dtype));
+  p.depth_bytes = static_cast<int64_t>(size_of(w.dtype));
+  const Bf16GemmTable* bf16 = kernels::bf16_gemm();
+  if (arithmetic == Arithmetic::kBFloat16 && w.dtype == DType::kBF16 && bf16 != nullptr) {
+    use_bfloat16(p, *bf16);
+  } else {
+    use_float32(p, table.gemm);
+    p.pack_columns =
+        pick(w.dtype, table.gemm.pack_columns_f32, table.gemm.pack_columns_f16, table.gemm.pack_columns_bf16);
+  }
+  p.run();
 }
 
 void matmul(const float* dy, int64_t m, const StoredMatrix& w, float* dx) {
-  std::fill(dx, dx + m * w.cols, 0.0f);
   if (m == 0 || w.cols == 0) return;
-  const int64_t block = rows_per_block(w);
-  std::vector<float> scratch(static_cast<size_t>(block * w.cols));
-  for (int64_t first = 0; first < w.rows; first += block) {
-    const int64_t count = std::min(block, w.rows - first);
-    widen_rows(w, first, count, scratch.data());
-    sgemm('N', m, w.cols, count, dy + first, w.rows, scratch.data(), w.cols, 1.0f, dx, w.cols);
+  if (w.rows == 0) {
+    std::fill(dx, dx + m * w.cols, 0.0f);
+    return;
   }
+  const GemmTable& table = kernels::kernels().gemm;
+  PackedProduct p = product(dy, m, w, nullptr, dx);
+  p.depth = w.rows;
+  p.cols = w.cols;
+  p.column_bytes = static_cast<int64_t>(size_of(w.dtype));
+  p.depth_bytes = w.row_stride * static_cast<int64_t>(size_of(w.dtype));
+  use_float32(p, table);
+  p.pack_columns = pick(w.dtype, table.pack_by_depth_f32, table.pack_by_depth_f16, table.pack_by_depth_bf16);
+  p.run();
 }
 
 }  // namespace isthmus::nn

@@ -1,0 +1,26 @@
+// Compiled with -mavx512{f,bw,dq,vl} besides AVX2, FMA and F16C.
+#include <immintrin.h>
+
+#include "kernels/tables.h"
+
+namespace isthmus::kernels {
+namespace {
+
+#include "kernels/avx512/vec.h"
+
+inline V multiply_add(V sum, V a, V b) { return fma(a, b, sum); }
+
+#include "kernels/body/math.h"
+#include "kernels/body/rows.h"
+#include "kernels/body/elements.h"
+#include "kernels/body/matvec.h"
+#include "kernels/body/gemm.h"
+#include "kernels/body/gemm_f32.h"
+
+}  // namespace
+
+const KernelTable kAvx512Table = {"avx512",
+#include "kernels/body/table.inc"
+};
+
+}  // namespace isthmus::kernels

@@ -1,0 +1,27 @@
+// Normalisation of rows. Contiguous; y may be x. Sums in float32 with several partial sums per row.
+#pragma once
+
+#include <cstdint>
+
+namespace isthmus::kernels {
+
+// y[r,i] = x[r,i] · weight[i] / sqrt(mean_i(x[r,i]²) + eps)       Zhang & Sennrich 2019, §3; eps as in LLaMA
+struct RmsNormArgs {
+  const float* x;
+  const float* weight;
+  float* y;
+  int64_t rows, dim;
+  float eps;
+};
+
+// y[r,i] = (x[r,i] - mean_r) · weight[i] / sqrt(var_r + eps) + bias[i], var biased, in two passes.   Ba et al. 2016
+struct LayerNormArgs {
+  const float* x;
+  const float* weight;
+  const float* bias;
+  float* y;
+  int64_t rows, dim;
+  float eps;
+};
+
+}  // namespace isthmus::kernels

@@ -1,0 +1,70 @@
+// The kernels of one instruction set, and the choice between them.
+#pragma once
+
+#include <span>
+
+#include "kernels/activation.h"
+#include "kernels/convert.h"
+#include "kernels/decode_attention.h"
+#include "kernels/gemm.h"
+#include "kernels/matvec.h"
+#include "kernels/norm.h"
+#include "kernels/rotary.h"
+#include "kernels/softmax.h"
+
+namespace isthmus::kernels {
+
+// float32 product. Only the functions of one table fit together.
+struct GemmTable {
+  int64_t tile_rows, tile_cols;
+  void (*pack_rows)(const PackRowsArgs&);
+  void (*pack_columns_f32)(const PackColumnsArgs&);
+  void (*pack_columns_f16)(const PackColumnsArgs&);
+  void (*pack_columns_bf16)(const PackColumnsArgs&);
+  void (*pack_by_depth_f32)(const PackColumnsArgs&);
+  void (*pack_by_depth_f16)(const PackColumnsArgs&);
+  void (*pack_by_depth_bf16)(const PackColumnsArgs&);
+  void (*block)(const GemmBlockArgs&);
+};
+
+// bfloat16 product with float32 sums: rows are rounded while packed, columns are bfloat16 as stored. Two depth
+// elements make a word; an odd last one is paired with zero.
+struct Bf16GemmTable {
+  int64_t tile_rows, tile_cols;
+  void (*pack_rows)(const PackRowsArgs&);
+  void (*pack_columns)(const PackColumnsArgs&);
+  void (*block)(const GemmBlockArgs&);
+};
+
+struct KernelTable {
+  const char* name;
+  void (*rms_norm)(const RmsNormArgs&);
+  void (*layer_norm)(const LayerNormArgs&);
+  void (*rotary_halves)(const RotaryArgs&);
+  void (*rotary_pairs)(const RotaryArgs&);
+  void (*silu_mul)(const SiluMulArgs&);
+  void (*gelu)(const ActivationArgs&);
+  void (*gelu_tanh)(const ActivationArgs&);
+  void (*quick_gelu)(const ActivationArgs&);
+  void (*softmax_row)(const SoftmaxArgs&);
+  void (*widen_f16)(const WidenArgs&);
+  void (*widen_bf16)(const WidenArgs&);
+  void (*narrow_bf16)(const NarrowArgs&);
+  void (*matvec_f32)(const MatvecArgs&);
+  void (*matvec_f16)(const MatvecArgs&);
+  void (*matvec_bf16)(const MatvecArgs&);
+  void (*decode_attention)(const DecodeAttentionArgs&);
+  GemmTable gemm;
+};
+
+// The best table this CPU and operating system support, fixed at first use. The environment variable
+// ISTHMUS_ISA=generic|avx2|avx512 forces one; UsageError when it is unknown or not supported here.
+const KernelTable& kernels();
+// Null where the CPU has no bfloat16 dot product (AVX512_BF16) or ISTHMUS_ISA asks for less than avx512.
+const Bf16GemmTable* bf16_gemm();
+// Every table this machine can run, best first.
+std::span<const KernelTable* const> supported_tables();
+// What kernels() would be under ISTHMUS_ISA=`isa`; the empty name means the best.
+const KernelTable& table_for(const char* isa);
+
+}  // namespace isthmus::kernels

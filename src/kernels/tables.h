@@ -1,0 +1,13 @@
+// Defined one per instruction set; only select.cpp refers to them.
+#pragma once
+
+#include "kernels/table.h"
+
+namespace isthmus::kernels {
+
+extern const KernelTable kGenericTable;
+extern const KernelTable kAvx2Table;          // AVX2, FMA, F16C
+extern const KernelTable kAvx512Table;        // AVX-512 F, BW, DQ, VL
+extern const Bf16GemmTable kAvx512Bf16Gemm;   // and AVX512_BF16
+
+}  // namespace isthmus::kernels
