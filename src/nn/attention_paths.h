@@ -12,4 +12,8 @@ KeyRange visible_keys(const AttentionMask& mask, int64_t batch_row, int64_t t, i
 Tensor attention_composed(const Tensor& query, const Tensor& key, const Tensor& value, double scale,
                           const AttentionMask& mask);
 
+// Kernels on raw pointers: CPU, float32, dense last dimensions; no gradients.
+Tensor attention_fused(const Tensor& query, const Tensor& key, const Tensor& value, double scale,
+                       const AttentionMask& mask);
+
 }  // namespace isthmus::nn

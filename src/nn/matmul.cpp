@@ -1,7 +1,7 @@
-// A few rows are multiplied by matrix-vector kernels, which read every weight once. More rows go through packed
-// blocks: x is packed once, and each task packs (and widens) a block of weights that stays in the second-level
-// cache, so that no second copy of the weights ever exists. 640 rows use a packed weight 640 times; packing costs
-// under 1 %.
+// A few rows are multiplied by matrix-vector kernels, which read every weight once. More rows go
+// through packed blocks: x is packed once, and each task packs (and widens) a block of weights that
+// stays in the second-level cache, so that no second copy of the weights ever exists. 640 rows use
+// a packed weight 640 times; packing costs under 1 %.
 #include "nn/matmul.h"
 
 #include <algorithm>
@@ -19,10 +19,11 @@ using kernels::GemmTable;
 using kernels::KernelTable;
 using kernels::PackColumnsArgs;
 
-constexpr int64_t kDepthWords = 384;                  // 12 rows of A: 18 KB of the first-level cache
-constexpr int64_t kBlockCols = 256;                   // with kDepthWords: 384 KB of the second-level cache
+constexpr int64_t kDepthWords = 384;  // 12 rows of A: 18 KB of the first-level cache
+constexpr int64_t kBlockCols = 256;   // with kDepthWords: 384 KB of the second-level cache
 constexpr int64_t kPackedRowsLimit = 8 * 1024 * 1024;  // floats: 32 MB of packed x at most
-constexpr int64_t kSerialWork = 64 * 1024;            // multiplications below which waking threads does not pay
+constexpr int64_t kSerialWork =
+    64 * 1024;  // multiplications below which waking threads does not pay
 
 int64_t round_up(int64_t n, int64_t step) { return (n + step - 1) / step * step; }
 
@@ -30,9 +31,9 @@ int64_t round_up(int64_t n, int64_t step) { return (n + step - 1) / step * step;
 struct PackedProduct {
   const float* x;
   int64_t m, depth, cols;
-  const char* stored;                  // element (column 0, depth 0)
-  int64_t column_bytes, depth_bytes;   // steps in the stored matrix
-  int64_t row_stride;                  // as PackColumnsArgs wants it
+  const char* stored;                 // element (column 0, depth 0)
+  int64_t column_bytes, depth_bytes;  // steps in the stored matrix
+  int64_t row_stride;                 // as PackColumnsArgs wants it
   const float* bias;
   float* y;
 
@@ -49,7 +50,8 @@ struct PackedProduct {
 void PackedProduct::run() const {
   const int64_t fitting = kPackedRowsLimit / words(depth) / tile_rows * tile_rows;
   const int64_t rows_per_pass = std::max(fitting, 4 * tile_rows);
-  for (int64_t first = 0; first < m; first += rows_per_pass) run_rows(first, std::min(rows_per_pass, m - first));
+  for (int64_t first = 0; first < m; first += rows_per_pass)
+    run_rows(first, std::min(rows_per_pass, m - first));
 }
 
 void PackedProduct::run_rows(int64_t first_row, int64_t rows) const {
@@ -80,10 +82,12 @@ void PackedProduct::run_rows(int64_t first_row, int64_t rows) const {
   const int64_t block_cols = std::clamp(round_up(share, tile_cols), tile_cols, kBlockCols);
   for_each_task((cols + block_cols - 1) / block_cols, [&](int64_t task) {
     const int64_t n = task * block_cols, count = std::min(block_cols, cols - n);
-    float* packed = scratch(ScratchUse::kPackedColumns, round_up(block_cols, tile_cols) * kDepthWords);
+    float* packed =
+        scratch(ScratchUse::kPackedColumns, round_up(block_cols, tile_cols) * kDepthWords);
     for (int64_t k = 0; k < depth; k += depth_block) {
       const int64_t elements = std::min(depth_block, depth - k), k_words = words(elements);
-      pack_columns({stored + n * column_bytes + k * depth_bytes, row_stride, count, elements, packed});
+      pack_columns(
+          {stored + n * column_bytes + k * depth_bytes, row_stride, count, elements, packed});
       const bool last = k + elements == depth;
       block({packed_rows + words(k) * rows, packed, tile_cols * k_words, rows, count, k_words,
              y + first_row * cols + n, cols, k > 0, last && bias != nullptr ? bias + n : nullptr});
@@ -91,7 +95,8 @@ void PackedProduct::run_rows(int64_t first_row, int64_t rows) const {
   });
 }
 
-PackedProduct product(const float* x, int64_t m, const StoredMatrix& w, const float* bias, float* y) {
+PackedProduct product(const float* x, int64_t m, const StoredMatrix& w, const float* bias,
+                      float* y) {
   PackedProduct p{};
   p.x = x;
   p.m = m;
@@ -129,19 +134,21 @@ void few_rows(const float* x, int64_t m, const StoredMatrix& w, const float* bia
   const KernelTable& table = kernels::kernels();
   const auto matvec = pick(w.dtype, table.matvec_f32, table.matvec_f16, table.matvec_bf16);
   const auto element_bytes = static_cast<int64_t>(size_of(w.dtype));
-  const int64_t tasks = m * w.rows * w.cols < kSerialWork ? 1 : std::min<int64_t>(8 * at::get_num_threads(), w.rows);
+  const int64_t tasks =
+      m * w.rows * w.cols < kSerialWork ? 1 : std::min<int64_t>(8 * at::get_num_threads(), w.rows);
   const int64_t rows_per_task = round_up((w.rows + tasks - 1) / tasks, 4);
   parallel_tasks((w.rows + rows_per_task - 1) / rows_per_task, [&](int64_t task) {
     const int64_t first = task * rows_per_task, count = std::min(rows_per_task, w.rows - first);
-    matvec({x, m, w.cols, static_cast<const char*>(w.data) + first * w.row_stride * element_bytes, count, w.cols,
-            w.row_stride, bias != nullptr ? bias + first : nullptr, y + first, w.rows});
+    matvec({x, m, w.cols, static_cast<const char*>(w.data) + first * w.row_stride * element_bytes,
+            count, w.cols, w.row_stride, bias != nullptr ? bias + first : nullptr, y + first,
+            w.rows});
   });
 }
 
 }  // namespace
 
-void matmul_transposed(const float* x, int64_t m, const StoredMatrix& w, const float* bias, float* y,
-                       Arithmetic arithmetic) {
+void matmul_transposed(const float* x, int64_t m, const StoredMatrix& w, const float* bias,
+                       float* y, Arithmetic arithmetic) {
   if (m == 0 || w.rows == 0) return;
   // Reading the weights bounds this product, so bfloat16 arithmetic would only lose precision.
   if (m <= kernels::kMatvecMaxRows) return few_rows(x, m, w, bias, y);
@@ -161,8 +168,8 @@ void matmul_transposed(const float* x, int64_t m, const StoredMatrix& w, const f
     use_bfloat16(p, *bf16);
   } else {
     use_float32(p, table.gemm);
-    p.pack_columns =
-        pick(w.dtype, table.gemm.pack_columns_f32, table.gemm.pack_columns_f16, table.gemm.pack_columns_bf16);
+    p.pack_columns = pick(w.dtype, table.gemm.pack_columns_f32, table.gemm.pack_columns_f16,
+                          table.gemm.pack_columns_bf16);
   }
   p.run();
 }
@@ -180,7 +187,8 @@ void matmul(const float* dy, int64_t m, const StoredMatrix& w, float* dx) {
   p.column_bytes = static_cast<int64_t>(size_of(w.dtype));
   p.depth_bytes = w.row_stride * static_cast<int64_t>(size_of(w.dtype));
   use_float32(p, table);
-  p.pack_columns = pick(w.dtype, table.pack_by_depth_f32, table.pack_by_depth_f16, table.pack_by_depth_bf16);
+  p.pack_columns =
+      pick(w.dtype, table.pack_by_depth_f32, table.pack_by_depth_f16, table.pack_by_depth_bf16);
   p.run();
 }
 

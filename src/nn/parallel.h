@@ -9,8 +9,9 @@
 
 namespace isthmus::nn {
 
-// task(i) for every i < count. Tasks are handed out one at a time, so a thread that the system slows down holds
-// up the others by one task only. Which thread runs a task must not change its result.
+// task(i) for every i < count. Tasks are handed out one at a time, so a thread that the system
+// slows down holds up the others by one task only. Which thread runs a task must not change its
+// result.
 template <class Task>
 void parallel_tasks(int64_t count, const Task& task) {
   const int64_t threads = std::min<int64_t>(at::get_num_threads(), count);
@@ -24,8 +25,8 @@ void parallel_tasks(int64_t count, const Task& task) {
   });
 }
 
-// Scratch of the calling thread, 64-byte aligned, valid until its next request for the same use. It is kept for
-// the next call, since fresh pages cost more than many a small product.
+// Scratch of the calling thread, 64-byte aligned, valid until its next request for the same use. It
+// is kept for the next call, since fresh pages cost more than many a small product.
 enum class ScratchUse { kPackedRows, kPackedColumns, kScores, kPackedKeys, kPackedValues, kCount };
 float* scratch(ScratchUse use, int64_t count);
 

@@ -1,0 +1,245 @@
+// Attention without gradients. A few queries (decode) read keys and values once through the decode
+// kernel. Many (prefill) go block by block: scores of a block of queries with all keys they see,
+// softmax, product with the values; keys and values are packed once per key/value head, and
+// invisible keys are skipped.
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <vector>
+
+#include "kernels/table.h"
+#include "nn/attention_paths.h"
+#include "nn/parallel.h"
+
+namespace isthmus::nn {
+namespace {
+
+using kernels::GemmTable;
+using kernels::KernelTable;
+
+constexpr int64_t kDecodeQueries = 4;   // up to here packing keys and values does not pay
+constexpr int64_t kKeysPerChunk = 256;  // fewest keys of a decode task when one head is split
+constexpr int64_t kDepthWords =
+    384;  // as in matmul.cpp: a panel of weights in the first-level cache
+constexpr int64_t kScoresLimit =
+    1024 * 1024;  // floats of scores per thread, unless one panel needs more
+
+struct Problem {
+  const float* query;
+  const float* key;
+  const float* value;
+  float* out;
+  int64_t batch, query_length, heads, head_dim, kv_heads, key_length, group;
+  int64_t q_batch, q_row, q_head, k_batch, k_head, k_row, v_batch, v_head,
+      v_row;  // strides in floats
+  float scale;
+  const AttentionMask& mask;
+
+  KeyRange visible(int64_t b, int64_t t) const {
+    return visible_keys(mask, b, t, query_length, key_length);
+  }
+  float* out_at(int64_t b, int64_t t, int64_t head) const {
+    return out + ((b * query_length + t) * heads + head) * head_dim;
+  }
+};
+
+// ---- decode
+
+// Merges the partial results of the chunks of one (batch, query, key/value head) into `out`.
+// partial: per chunk group × (head_dim + 2) floats: the unnormalised values, then the maximum and
+// the sum.
+void merge_chunks(const Problem& p, const float* partial, int64_t chunks, float* out) {
+  const int64_t width = p.head_dim + 2;
+  for (int64_t g = 0; g < p.group; ++g) {
+    const auto at = [&](int64_t chunk) { return partial + (chunk * p.group + g) * width; };
+    float highest = -std::numeric_limits<float>::infinity();
+    for (int64_t c = 0; c < chunks; ++c) highest = std::max(highest, at(c)[p.head_dim]);
+    float sum = 0;
+    for (int64_t c = 0; c < chunks; ++c)
+      sum += at(c)[p.head_dim + 1] * std::exp(at(c)[p.head_dim] - highest);
+    float* y = out + g * p.head_dim;
+    std::fill(y, y + p.head_dim, 0.0f);
+    for (int64_t c = 0; c < chunks; ++c) {
+      const float weight = std::exp(at(c)[p.head_dim] - highest) / sum;
+      for (int64_t d = 0; d < p.head_dim; ++d) y[d] += weight * at(c)[d];
+    }
+  }
+}
+
+void decode(const Problem& p) {
+  const KernelTable& table = kernels::kernels();
+  const int64_t positions = p.batch * p.query_length * p.kv_heads;
+  const int64_t wanted = (2 * at::get_num_threads() + positions - 1) / positions;
+  const int64_t chunks = std::clamp<int64_t>(p.key_length / kKeysPerChunk, 1, wanted);
+  const int64_t width = p.head_dim + 2;
+  std::vector<float> partial(static_cast<size_t>(positions * chunks * p.group * width));
+  parallel_tasks(positions * chunks, [&](int64_t task) {
+    const int64_t chunk = task % chunks, position = task / chunks;
+    const int64_t h = position % p.kv_heads, t = position / p.kv_heads % p.query_length;
+    const int64_t b = position / p.kv_heads / p.query_length;
+    const KeyRange range = p.visible(b, t);
+    const int64_t count = range.end - range.begin;
+    const int64_t begin = range.begin + count * chunk / chunks,
+                  end = range.begin + count * (chunk + 1) / chunks;
+    float* to = partial.data() + task * p.group * width;
+    if (begin == end) {
+      for (int64_t g = 0; g < p.group; ++g) {
+        std::fill(to + g * width, to + (g + 1) * width, 0.0f);
+        to[g * width + p.head_dim] = -std::numeric_limits<float>::infinity();
+      }
+      return;
+    }
+    float* statistics = scratch(ScratchUse::kPackedRows, 2 * p.group);
+    table.decode_attention({p.query + b * p.q_batch + t * p.q_row + h * p.group * p.q_head,
+                            p.q_head, p.group, p.key + b * p.k_batch + h * p.k_head, p.k_row,
+                            p.value + b * p.v_batch + h * p.v_head, p.v_row, begin, end, p.head_dim,
+                            p.scale, scratch(ScratchUse::kScores, p.group * count), to, width,
+                            statistics, statistics + p.group});
+    for (int64_t g = 0; g < p.group; ++g) {
+      to[g * width + p.head_dim] = statistics[g];
+      to[g * width + p.head_dim + 1] = statistics[p.group + g];
+    }
+  });
+  for (int64_t position = 0; position < positions; ++position) {
+    const int64_t h = position % p.kv_heads, t = position / p.kv_heads % p.query_length;
+    const int64_t b = position / p.kv_heads / p.query_length;
+    float* out = p.out_at(b, t, h * p.group);
+    const KeyRange range = p.visible(b, t);
+    if (range.begin == range.end) {
+      std::fill(out, out + p.group * p.head_dim, 0.0f);
+    } else {
+      merge_chunks(p, partial.data() + position * chunks * p.group * width, chunks, out);
+    }
+  }
+}
+
+// ---- prefill
+
+// The smallest range that holds what queries [first, last) see; begin == end when they see nothing.
+KeyRange seen_by(const Problem& p, int64_t b, int64_t first, int64_t last) {
+  KeyRange all{p.key_length, 0};
+  for (int64_t t = first; t < last; ++t) {
+    const KeyRange range = p.visible(b, t);
+    if (range.begin == range.end) continue;
+    all = {std::min(all.begin, range.begin), std::max(all.end, range.end)};
+  }
+  return all.begin < all.end ? all : KeyRange{0, 0};
+}
+
+// Keys [range.begin, range.end) of one head, packed.
+struct PackedKeys {
+  KeyRange range;
+  const float* keys;    // panels of tile_cols keys, depth head_dim
+  const float* values;  // panels of tile_cols value elements, depth range
+};
+
+void attend_block(const Problem& p, const PackedKeys& packed, int64_t b, int64_t head,
+                  int64_t first, int64_t rows) {
+  const KernelTable& table = kernels::kernels();
+  const GemmTable& gemm = table.gemm;
+  const KeyRange seen = seen_by(p, b, first, first + rows);
+  const int64_t out_stride = p.heads * p.head_dim;
+  float* out = p.out_at(b, first, head);
+  if (seen.begin == seen.end) {
+    for (int64_t r = 0; r < rows; ++r)
+      std::fill(out + r * out_stride, out + r * out_stride + p.head_dim, 0.0f);
+    return;
+  }
+  // Whole panels of keys: the first key of the block's scores.
+  const int64_t skipped = (seen.begin - packed.range.begin) / gemm.tile_cols * gemm.tile_cols;
+  const int64_t origin = packed.range.begin + skipped, count = seen.end - origin;
+
+  float* packed_rows = scratch(ScratchUse::kPackedRows, rows * std::max(p.head_dim, kDepthWords));
+  float* scores = scratch(ScratchUse::kScores, rows * count);
+  gemm.pack_rows({p.query + b * p.q_batch + first * p.q_row + head * p.q_head, p.q_row, rows,
+                  p.head_dim, packed_rows});
+  gemm.block({packed_rows, packed.keys + skipped * p.head_dim, gemm.tile_cols * p.head_dim, rows,
+              count, p.head_dim, scores, count, false, nullptr});
+  for (int64_t r = 0; r < rows; ++r) {
+    const KeyRange range = p.visible(b, first + r);
+    table.softmax_row(
+        {scores + r * count, count, range.begin - origin, range.end - origin, p.scale});
+  }
+  const int64_t packed_count = packed.range.end - packed.range.begin;
+  for (int64_t k = 0; k < count; k += kDepthWords) {
+    const int64_t depth = std::min(kDepthWords, count - k);
+    gemm.pack_rows({scores + k, count, rows, depth, packed_rows});
+    gemm.block({packed_rows, packed.values + (skipped + k) * gemm.tile_cols,
+                gemm.tile_cols * packed_count, rows, p.head_dim, depth, out, out_stride, k > 0,
+                nullptr});
+  }
+}
+
+void prefill(const Problem& p) {
+  const GemmTable& gemm = kernels::kernels().gemm;
+  const int64_t fitting = kScoresLimit / p.key_length / gemm.tile_rows * gemm.tile_rows;
+  const int64_t block_rows = std::clamp(fitting, gemm.tile_rows, 8 * gemm.tile_rows);
+  const int64_t blocks = (p.query_length + block_rows - 1) / block_rows;
+  // One task per key/value head; fewer heads than threads can share: the queries are split, each
+  // part packs anew.
+  const int64_t kv_heads = p.batch * p.kv_heads;
+  const int64_t parts =
+      std::clamp<int64_t>((2 * at::get_num_threads() + kv_heads - 1) / kv_heads, 1, blocks);
+  parallel_tasks(kv_heads * parts, [&](int64_t task) {
+    const int64_t part = task % parts, h = task / parts % p.kv_heads, b = task / parts / p.kv_heads;
+    const int64_t first_block = blocks * part / parts, last_block = blocks * (part + 1) / parts;
+    const KeyRange range =
+        seen_by(p, b, first_block * block_rows, std::min(last_block * block_rows, p.query_length));
+    const int64_t count = range.end - range.begin;
+    const auto panels = [&](int64_t n) {
+      return (n + gemm.tile_cols - 1) / gemm.tile_cols * gemm.tile_cols;
+    };
+    float* keys = scratch(ScratchUse::kPackedKeys, panels(count) * p.head_dim);
+    float* values = scratch(ScratchUse::kPackedValues, count * panels(p.head_dim));
+    gemm.pack_columns_f32({p.key + b * p.k_batch + h * p.k_head + range.begin * p.k_row, p.k_row,
+                           count, p.head_dim, keys});
+    gemm.pack_by_depth_f32({p.value + b * p.v_batch + h * p.v_head + range.begin * p.v_row, p.v_row,
+                            p.head_dim, count, values});
+    for (int64_t block = first_block; block < last_block; ++block) {
+      const int64_t first = block * block_rows, rows = std::min(block_rows, p.query_length - first);
+      for (int64_t g = 0; g < p.group; ++g)
+        attend_block(p, {range, keys, values}, b, h * p.group + g, first, rows);
+    }
+  });
+}
+
+}  // namespace
+
+Tensor attention_fused(const Tensor& query, const Tensor& key, const Tensor& value, double scale,
+                       const AttentionMask& mask) {
+  Tensor out =
+      torch::empty({query.size(0), query.size(1), query.size(2), query.size(3)}, query.options());
+  if (out.numel() == 0) return out;
+  if (key.size(2) == 0) return out.zero_();
+  const Problem p{query.data_ptr<float>(),
+                  key.data_ptr<float>(),
+                  value.data_ptr<float>(),
+                  out.data_ptr<float>(),
+                  query.size(0),
+                  query.size(1),
+                  query.size(2),
+                  query.size(3),
+                  key.size(1),
+                  key.size(2),
+                  query.size(2) / key.size(1),
+                  query.stride(0),
+                  query.stride(1),
+                  query.stride(2),
+                  key.stride(0),
+                  key.stride(1),
+                  key.stride(2),
+                  value.stride(0),
+                  value.stride(1),
+                  value.stride(2),
+                  static_cast<float>(scale),
+                  mask};
+  if (p.query_length <= kDecodeQueries) {
+    decode(p);
+  } else {
+    prefill(p);
+  }
+  return out;
+}
+
+}  // namespace isthmus::nn
