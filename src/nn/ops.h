@@ -1,5 +1,5 @@
-// The operators models are written in. Each takes a fused kernel when no gradient is wanted and dtype, device
-// and layout fit, otherwise the plain composition of ATen calls.
+// The operators models are written in. Each takes a fused kernel when no gradient is wanted and
+// dtype, device and layout fit, otherwise the plain composition of ATen calls.
 #pragma once
 
 #include <cstdint>
@@ -12,18 +12,22 @@ using torch::Tensor;
 
 enum class RotaryLayout { kHalves, kPairs };
 
-// Which keys a query may see. Keys of one row of the batch that hold real tokens form one range; what lies
-// outside is padding. Query t of a call with Tq queries and Tk keys stands at key index Tk - Tq + t.
-struct KeyRange { int64_t begin, end; };
+// Which keys a query may see. Keys of one row of the batch that hold real tokens form one range;
+// what lies outside is padding. Query t of a call with Tq queries and Tk keys stands at key index
+// Tk - Tq + t.
+struct KeyRange {
+  int64_t begin, end;
+};
 struct AttentionMask {
   bool causal = false;
-  int64_t window = 0;              // causal only: a query sees itself and window - 1 keys before it; 0 = all
-  std::vector<KeyRange> ranges;    // one per batch row; empty: every key is real
+  int64_t window = 0;  // causal only: a query sees itself and window - 1 keys before it; 0 = all
+  std::vector<KeyRange> ranges;  // one per batch row; empty: every key is real
 };
 
 namespace ops {
 
-// True when the fused path is allowed at all in this thread: inference mode or no-grad, and not switched off.
+// True when the fused path is allowed at all in this thread: inference mode or no-grad, and not
+// switched off.
 bool fused_enabled();
 // Switches fused kernels off for this thread while alive (tests and `--composed`).
 class ComposedOnly {
@@ -37,16 +41,19 @@ class ComposedOnly {
   bool before_;
 };
 
-Tensor rms_norm(const Tensor& x, const Tensor& weight, double eps);   // [..., dim]
+Tensor rms_norm(const Tensor& x, const Tensor& weight, double eps);  // [..., dim]
 Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps);
-Tensor silu_mul(const Tensor& gate, const Tensor& up);                // silu(gate) ⊙ up
-Tensor gelu(const Tensor& x);                                         // exact (erf)
+Tensor silu_mul(const Tensor& gate, const Tensor& up);  // silu(gate) ⊙ up
+Tensor gelu(const Tensor& x);                           // exact (erf)
 Tensor gelu_tanh(const Tensor& x);
-Tensor quick_gelu(const Tensor& x);                                   // x · sigmoid(1.702 x)
-// x [batch, seq, heads, head_dim]; cos, sin [batch or 1, seq, head_dim / 2] float32.  Su et al. 2021, eq. 34
+Tensor quick_gelu(const Tensor& x);  // x · sigmoid(1.702 x)
+// x [batch, seq, heads, head_dim]; cos, sin [batch or 1, seq, head_dim / 2] float32.  Su et al.
+// 2021, eq. 34
 Tensor rotary(const Tensor& x, const Tensor& cos, const Tensor& sin, RotaryLayout layout);
-// query [batch, Tq, heads, head_dim]; key, value [batch, kv_heads, Tk, head_dim] (last dimension dense).
-// -> [batch, Tq, heads, head_dim]. heads is a multiple of kv_heads. A query that sees nothing yields zeros.
+// query [batch, Tq, heads, head_dim]; key, value [batch, kv_heads, Tk, head_dim] (last dimension
+// dense).
+// -> [batch, Tq, heads, head_dim]. heads is a multiple of kv_heads. A query that sees nothing
+// yields zeros.
 Tensor attention(const Tensor& query, const Tensor& key, const Tensor& value, double scale,
                  const AttentionMask& mask);
 

@@ -25,8 +25,8 @@ float* scratch(ScratchUse use, int64_t count) {
   if (buffer.capacity < count) {
     buffer.data.reset();  // before the new one exists: never hold both
     buffer.capacity = 0;
-    buffer.data.reset(
-        static_cast<float*>(::operator new(static_cast<size_t>(count) * sizeof(float), kAlignment)));
+    buffer.data.reset(static_cast<float*>(
+        ::operator new(static_cast<size_t>(count) * sizeof(float), kAlignment)));
     buffer.capacity = count;
   }
   return buffer.data.get();
