@@ -25,7 +25,10 @@ struct FeatureWindow {
 
 // The features of a `rows` × `columns` map that saw the picture and not the border it was padded
 // with. Quirk: an odd border keeps one feature row more than the picture covers (`unpad_image`).
-FeatureWindow unpadded_window(PixelSize picture, int64_t rows, int64_t columns);
+// `rounds_before_truncation`: transformers rounds the covered size to 7 digits first, the original
+// code does not.
+FeatureWindow unpadded_window(PixelSize picture, int64_t rows, int64_t columns,
+                              bool rounds_before_truncation = false);
 
 // How one picture becomes rows of the sequence.
 struct AnyresPlan {
@@ -40,6 +43,6 @@ struct AnyresPlan {
 // `tile`: image_size of the tower; `patches_per_side`: features per side of one tile. `unpad` adds
 // one newline row per kept feature row.
 AnyresPlan plan_anyres(PixelSize picture, std::span<const PixelSize> candidates, int64_t tile,
-                       int64_t patches_per_side, bool unpad);
+                       int64_t patches_per_side, bool unpad, bool rounds_before_truncation = false);
 
 }  // namespace isthmus::layout

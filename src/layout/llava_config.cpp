@@ -255,6 +255,7 @@ LlavaConfig LlavaConfig::parse(const JsonView& json) {
                 "checkpoints stored in another library's quantisation are not supported");
   LlavaConfig c{};
   c.layout = decide_layout(json);
+  c.model_type = json.string("model_type", "llama");
   c.torch_dtype = json.string("torch_dtype", json.string("dtype", ""));
   // An absent text_config means LlamaConfig's defaults.
   const JsonView text =
@@ -274,6 +275,7 @@ LlavaConfig LlavaConfig::parse(const JsonView& json) {
   c.bos_token_id = optional_integer(json, "bos_token_id");
   if (!c.bos_token_id) c.bos_token_id = optional_integer(text, "bos_token_id").value_or(1);
   c.pad_token_id = optional_integer(json, "pad_token_id");
+  c.embedding_padding_idx = optional_integer(text, "pad_token_id");
   c.eos_token_ids = parse_ids(json, "eos_token_id", parse_ids(text, "eos_token_id", {2}));
 
   if (c.layout == LlavaLayout::kOriginal) {

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
@@ -27,6 +26,7 @@ enum class PaddingSide { kRight, kLeft };
 
 struct LlavaConfig {
   LlavaLayout layout;
+  std::string model_type;  // as written
   DecoderKind decoder;
   LlamaConfig text;
   std::string torch_dtype;  // as written; "" when absent
@@ -60,6 +60,7 @@ struct LlavaConfig {
   std::optional<int64_t>
       image_token_index;  // Hugging Face layouts: the id repeated once per feature
   std::optional<int64_t> bos_token_id, pad_token_id;
+  std::optional<int64_t> embedding_padding_idx;  // the language model's own pad_token_id
   std::vector<int64_t> eos_token_ids;
 
   bool has_vision() const { return vision.has_value() || !vision_tower.empty(); }
