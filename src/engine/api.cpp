@@ -16,7 +16,7 @@ struct Model::Impl {
 };
 struct Tokenizer::Impl {
   std::shared_ptr<Model::Impl> model;
-  const text::Tokenizer& tokenizer() const { return model->engine->family().tokenizer(); }
+  std::shared_ptr<const text::Tokenizer> tokenizer() const { return model->engine->family().tokenizer(); }
 };
 struct ImageProcessor::Impl {
   std::shared_ptr<Model::Impl> model;
@@ -24,14 +24,14 @@ struct ImageProcessor::Impl {
 
 std::vector<int64_t> Tokenizer::encode(std::string_view text, bool add_bos) const {
   const text::TextSpan user{text, false};
-  return impl->tokenizer().encode(std::span(&user, 1), add_bos);
+  return impl->tokenizer()->encode(std::span(&user, 1), add_bos);
 }
 
 std::string Tokenizer::decode(std::span<const int64_t> ids, bool skip_special_tokens) const {
-  return impl->tokenizer().decode(ids, skip_special_tokens);
+  return impl->tokenizer()->decode(ids, skip_special_tokens);
 }
 
-size_t Tokenizer::vocab_size() const { return impl->tokenizer().vocab_size(); }
+size_t Tokenizer::vocab_size() const { return impl->tokenizer()->vocab_size(); }
 
 Pixels ImageProcessor::operator()(const std::filesystem::path& image) const {
   modalities::Prepared prepared = impl->model->engine->family().prepare(media::load_image(image));

@@ -184,7 +184,7 @@ void Engine::forget() {
 Engine::Prompt Engine::assemble(const Request& request, nn::Probe* probe) {
   Prompt prompt;
   std::vector<Tensor> tokens;
-  std::vector<int64_t> media_ids;
+  std::vector<int64_t> media_ids, rows;
   Stopwatch watch;
   const auto parts = media_parts(request);
   for (size_t i = 0; i < parts.size(); ++i) {
@@ -196,10 +196,11 @@ Engine::Prompt Engine::assemble(const Request& request, nn::Probe* probe) {
     }
     tokens.push_back(media->encoded.tokens);
     media_ids.push_back(media->id);
+    rows.push_back(media->encoded.tokens.size(0));
     prompt.media.push_back(std::move(media));
   }
   prompt.encode_seconds = watch.lap();
-  prompt.segments = family_->segments(request);
+  prompt.segments = family_->segments(request, rows);
   prompt.sequence =
       families::build_sequence(prompt.segments, tokens, media_ids, family_->language_model());
   check_length(prompt);
@@ -253,7 +254,7 @@ Answer Engine::generate(const Request& request, const TextCallback& on_text) {
   if (request.generate.num_beams > 1) return search_beams(request, prompt, on_text);
   const GenerationConfig config = capped(request.generate, prompt.sequence.length());
   const families::StopRules rules = family_->stop_rules(request);
-  const text::Tokenizer& tokenizer = family_->tokenizer();
+  const auto tokenizer = family_->tokenizer();
 
   Answer answer;
   Stopwatch watch;
@@ -264,7 +265,7 @@ Answer Engine::generate(const Request& request, const TextCallback& on_text) {
   answer.timings.prefill = watch.lap();
 
   TextStream text(tokenizer, stop_strings(request, rules));
-  generation::Continuation continuation(config, rules.ids, seen_before(tokenizer),
+  generation::Continuation continuation(config, rules.ids, seen_before(*tokenizer),
                                         [&](int64_t token) { return text.push(token); });
   const auto generated = generation::generate(decoder, continuation, [&](int64_t) {
     const std::string piece = text.take();
@@ -298,7 +299,7 @@ Answer Engine::search_beams(const Request& request, const Prompt& prompt, const 
   BeamRows rows(model, cache, model.logits(hidden.select(1, hidden.size(1) - 1)).detach().contiguous());
   answer.timings.prefill = watch.lap();
   const auto generated =
-      generation::generate_with_beams(rows, config, rules.ids, seen_before(family_->tokenizer()));
+      generation::generate_with_beams(rows, config, rules.ids, seen_before(*family_->tokenizer()));
 
   answer.output_ids = generated.tokens;
   answer.finish_reason = generation::name_of(generated.finish_reason);
@@ -318,7 +319,7 @@ Answer Engine::search_beams(const Request& request, const Prompt& prompt, const 
 std::vector<Answer> Engine::generate_batch(std::span<const Request> requests) {
   const ArithmeticMode mode(composed_);
   if (requests.empty()) return {};
-  const text::Tokenizer& tokenizer = family_->tokenizer();
+  const auto tokenizer = family_->tokenizer();
   decoders::LanguageModel& model = family_->language_model();
   const auto count = static_cast<int64_t>(requests.size());
 
@@ -341,7 +342,7 @@ std::vector<Answer> Engine::generate_batch(std::span<const Request> requests) {
     most_new = std::max(most_new, config.max_new_tokens);
     const families::StopRules rules = family_->stop_rules(requests[row]);
     TextStream& text = texts.emplace_back(tokenizer, stop_strings(requests[row], rules));
-    continuations.emplace_back(config, rules.ids, seen_before(tokenizer),
+    continuations.emplace_back(config, rules.ids, seen_before(*tokenizer),
                                [&text](int64_t token) { return text.push(token); });
   }
 
@@ -440,7 +441,7 @@ Trace Engine::trace(const Request& request, bool hidden) {
   trace.tensors.push_back({"logits", "logits at every prompt position [seq, vocab]", logits});
 
   TextStream text(family_->tokenizer(), stop_strings(request, rules));
-  generation::Continuation continuation(config, rules.ids, seen_before(family_->tokenizer()),
+  generation::Continuation continuation(config, rules.ids, seen_before(*family_->tokenizer()),
                                         [&](int64_t token) { return text.push(token); });
   SequenceDecoder decoder(model, *cache_, cached_keys_, logits.slice(0, logits.size(0) - 1).contiguous());
   std::vector<Tensor> steps;

@@ -1,6 +1,7 @@
 // The text of one answer while it is generated.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -14,7 +15,7 @@ namespace isthmus::engine {
 // answer.
 class TextStream {
  public:
-  TextStream(const text::Tokenizer& tokenizer, std::vector<std::string> stop_strings);
+  TextStream(std::shared_ptr<const text::Tokenizer> tokenizer, std::vector<std::string> stop_strings);
   // True when a stop string is complete.
   bool push(int64_t token);
   // Text that became certain since the last call.
@@ -24,13 +25,10 @@ class TextStream {
   const std::string& text() const { return text_; }
 
  private:
-  void add(const std::string& piece);
-
   text::StreamDetokenizer detokenizer_;
   text::StopStrings stop_strings_;
   std::string text_;
   size_t taken_ = 0;
-  bool stopped_ = false;
 };
 
 }  // namespace isthmus::engine

@@ -48,7 +48,7 @@ class Family {
  public:
   virtual ~Family() = default;
 
-  virtual const text::Tokenizer& tokenizer() const = 0;
+  virtual std::shared_ptr<const text::Tokenizer> tokenizer() const = 0;
   virtual decoders::LanguageModel& language_model() = 0;
   virtual int64_t context_length() const = 0;  // longest sequence, media rows included
   virtual int64_t reference_context_len() const = 0;  // what the reference's loader returns
@@ -56,8 +56,8 @@ class Family {
   virtual modalities::Prepared prepare(const media::Image& image) const = 0;
   virtual EncodedMedia encode(const modalities::Prepared& medium, nn::Probe* probe) = 0;
 
-  // `rows[i]`: soft tokens of medium i. Throws UsageError (unknown template, media without an encoder).
-  virtual std::vector<Segment> segments(const Request& request) const = 0;
+  // `rows[i]`: soft tokens of medium i. Throws UsageError (unknown template, a token the tokenizer lacks).
+  virtual std::vector<Segment> segments(const Request& request, std::span<const int64_t> rows) const = 0;
   // The ids as the reference shows them for this prompt: a marker, or one image id per soft token.
   virtual std::vector<int64_t> displayed_ids(std::span<const Segment> segments,
                                              std::span<const int64_t> rows) const = 0;

@@ -26,15 +26,15 @@ bool is_nested(const formats::Checkpoint& checkpoint) {
 
 }  // namespace
 
-LlavaNames original_names() {
+LlavaNames original_names(const std::string& prefix) {
   return {formats::NameMap({
-              {"lm_head.weight", "decoder.lm_head.weight"},
-              {"model.embed_tokens.weight", "decoder.embed_tokens.weight"},
-              {"model.norm.weight", "decoder.norm.weight"},
-              {"model.layers.{i}.{rest}", "decoder.layers.{i}.{rest}"},
-              {"model.mm_projector.{rest}", "aligner.projector.{rest}"},
-              {"model.image_newline", "aligner.image_newline"},
-              {"model.vision_tower.vision_tower.vision_model.{rest}", "encoder.{rest}"},
+              {prefix + "lm_head.weight", "decoder.lm_head.weight"},
+              {prefix + "model.embed_tokens.weight", "decoder.embed_tokens.weight"},
+              {prefix + "model.norm.weight", "decoder.norm.weight"},
+              {prefix + "model.layers.{i}.{rest}", "decoder.layers.{i}.{rest}"},
+              {prefix + "model.mm_projector.{rest}", "aligner.projector.{rest}"},
+              {prefix + "model.image_newline", "aligner.image_newline"},
+              {prefix + "model.vision_tower.vision_tower.vision_model.{rest}", "encoder.{rest}"},
           }),
           is_buffer};
 }
@@ -87,6 +87,12 @@ std::vector<std::string> strip_non_lora_prefixes(std::span<const std::string> na
   for (std::string& name : stripped)
     if (name.starts_with(kModel)) name.erase(0, kModel.size());
   return stripped;
+}
+
+LlavaNames non_lora_names(std::span<const std::string> names) {
+  if (names.empty()) return original_names();
+  const std::string& first = names.front();
+  return original_names(first.substr(0, first.size() - strip_non_lora_prefixes(names).front().size()));
 }
 
 bool holds_vision_tower(LlavaLayout layout, const formats::Checkpoint& checkpoint) {

@@ -32,7 +32,8 @@ struct LlavaNames {
 
 // Original layout, plain LLaMA and Mistral folders, mm_projector.bin, and non_lora_trainables.bin
 // once its prefixes are stripped. Ignored: rotary_emb.inv_freq, position_ids.
-LlavaNames original_names();
+// `prefix` stands in front of every file name.
+LlavaNames original_names(const std::string& prefix = "");
 
 // A CLIP folder of its own. Ignored: the text model, the projections, logit_scale, position_ids.
 LlavaNames vision_tower_names();
@@ -53,6 +54,9 @@ LlavaNames names_for(LlavaLayout layout, const formats::Checkpoint& checkpoint);
 // goes; if any then starts with `model.model.`, one leading `model.` goes from every name that has
 // it.       builder.py
 std::vector<std::string> strip_non_lora_prefixes(std::span<const std::string> names);
+
+// The names of non_lora_trainables.bin as they stand in the file; what is stripped is the same for all.
+LlavaNames non_lora_names(std::span<const std::string> names);
 
 // Whether the checkpoint brings its own vision tower (LLaVA 1.6, llava-hf), which then replaces the
 // separate one.

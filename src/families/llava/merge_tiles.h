@@ -4,6 +4,7 @@
 #include <torch/types.h>
 
 #include "layout/llava_config.h"
+#include "modalities/anyres.h"
 #include "modalities/geometry.h"
 
 namespace isthmus::families::llava {
@@ -17,6 +18,6 @@ using torch::Tensor;
 // `rounds_before_truncation`: transformers rounds the scaled size to 7 digits before it truncates, the
 // original code does not; they differ by a line of patches for a few sizes.
 Tensor merge_tiles(const Tensor& projected, const Tensor& image_newline, layout::PatchMergeType merge,
-                   const modalities::Geometry& geometry, bool rounds_before_truncation);
+                   const modalities::Geometry& geometry, modalities::UnpadRule rule);
 
 }  // namespace isthmus::families::llava

@@ -1,0 +1,66 @@
+// LLaVA: CLIP features, a projector, and their rows spliced into the prompt of LLaMA, Vicuna or Mistral.
+//   Liu et al. 2023 (arXiv 2304.08485, §4.1); Liu et al. 2023 (arXiv 2310.03744); LLaVA-NeXT, 2024
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <torch/nn/module.h>
+
+#include "aligners/projector.h"
+#include "decoders/llama.h"
+#include "encoders/clip_vit.h"
+#include "families/family.h"
+#include "families/llava/prompts.h"
+#include "layout/llava_folder.h"
+#include "modalities/clip_image.h"
+
+namespace isthmus::families::llava {
+
+// The trained parts under their canonical names: encoder.*, aligner.*, decoder.*. Encoder and aligner are absent
+// from a plain language model.
+class LlavaModules : public torch::nn::Module {
+ public:
+  LlavaModules(const layout::LlavaConfig& config, const std::optional<layout::ClipVisionConfig>& tower);
+
+  encoders::ClipVit encoder{nullptr};
+  std::shared_ptr<aligners::Projector> aligner;
+  std::shared_ptr<decoders::Llama> decoder;
+};
+
+// What a LLaVA is besides its weights.
+struct LlavaSettings {
+  layout::LlavaConfig config;
+  std::optional<layout::ClipVisionConfig> tower;
+  modalities::ClipImageConfig image;           // of the tower's folder, or of the model's in the Hugging Face layouts
+  modalities::AspectMode aspect;
+  std::vector<modalities::Resolution> grid_pinpoints;
+  PromptRules prompts;
+  std::shared_ptr<const text::Tokenizer> tokenizer;
+};
+
+class Llava : public Family {
+ public:
+  Llava(LlavaSettings settings, std::shared_ptr<LlavaModules> modules);
+
+  std::shared_ptr<const text::Tokenizer> tokenizer() const override { return settings_.tokenizer; }
+  decoders::LanguageModel& language_model() override { return *modules_->decoder; }
+  int64_t context_length() const override;
+  int64_t reference_context_len() const override { return settings_.config.context_len; }
+  modalities::Prepared prepare(const media::Image& image) const override;
+  EncodedMedia encode(const modalities::Prepared& medium, nn::Probe* probe) override;
+  std::vector<Segment> segments(const Request& request, std::span<const int64_t> rows) const override;
+  std::vector<int64_t> displayed_ids(std::span<const Segment> segments, std::span<const int64_t> rows) const override;
+  StopRules stop_rules(const Request& request) const override;
+  bool reuses_prefix() const override;
+  Padding padding() const override;
+  std::string print() const override;
+  std::string tokens_probe() const override { return "encoder.hidden.0"; }
+
+ private:
+  LlavaSettings settings_;
+  std::shared_ptr<LlavaModules> modules_;
+};
+
+}  // namespace isthmus::families::llava
