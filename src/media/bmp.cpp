@@ -30,6 +30,9 @@ struct Header {
   throw UnsupportedError(fmt::format("{}: BMP file with {} is not read", file.source, what));
 }
 
+// The table is always used. Pillow 10.4 discards one of black and white, or of grey levels in
+// order, and then reads the pixels at one or eight bits whatever the header says, which loses 8-bit
+// files of two colours.
 void read_colour_table(ByteCursor& cursor, Header& header, size_t entry_bytes) {
   const auto count = static_cast<size_t>(header.colours);
   const uint8_t* p = cursor.take(count * entry_bytes);

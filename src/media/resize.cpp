@@ -107,8 +107,7 @@ void weighted_sum(const uint8_t* in, int64_t stride, const int32_t* weights, int
   }
 }
 
-// Columns window.left … of all rows that `rows` needs, as a picture whose row 0 is canvas row
-// rows.input_begin.
+// Resizes canvas rows to the columns of `window`; the rows keep their height.
 class HorizontalPass {
  public:
   HorizontalPass(const Canvas& canvas, int64_t width, Filter filter, const Box& window)
@@ -116,6 +115,7 @@ class HorizontalPass {
     if (!unchanged_) axis_ = axis_weights(canvas.width, width, filter, window.left, window.width);
   }
 
+  // Of canvas rows row_begin … row_end.
   Image run(int64_t row_begin, int64_t row_end) const {
     Image out{window_.width, row_end - row_begin, 3, {}};
     out.pixels.resize(static_cast<size_t>(out.width * out.height * 3));

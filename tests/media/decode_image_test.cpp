@@ -131,6 +131,18 @@ TEST(DecodeImage, HugeHeadersAreRefusedBeforeAnythingIsAllocated) {
   EXPECT_THROW(decode(read_file(kData / "lossy.webp"), "x", {.max_pixels = 100}), InputError);
 }
 
+TEST(DecodeImage, AnEightBitBitmapOfTwoColoursKeepsItsPixels) {
+  auto bytes = read_file(kData / "palette8_short.bmp");  // 13x9, its table starts at byte 54
+  put(bytes, 46, 2, 4, true);                            // two colours
+  put(bytes, 10, 62, 4, true);                           // pixels start after them
+  put(bytes, 54, 0x00000000, 4, true);
+  put(bytes, 58, 0x00ffffff, 4, true);
+  for (size_t i = 62; i < bytes.size(); ++i) bytes[i] = static_cast<char>(i % 2);
+  const Image image = decode(bytes);
+  EXPECT_EQ(std::vector<uint8_t>(image.row(8), image.row(8) + 9),
+            (std::vector<uint8_t>{0, 0, 0, 255, 255, 255, 0, 0, 0}));
+}
+
 TEST(DecodeImage, ATruncatedPngThatPromisesMuchIsRefusedCheaply) {
   auto bytes = read_file(kData / "rgba16_interlaced.png");
   put(bytes, 16, 13000, 4, false);
