@@ -1,5 +1,6 @@
-// Products at the shapes of LLaVA-1.5-7B. GFLOP/s counts a multiply-add as two; bytes are the weights' bytes.
-// Reported time is the minimum the run saw when called with --benchmark_repetitions and aggregates read by min.
+// Products at the shapes of LLaVA-1.5-7B. GFLOP/s counts a multiply-add as two; bytes are the
+// weights' bytes. Reported time is the minimum the run saw when called with --benchmark_repetitions
+// and aggregates read by min.
 #include <cstdint>
 #include <vector>
 
@@ -31,7 +32,8 @@ Operands operands(int64_t m, int64_t k, int64_t n, DType dtype) {
     const auto at = static_cast<size_t>(i);
     if (dtype == DType::kF32) reinterpret_cast<float*>(o.w.data())[at] = value;
     if (dtype == DType::kF16) reinterpret_cast<uint16_t*>(o.w.data())[at] = float_to_half(value);
-    if (dtype == DType::kBF16) reinterpret_cast<uint16_t*>(o.w.data())[at] = float_to_bfloat16(value);
+    if (dtype == DType::kBF16)
+      reinterpret_cast<uint16_t*>(o.w.data())[at] = float_to_bfloat16(value);
   }
   o.matrix = {dtype, o.w.data(), n, k, k};
   return o;
@@ -39,10 +41,11 @@ Operands operands(int64_t m, int64_t k, int64_t n, DType dtype) {
 
 void set_rates(benchmark::State& state, int64_t m, int64_t k, int64_t n, DType dtype) {
   const double runs = static_cast<double>(state.iterations());
-  state.counters["GFLOPs"] = benchmark::Counter(2e-9 * static_cast<double>(m * k * n) * runs,
-                                                benchmark::Counter::kIsRate);
+  state.counters["GFLOPs"] =
+      benchmark::Counter(2e-9 * static_cast<double>(m * k * n) * runs, benchmark::Counter::kIsRate);
   state.counters["GBs"] = benchmark::Counter(
-      1e-9 * static_cast<double>(k * n) * static_cast<double>(size_of(dtype)) * runs, benchmark::Counter::kIsRate);
+      1e-9 * static_cast<double>(k * n) * static_cast<double>(size_of(dtype)) * runs,
+      benchmark::Counter::kIsRate);
 }
 
 void product(benchmark::State& state, DType dtype, Arithmetic arithmetic) {
@@ -58,15 +61,20 @@ void onednn_sgemm(benchmark::State& state) {
   at::set_num_threads(static_cast<int>(state.range(3)));
   Operands o = operands(m, k, n, DType::kF32);
   const auto* w = reinterpret_cast<const float*>(o.w.data());
-  for (auto _ : state) dnnl_sgemm('N', 'T', m, n, k, 1.0f, o.x.data(), k, w, k, 0.0f, o.y.data(), n);
+  for (auto _ : state)
+    dnnl_sgemm('N', 'T', m, n, k, 1.0f, o.x.data(), k, w, k, 0.0f, o.y.data(), n);
   set_rates(state, m, k, n, DType::kF32);
 }
 
 void prefill_shapes(benchmark::internal::Benchmark* b) {
   b->ArgNames({"rows", "in", "out", "threads"})->Unit(benchmark::kMillisecond)->UseRealTime();
   for (const int64_t threads : {1, 2}) {
-    b->Args({640, 4096, 4096, threads})->Args({640, 4096, 11008, threads})->Args({640, 11008, 4096, threads});
-    b->Args({577, 1024, 1024, threads})->Args({577, 1024, 4096, threads})->Args({577, 4096, 1024, threads});
+    b->Args({640, 4096, 4096, threads})
+        ->Args({640, 4096, 11008, threads})
+        ->Args({640, 11008, 4096, threads});
+    b->Args({577, 1024, 1024, threads})
+        ->Args({577, 1024, 4096, threads})
+        ->Args({577, 4096, 1024, threads});
   }
 }
 
@@ -76,7 +84,7 @@ void decode_shapes(benchmark::internal::Benchmark* b) {
     for (const int64_t rows : {1, 4, 8}) b->Args({rows, 4096, 11008, threads});
 }
 
-#define PRODUCT(name, dtype, arithmetic)                            \
+#define PRODUCT(name, dtype, arithmetic)                                      \
   BENCHMARK_CAPTURE(product, name, dtype, arithmetic)->Apply(prefill_shapes); \
   BENCHMARK_CAPTURE(product, name##_decode, dtype, arithmetic)->Apply(decode_shapes)
 

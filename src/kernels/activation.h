@@ -1,4 +1,5 @@
-// Activations over `count` contiguous floats; y may be an input. Absolute error at most 2e-7 · max(1, |x|).
+// Activations over `count` contiguous floats; y may be an input. Absolute error at most 2e-7 ·
+// max(1, |x|).
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// Attention of one query position for the heads that share one key/value head; a partial result over a range of
-// keys, so that ranges may be split over threads and merged.
+// Attention of one query position for the heads that share one key/value head; a partial result
+// over a range of keys, so that ranges may be split over threads and merged.
 #pragma once
 
 #include <cstdint>
@@ -7,8 +7,9 @@
 namespace isthmus::kernels {
 
 // For each head g < group: s_j = scale · query_g · key_j for j in [begin, end), begin < end;
-// max[g] = max_j s_j, sum[g] = Σ_j exp(s_j - max[g]), out_g = Σ_j exp(s_j - max[g]) · value_j (not divided by sum).
-// scores: scratch of group × (end - begin) floats. Strides in floats; the last dimension is dense. float32.
+// max[g] = max_j s_j, sum[g] = Σ_j exp(s_j - max[g]), out_g = Σ_j exp(s_j - max[g]) · value_j (not
+// divided by sum). scores: scratch of group × (end - begin) floats. Strides in floats; the last
+// dimension is dense. float32.
 struct DecodeAttentionArgs {
   const float* query;
   int64_t query_stride, group;

@@ -1,4 +1,5 @@
-// Product of a few rows with stored weight rows. Bound by reading the weights once: bytes(w) / bandwidth.
+// Product of a few rows with stored weight rows. Bound by reading the weights once: bytes(w) /
+// bandwidth.
 #pragma once
 
 #include <cstdint>
@@ -7,9 +8,9 @@ namespace isthmus::kernels {
 
 constexpr int64_t kMatvecMaxRows = 8;
 
-// y[j · y_stride + r] = Σ_i x[j · x_stride + i] · w[r · row_stride + i] + bias[r] for j < m ≤ kMatvecMaxRows.
-// w: float32, float16 or bfloat16 by function, unaligned allowed, row_stride in elements. bias may be null.
-// Products and sums in float32.
+// y[j · y_stride + r] = Σ_i x[j · x_stride + i] · w[r · row_stride + i] + bias[r] for j < m ≤
+// kMatvecMaxRows. w: float32, float16 or bfloat16 by function, unaligned allowed, row_stride in
+// elements. bias may be null. Products and sums in float32.
 struct MatvecArgs {
   const float* x;
   int64_t m, x_stride;

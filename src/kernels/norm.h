@@ -5,7 +5,8 @@
 
 namespace isthmus::kernels {
 
-// y[r,i] = x[r,i] · weight[i] / sqrt(mean_i(x[r,i]²) + eps)       Zhang & Sennrich 2019, §3; eps as in LLaMA
+// y[r,i] = x[r,i] · weight[i] / sqrt(mean_i(x[r,i]²) + eps)       Zhang & Sennrich 2019, §3; eps as
+// in LLaMA
 struct RmsNormArgs {
   const float* x;
   const float* weight;
@@ -14,7 +15,8 @@ struct RmsNormArgs {
   float eps;
 };
 
-// y[r,i] = (x[r,i] - mean_r) · weight[i] / sqrt(var_r + eps) + bias[i], var biased, in two passes.   Ba et al. 2016
+// y[r,i] = (x[r,i] - mean_r) · weight[i] / sqrt(var_r + eps) + bias[i], var biased, in two passes.
+// Ba et al. 2016
 struct LayerNormArgs {
   const float* x;
   const float* weight;

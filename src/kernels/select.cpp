@@ -9,10 +9,12 @@
 namespace isthmus::kernels {
 namespace {
 
-// __builtin_cpu_supports also asks the operating system (XGETBV) whether it saves the wide registers.
+// __builtin_cpu_supports also asks the operating system (XGETBV) whether it saves the wide
+// registers.
 #ifdef ISTHMUS_X86_KERNELS
 bool has_avx2() {
-  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+         __builtin_cpu_supports("f16c");
 }
 bool has_avx512() {
   return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
@@ -48,7 +50,9 @@ const char* forced_isa() {
 
 }  // namespace
 
-std::span<const KernelTable* const> supported_tables() { return {supported().tables, supported().count}; }
+std::span<const KernelTable* const> supported_tables() {
+  return {supported().tables, supported().count};
+}
 
 const KernelTable& table_for(const char* isa) {
   if (isa[0] == '\0') return *supported().tables[0];
@@ -59,9 +63,10 @@ const KernelTable& table_for(const char* isa) {
     names += table->name;
   }
   const bool known = std::strcmp(isa, "avx2") == 0 || std::strcmp(isa, "avx512") == 0;
-  throw UsageError("ISTHMUS_ISA=" + std::string(isa) +
-                   (known ? ": this CPU does not support it" : ": not an instruction set known here") +
-                   "; choose one of " + names + ", or leave it unset");
+  throw UsageError(
+      "ISTHMUS_ISA=" + std::string(isa) +
+      (known ? ": this CPU does not support it" : ": not an instruction set known here") +
+      "; choose one of " + names + ", or leave it unset");
 }
 
 const KernelTable& kernels() {

@@ -27,8 +27,8 @@ struct GemmTable {
   void (*block)(const GemmBlockArgs&);
 };
 
-// bfloat16 product with float32 sums: rows are rounded while packed, columns are bfloat16 as stored. Two depth
-// elements make a word; an odd last one is paired with zero.
+// bfloat16 product with float32 sums: rows are rounded while packed, columns are bfloat16 as
+// stored. Two depth elements make a word; an odd last one is paired with zero.
 struct Bf16GemmTable {
   int64_t tile_rows, tile_cols;
   void (*pack_rows)(const PackRowsArgs&);
@@ -57,10 +57,12 @@ struct KernelTable {
   GemmTable gemm;
 };
 
-// The best table this CPU and operating system support, fixed at first use. The environment variable
-// ISTHMUS_ISA=generic|avx2|avx512 forces one; UsageError when it is unknown or not supported here.
+// The best table this CPU and operating system support, fixed at first use. The environment
+// variable ISTHMUS_ISA=generic|avx2|avx512 forces one; UsageError when it is unknown or not
+// supported here.
 const KernelTable& kernels();
-// Null where the CPU has no bfloat16 dot product (AVX512_BF16) or ISTHMUS_ISA asks for less than avx512.
+// Null where the CPU has no bfloat16 dot product (AVX512_BF16) or ISTHMUS_ISA asks for less than
+// avx512.
 const Bf16GemmTable* bf16_gemm();
 // Every table this machine can run, best first.
 std::span<const KernelTable* const> supported_tables();

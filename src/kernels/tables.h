@@ -6,8 +6,8 @@
 namespace isthmus::kernels {
 
 extern const KernelTable kGenericTable;
-extern const KernelTable kAvx2Table;          // AVX2, FMA, F16C
-extern const KernelTable kAvx512Table;        // AVX-512 F, BW, DQ, VL
-extern const Bf16GemmTable kAvx512Bf16Gemm;   // and AVX512_BF16
+extern const KernelTable kAvx2Table;         // AVX2, FMA, F16C
+extern const KernelTable kAvx512Table;       // AVX-512 F, BW, DQ, VL
+extern const Bf16GemmTable kAvx512Bf16Gemm;  // and AVX512_BF16
 
 }  // namespace isthmus::kernels

@@ -10,13 +10,16 @@ inline V splat(float x) { return _mm256_set1_ps(x); }
 inline V load(const void* p) { return _mm256_loadu_ps(static_cast<const float*>(p)); }
 inline void store(void* p, V v) { _mm256_storeu_ps(static_cast<float*>(p), v); }
 inline __m256i first_lanes(int64_t n) {
-  return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(n)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(n)),
+                            _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
 // The first n lanes, n < kWidth; the others are zero, or left as they are in memory.
 inline V load_n(const void* p, int64_t n) {
   return _mm256_maskload_ps(static_cast<const float*>(p), first_lanes(n));
 }
-inline void store_n(void* p, V v, int64_t n) { _mm256_maskstore_ps(static_cast<float*>(p), first_lanes(n), v); }
+inline void store_n(void* p, V v, int64_t n) {
+  _mm256_maskstore_ps(static_cast<float*>(p), first_lanes(n), v);
+}
 
 inline V fma(V a, V b, V c) { return _mm256_fmadd_ps(a, b, c); }
 // The second operand where either is NaN.
@@ -50,12 +53,13 @@ inline V load_bf16_n(const void* p, int64_t n) { return widen_bf16(load_u16_n(p,
 inline void store_bf16(void* p, V v, int64_t n) {
   const __m256i bits = _mm256_castps_si256(v), high = _mm256_srli_epi32(bits, 16);
   const __m256i odd = _mm256_and_si256(high, _mm256_set1_epi32(1));
-  const __m256i rounded =
-      _mm256_srli_epi32(_mm256_add_epi32(bits, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff))), 16);
+  const __m256i rounded = _mm256_srli_epi32(
+      _mm256_add_epi32(bits, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff))), 16);
   const __m256i nan = _mm256_or_si256(high, _mm256_set1_epi32(0x0040));
   const __m256i is_nan = _mm256_castps_si256(_mm256_cmp_ps(v, v, _CMP_UNORD_Q));
   const __m256i wide = _mm256_blendv_epi8(rounded, nan, is_nan);
-  const __m128i narrow = _mm_packus_epi32(_mm256_castsi256_si128(wide), _mm256_extracti128_si256(wide, 1));
+  const __m128i narrow =
+      _mm_packus_epi32(_mm256_castsi256_si128(wide), _mm256_extracti128_si256(wide, 1));
   __builtin_memcpy(p, &narrow, static_cast<size_t>(n) * 2);
 }
 

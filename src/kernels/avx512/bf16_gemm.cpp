@@ -17,7 +17,8 @@ void pack_rows(const PackRowsArgs& a) {
   pack_rows_with(a.rows, (a.depth + 1) / 2, a.out, [&](int64_t row, int64_t k, int64_t words) {
     const float* x = a.x + row * a.row_stride + 2 * k;
     const int64_t left = a.depth - 2 * k;
-    if (words == kWidth && left >= 2 * kWidth) return (V)_mm512_cvtne2ps_pbh(load(x + kWidth), load(x));
+    if (words == kWidth && left >= 2 * kWidth)
+      return (V)_mm512_cvtne2ps_pbh(load(x + kWidth), load(x));
     const V low = left >= kWidth ? load(x) : load_n(x, left);
     const V high = left > kWidth ? load_n(x + kWidth, left - kWidth) : V{};
     return (V)_mm512_cvtne2ps_pbh(high, low);

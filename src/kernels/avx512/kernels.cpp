@@ -10,16 +10,19 @@ namespace {
 
 inline V multiply_add(V sum, V a, V b) { return fma(a, b, sum); }
 
+// clang-format off: each file uses the ones before it
 #include "kernels/body/math.h"
 #include "kernels/body/rows.h"
 #include "kernels/body/elements.h"
 #include "kernels/body/matvec.h"
 #include "kernels/body/gemm.h"
 #include "kernels/body/gemm_f32.h"
+// clang-format on
 
 }  // namespace
 
-const KernelTable kAvx512Table = {"avx512",
+const KernelTable kAvx512Table = {
+    "avx512",
 #include "kernels/body/table.inc"
 };
 

@@ -24,8 +24,12 @@ inline float max_lanes(V a) { return _mm512_reduce_max_ps(a); }
 inline V widen_bf16(__m256i bits) {
   return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16));
 }
-inline __m256i load_u16(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
-inline __m256i load_u16_n(const void* p, int64_t n) { return _mm256_maskz_loadu_epi16(first_lanes(n), p); }
+inline __m256i load_u16(const void* p) {
+  return _mm256_loadu_si256(static_cast<const __m256i*>(p));
+}
+inline __m256i load_u16_n(const void* p, int64_t n) {
+  return _mm256_maskz_loadu_epi16(first_lanes(n), p);
+}
 inline V load_f16(const void* p) { return _mm512_cvtph_ps(load_u16(p)); }
 inline V load_f16_n(const void* p, int64_t n) { return _mm512_cvtph_ps(load_u16_n(p, n)); }
 inline V load_bf16(const void* p) { return widen_bf16(load_u16(p)); }
@@ -34,10 +38,11 @@ inline V load_bf16_n(const void* p, int64_t n) { return widen_bf16(load_u16_n(p,
 inline void store_bf16(void* p, V v, int64_t n) {
   const __m512i bits = _mm512_castps_si512(v), high = _mm512_srli_epi32(bits, 16);
   const __m512i odd = _mm512_and_si512(high, _mm512_set1_epi32(1));
-  const __m512i rounded =
-      _mm512_srli_epi32(_mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff))), 16);
+  const __m512i rounded = _mm512_srli_epi32(
+      _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff))), 16);
   const __m512i nan = _mm512_or_si512(high, _mm512_set1_epi32(0x0040));
-  const __m512i wide = _mm512_mask_blend_epi32(_mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q), rounded, nan);
+  const __m512i wide =
+      _mm512_mask_blend_epi32(_mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q), rounded, nan);
   _mm256_mask_storeu_epi16(p, first_lanes(n), _mm512_cvtepi32_epi16(wide));
 }
 
@@ -56,8 +61,10 @@ inline void transpose(V (&r)[kWidth]) {
   }
   // u[4 b + i], lane l: column 4 l + i of rows 4 b .. 4 b + 3.
   for (int i = 0; i < 4; ++i) {
-    const V a = _mm512_shuffle_f32x4(u[i], u[i + 4], 0x88), b = _mm512_shuffle_f32x4(u[i + 8], u[i + 12], 0x88);
-    const V c = _mm512_shuffle_f32x4(u[i], u[i + 4], 0xdd), d = _mm512_shuffle_f32x4(u[i + 8], u[i + 12], 0xdd);
+    const V a = _mm512_shuffle_f32x4(u[i], u[i + 4], 0x88),
+            b = _mm512_shuffle_f32x4(u[i + 8], u[i + 12], 0x88);
+    const V c = _mm512_shuffle_f32x4(u[i], u[i + 4], 0xdd),
+            d = _mm512_shuffle_f32x4(u[i + 8], u[i + 12], 0xdd);
     r[i] = _mm512_shuffle_f32x4(a, b, 0x88);
     r[i + 8] = _mm512_shuffle_f32x4(a, b, 0xdd);
     r[i + 4] = _mm512_shuffle_f32x4(c, d, 0x88);

@@ -1,5 +1,5 @@
-// The stored element types, as loads into float vectors. Included inside the anonymous namespace of one
-// instruction set's file, after vec.h.
+// The stored element types, as loads into float vectors. Included inside the anonymous namespace of
+// one instruction set's file, after vec.h.
 
 struct F32 {
   static constexpr int64_t kBytes = 4;

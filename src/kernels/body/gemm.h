@@ -1,9 +1,11 @@
-// The blocked product: packing and the register tile. Included inside the anonymous namespace of one instruction
-// set's file, after vec.h; multiply_add(sum, a, b) is the step on one packed word, defined before inclusion.
+// The blocked product: packing and the register tile. Included inside the anonymous namespace of
+// one instruction set's file, after vec.h; multiply_add(sum, a, b) is the step on one packed word,
+// defined before inclusion.
 
 constexpr int kTileCols = 2 * kWidth;
 
-// rows × depth words of A, given as vectors by load_words(row, k, words), into panels of kTileRows rows.
+// rows × depth words of A, given as vectors by load_words(row, k, words), into panels of kTileRows
+// rows.
 template <class LoadWords>
 inline void pack_rows_with(int64_t rows, int64_t depth, float* out, const LoadWords& load_words) {
   static_assert(kTileRows <= 2 * kWidth);
@@ -14,7 +16,8 @@ inline void pack_rows_with(int64_t rows, int64_t depth, float* out, const LoadWo
       for (int64_t k = 0; k < depth; k += kWidth) {
         const int64_t words = depth - k < kWidth ? depth - k : kWidth;
         V block[kWidth];
-        for (int r = 0; r < kWidth; ++r) block[r] = r < lanes ? load_words(first + part + r, k, words) : V{};
+        for (int r = 0; r < kWidth; ++r)
+          block[r] = r < lanes ? load_words(first + part + r, k, words) : V{};
         transpose(block);
         for (int i = 0; i < words; ++i) {
           float* to = out + (k + i) * panel + part;
@@ -32,7 +35,8 @@ inline void pack_rows_with(int64_t rows, int64_t depth, float* out, const LoadWo
 
 // cols × depth words of B, columns given as vectors along the depth by load_words(col, k, words).
 template <class LoadWords>
-inline void pack_columns_with(int64_t cols, int64_t depth, float* out, const LoadWords& load_words) {
+inline void pack_columns_with(int64_t cols, int64_t depth, float* out,
+                              const LoadWords& load_words) {
   for (int64_t first = 0; first < cols; first += kTileCols) {
     for (int64_t part = 0; part < kTileCols; part += kWidth) {
       const int64_t lanes = cols - first - part;
@@ -42,7 +46,8 @@ inline void pack_columns_with(int64_t cols, int64_t depth, float* out, const Loa
         if (lanes >= kWidth) {
           for (int r = 0; r < kWidth; ++r) block[r] = load_words(first + part + r, k, words);
         } else {
-          for (int r = 0; r < kWidth; ++r) block[r] = r < lanes ? load_words(first + part + r, k, words) : V{};
+          for (int r = 0; r < kWidth; ++r)
+            block[r] = r < lanes ? load_words(first + part + r, k, words) : V{};
         }
         transpose(block);
         for (int i = 0; i < words; ++i) store(out + (k + i) * kTileCols + part, block[i]);
@@ -54,8 +59,8 @@ inline void pack_columns_with(int64_t cols, int64_t depth, float* out, const Loa
 
 // R × kTileCols of C in registers.
 template <int R>
-inline void tile(const float* a, const float* b, int64_t depth, float* c, int64_t c_stride, int64_t cols,
-                 bool accumulate, const float* bias) {
+inline void tile(const float* a, const float* b, int64_t depth, float* c, int64_t c_stride,
+                 int64_t cols, bool accumulate, const float* bias) {
   V sums[R][2] = {};
   for (int64_t k = 0; k < depth; ++k) {
     const V b0 = load(b), b1 = load(b + kWidth);
@@ -88,7 +93,8 @@ inline void tile(const float* a, const float* b, int64_t depth, float* c, int64_
   }
 }
 
-using Tile = void (*)(const float*, const float*, int64_t, float*, int64_t, int64_t, bool, const float*);
+using Tile = void (*)(const float*, const float*, int64_t, float*, int64_t, int64_t, bool,
+                      const float*);
 
 // The tile for a panel of `rows` rows.
 template <int R>
@@ -99,7 +105,8 @@ inline Tile tile_for(int64_t rows) {
   return tile<R>;
 }
 
-// Row panels outside, so that one panel of A stays in the first-level cache while B streams from the second.
+// Row panels outside, so that one panel of A stays in the first-level cache while B streams from
+// the second.
 void gemm_block(const GemmBlockArgs& g) {
   const float* a = g.a;
   for (int64_t r = 0; r < g.rows; r += kTileRows) {

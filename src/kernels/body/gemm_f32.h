@@ -1,4 +1,5 @@
-// Packing for the float32 product. Included inside the anonymous namespace of one instruction set's file.
+// Packing for the float32 product. Included inside the anonymous namespace of one instruction set's
+// file.
 
 void pack_rows(const PackRowsArgs& a) {
   pack_rows_with(a.rows, a.depth, a.out, [&](int64_t row, int64_t k, int64_t words) {

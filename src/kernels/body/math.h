@@ -1,4 +1,5 @@
-// exp, sigmoid and erf of a vector. Included inside the anonymous namespace of one instruction set's file.
+// exp, sigmoid and erf of a vector. Included inside the anonymous namespace of one instruction
+// set's file.
 
 // Relative error about 1e-7; exact zero, subnormals and infinity at the ends, NaN stays NaN.
 // exp(x) = 2^n · exp(r), r = x - n ln 2, |r| ≤ ln 2 / 2; polynomial of the Cephes library.

@@ -1,5 +1,5 @@
-// Matrix-vector products and decode attention. Included inside the anonymous namespace of one instruction set's
-// file, after rows.h and elements.h.
+// Matrix-vector products and decode attention. Included inside the anonymous namespace of one
+// instruction set's file, after rows.h and elements.h.
 
 // R weight rows times M rows of x: R · M sums in registers, each weight vector loaded once.
 template <class Element, int M, int R>
@@ -23,7 +23,8 @@ inline void matvec_tile(const MatvecArgs& a, int64_t first) {
   if (const int64_t n = a.cols - i; n > 0) {
     for (int r = 0; r < R; ++r) {
       const V row = Element::load_n(w[r] + i * Element::kBytes, n);
-      for (int j = 0; j < M; ++j) sums[r][j] = fma(row, load_n(a.x + j * a.x_stride + i, n), sums[r][j]);
+      for (int j = 0; j < M; ++j)
+        sums[r][j] = fma(row, load_n(a.x + j * a.x_stride + i, n), sums[r][j]);
     }
   }
   for (int r = 0; r < R; ++r) {
@@ -65,7 +66,8 @@ inline void weighted_values(const DecodeAttentionArgs& a, int64_t g0, int64_t d,
   for (int64_t j = 0; j < count; ++j, value += a.value_stride) {
     V v[N];
 #pragma GCC unroll 8
-    for (int i = 0; i < N; ++i) v[i] = lanes == kWidth ? load(value + i * kWidth) : load_n(value, lanes);
+    for (int i = 0; i < N; ++i)
+      v[i] = lanes == kWidth ? load(value + i * kWidth) : load_n(value, lanes);
 #pragma GCC unroll 8
     for (int g = 0; g < G; ++g) {
       const V weight = splat(weights[g * count + j]);
@@ -99,8 +101,9 @@ void decode_attention(const DecodeAttentionArgs& a) {
   // Scores are the product of the group's queries with the key rows.
   for (int64_t g = 0; g < a.group; g += kMatvecMaxRows) {
     const int64_t heads = a.group - g < kMatvecMaxRows ? a.group - g : kMatvecMaxRows;
-    matvec<F32>({a.query + g * a.query_stride, heads, a.query_stride, a.key + a.begin * a.key_stride, count,
-                 a.head_dim, a.key_stride, nullptr, a.scores + g * count, count});
+    matvec<F32>({a.query + g * a.query_stride, heads, a.query_stride,
+                 a.key + a.begin * a.key_stride, count, a.head_dim, a.key_stride, nullptr,
+                 a.scores + g * count, count});
   }
   for (int64_t g = 0; g < a.group; ++g) {
     float* scores = a.scores + g * count;

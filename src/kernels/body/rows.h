@@ -1,5 +1,6 @@
-// Norms, activations, rotary embedding, softmax, conversions. Included inside the anonymous namespace of one
-// instruction set's file, after vec.h and math.h. Bound by memory: each element is read and written once.
+// Norms, activations, rotary embedding, softmax, conversions. Included inside the anonymous
+// namespace of one instruction set's file, after vec.h and math.h. Bound by memory: each element is
+// read and written once.
 
 // A whole vector, or its first n lanes at the end of a row.
 struct Whole {};
@@ -164,14 +165,16 @@ inline float scaled_max(float* x, int64_t count, float scale) {
 }
 
 void softmax_row(const SoftmaxArgs& a) {
-  const int64_t begin = a.begin < a.end ? a.begin : a.count, end = a.begin < a.end ? a.end : a.count;
+  const int64_t begin = a.begin < a.end ? a.begin : a.count,
+                end = a.begin < a.end ? a.end : a.count;
   __builtin_memset(a.row, 0, static_cast<size_t>(begin) * sizeof(float));
   __builtin_memset(a.row + end, 0, static_cast<size_t>(a.count - end) * sizeof(float));
   float* x = a.row + begin;
   const int64_t count = end - begin;
   if (count == 0) return;
   const V inverse = splat(1.0f / exponentials(x, count, a.scale, scaled_max(x, count, a.scale)));
-  for_each_vector(count, [&](int64_t i, auto lanes) { store(x + i, load(x + i, lanes) * inverse, lanes); });
+  for_each_vector(
+      count, [&](int64_t i, auto lanes) { store(x + i, load(x + i, lanes) * inverse, lanes); });
 }
 
 inline V load_half(const char* p, Whole) { return load_f16(p); }
@@ -183,15 +186,20 @@ inline void store_bfloat(char* p, V v, Rest rest) { store_bf16(p, v, rest.n); }
 
 void widen_f16(const WidenArgs& a) {
   const char* x = static_cast<const char*>(a.x);
-  for_each_vector(a.count, [&](int64_t i, auto lanes) { store(a.y + i, load_half(x + 2 * i, lanes), lanes); });
+  for_each_vector(
+      a.count, [&](int64_t i, auto lanes) { store(a.y + i, load_half(x + 2 * i, lanes), lanes); });
 }
 
 void widen_bf16(const WidenArgs& a) {
   const char* x = static_cast<const char*>(a.x);
-  for_each_vector(a.count, [&](int64_t i, auto lanes) { store(a.y + i, load_bfloat(x + 2 * i, lanes), lanes); });
+  for_each_vector(a.count, [&](int64_t i, auto lanes) {
+    store(a.y + i, load_bfloat(x + 2 * i, lanes), lanes);
+  });
 }
 
 void narrow_bf16(const NarrowArgs& a) {
   char* y = static_cast<char*>(a.y);
-  for_each_vector(a.count, [&](int64_t i, auto lanes) { store_bfloat(y + 2 * i, load(a.x + i, lanes), lanes); });
+  for_each_vector(a.count, [&](int64_t i, auto lanes) {
+    store_bfloat(y + 2 * i, load(a.x + i, lanes), lanes);
+  });
 }

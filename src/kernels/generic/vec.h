@@ -1,5 +1,5 @@
-// Four floats in the compiler's portable vector type. Included inside the anonymous namespace of one file.
-// Every instruction set's vec.h offers the same names; body/*.h is written against them.
+// Four floats in the compiler's portable vector type. Included inside the anonymous namespace of
+// one file. Every instruction set's vec.h offers the same names; body/*.h is written against them.
 
 typedef float V __attribute__((vector_size(16)));
 typedef int32_t VI __attribute__((vector_size(16)));
@@ -20,7 +20,9 @@ inline V load_n(const void* p, int64_t n) {
   __builtin_memcpy(&v, p, static_cast<size_t>(n) * 4);
   return v;
 }
-inline void store_n(void* p, V v, int64_t n) { __builtin_memcpy(p, &v, static_cast<size_t>(n) * 4); }
+inline void store_n(void* p, V v, int64_t n) {
+  __builtin_memcpy(p, &v, static_cast<size_t>(n) * 4);
+}
 
 inline V fma(V a, V b, V c) { return a * b + c; }
 // The second operand where either is NaN.

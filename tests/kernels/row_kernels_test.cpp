@@ -1,0 +1,199 @@
+#include <algorithm>
+#include <functional>
+#include <limits>
+
+#include "kernel_test.h"
+
+namespace isthmus::kernels {
+namespace {
+
+class RowKernels : public KernelTest {};
+
+TEST_P(RowKernels, RmsNormMatchesDouble) {
+  for (const int64_t dim : kSizes) {
+    constexpr int64_t kRows = 3;
+    Floats x = random_floats(kRows * dim, 1, 3), weight = random_floats(dim, 2), y(kRows * dim);
+    table().rms_norm({x.data(), weight.data(), y.data(), kRows, dim, 1e-5f});
+    for (int64_t r = 0; r < kRows; ++r) {
+      double squares = 0;
+      for (int64_t i = 0; i < dim; ++i)
+        squares += static_cast<double>(x[r * dim + i]) * x[r * dim + i];
+      const double scale = 1 / std::sqrt(squares / static_cast<double>(dim) + 1e-5f);
+      for (int64_t i = 0; i < dim; ++i)
+        ASSERT_NEAR(y[r * dim + i], x[r * dim + i] * scale * weight[i], 2e-6)
+            << "dim " << dim;  // float sums
+    }
+    table().rms_norm({x.data(), weight.data(), x.data(), kRows, dim, 1e-5f});
+    for (int64_t i = 0; i < kRows * dim; ++i) ASSERT_EQ(x[i], y[i]) << "in place, dim " << dim;
+  }
+}
+
+TEST_P(RowKernels, LayerNormMatchesDouble) {
+  for (const int64_t dim : kSizes) {
+    constexpr int64_t kRows = 3;
+    Floats x = random_floats(kRows * dim, 1, 3), weight = random_floats(dim, 2),
+           bias = random_floats(dim, 3);
+    for (int64_t i = 0; i < kRows * dim; ++i)
+      x[i] += 10;  // a mean far from zero must not cancel the variance
+    Floats y(kRows * dim);
+    table().layer_norm({x.data(), weight.data(), bias.data(), y.data(), kRows, dim, 1e-5f});
+    for (int64_t r = 0; r < kRows; ++r) {
+      double mean = 0, variance = 0;
+      for (int64_t i = 0; i < dim; ++i) mean += x[r * dim + i] / static_cast<double>(dim);
+      for (int64_t i = 0; i < dim; ++i)
+        variance += (x[r * dim + i] - mean) * (x[r * dim + i] - mean) / static_cast<double>(dim);
+      const double scale = 1 / std::sqrt(variance + 1e-5f);
+      for (int64_t i = 0; i < dim; ++i) {
+        // The mean near 10 is known to 1e-6 and the row is scaled up by at most 1 / sqrt(eps) on
+        // constant rows.
+        const double tolerance = dim == 1 ? 1e-3 : 1e-5;
+        ASSERT_NEAR(y[r * dim + i], (x[r * dim + i] - mean) * scale * weight[i] + bias[i],
+                    tolerance)
+            << dim;
+      }
+    }
+    table().layer_norm({x.data(), weight.data(), bias.data(), x.data(), kRows, dim, 1e-5f});
+    for (int64_t i = 0; i < kRows * dim; ++i) ASSERT_EQ(x[i], y[i]) << "in place, dim " << dim;
+  }
+}
+
+double gelu_tanh(double x) {
+  return 0.5 * x * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
+}
+
+TEST_P(RowKernels, ActivationsMatchDouble) {
+  struct Case {
+    void (*kernel)(const ActivationArgs&);
+    std::function<double(double)> reference;
+    const char* name;
+  };
+  const Case cases[] = {
+      {table().gelu, [](double x) { return 0.5 * x * std::erfc(-x / std::sqrt(2.0)); }, "gelu"},
+      {table().gelu_tanh, gelu_tanh, "gelu_tanh"},
+      {table().quick_gelu, [](double x) { return x / (1 + std::exp(-1.702 * x)); }, "quick_gelu"},
+  };
+  const float special[] = {0.0f, -0.0f, 1e-40f, -1e-40f, 1e-20f, 50.0f, -50.0f, 200.0f, -200.0f};
+  for (const Case& c : cases) {
+    for (const int64_t size : kSizes) {
+      Floats x = random_floats(size, 1, 6), y(size);
+      for (int64_t i = 0; i < std::min<int64_t>(size, std::size(special)); ++i) x[i] = special[i];
+      c.kernel({x.data(), y.data(), size});
+      for (int64_t i = 0; i < size; ++i)
+        ASSERT_NEAR(y[i], c.reference(x[i]),
+                    2e-7 * std::max(1.0, std::abs(static_cast<double>(x[i]))))
+            << c.name << " " << x[i];
+      c.kernel({x.data(), x.data(), size});
+      for (int64_t i = 0; i < size; ++i) ASSERT_EQ(x[i], y[i]) << c.name << " in place";
+    }
+    Floats nan(20, NAN);
+    c.kernel({nan.data(), nan.data(), 20});
+    for (int64_t i = 0; i < 20; ++i) EXPECT_TRUE(std::isnan(nan[i])) << c.name;
+    Floats infinity(20, INFINITY);
+    c.kernel({infinity.data(), infinity.data(), 20});
+    for (int64_t i = 0; i < 20; ++i) EXPECT_EQ(infinity[i], INFINITY) << c.name;
+  }
+}
+
+TEST_P(RowKernels, SiluMulMatchesDouble) {
+  for (const int64_t size : kSizes) {
+    Floats gate = random_floats(size, 1, 10), up = random_floats(size, 2), y(size);
+    gate[0] = -120;  // exp overflows on the way
+    table().silu_mul({gate.data(), up.data(), y.data(), size});
+    for (int64_t i = 0; i < size; ++i) {
+      const double g = gate[i];
+      ASSERT_NEAR(y[i], g / (1 + std::exp(-g)) * up[i], 2e-7 * std::max(1.0, std::abs(g)));
+    }
+    table().silu_mul({gate.data(), up.data(), up.data(), size});
+    for (int64_t i = 0; i < size; ++i) ASSERT_EQ(up[i], y[i]) << "in place";
+  }
+}
+
+TEST_P(RowKernels, RotaryMatchesDouble) {
+  for (const int64_t half : {1, 4, 9, 32, 64}) {
+    constexpr int64_t kHeads = 3;
+    const int64_t dim = 2 * half, stride = dim + 5;
+    const Floats x = random_floats(kHeads * stride, 1), angles = random_floats(half, 2, 7);
+    Floats cos(half), sin(half), y(kHeads * dim);
+    for (int64_t i = 0; i < half; ++i) cos[i] = std::cos(angles[i]), sin[i] = std::sin(angles[i]);
+    for (const bool pairs : {false, true}) {
+      (pairs ? table().rotary_pairs : table().rotary_halves)(
+          {x.data(), stride, cos.data(), sin.data(), y.data(), kHeads, dim});
+      for (int64_t h = 0; h < kHeads; ++h) {
+        for (int64_t i = 0; i < half; ++i) {
+          const int64_t first = pairs ? 2 * i : i, second = pairs ? 2 * i + 1 : half + i;
+          const double u = x[h * stride + first], v = x[h * stride + second], c = cos[i],
+                       s = sin[i];
+          ASSERT_NEAR(y[h * dim + first], u * c - v * s, 3e-7);
+          ASSERT_NEAR(y[h * dim + second], v * c + u * s, 3e-7);
+        }
+      }
+    }
+  }
+}
+
+TEST_P(RowKernels, SoftmaxSeesOnlyItsRange) {
+  for (const int64_t count : kSizes) {
+    for (const auto& [begin, end] :
+         std::vector<std::pair<int64_t, int64_t>>{{0, count},
+                                                  {count / 3, count},
+                                                  {0, (count + 1) / 2},
+                                                  {count / 4, count - count / 4},
+                                                  {count / 2, count / 2}}) {
+      for (const float scale : {1.0f, 0.125f, -0.5f}) {
+        const Floats scores = random_floats(count, 1, 30);
+        Floats row = scores;
+        for (int64_t i = 0; i < count; ++i)
+          if (i < begin || i >= end) row[i] = NAN;  // what is not visible must not be looked at
+        table().softmax_row({row.data(), count, begin, end, scale});
+        double highest = -std::numeric_limits<double>::infinity(), sum = 0;
+        for (int64_t i = begin; i < end; ++i)
+          highest = std::max(highest, static_cast<double>(scale) * scores[i]);
+        for (int64_t i = begin; i < end; ++i)
+          sum += std::exp(static_cast<double>(scale) * scores[i] - highest);
+        for (int64_t i = 0; i < count; ++i) {
+          const bool visible = i >= begin && i < end;
+          const double expected =
+              visible ? std::exp(static_cast<double>(scale) * scores[i] - highest) / sum : 0;
+          // A float score near 30 carries 2e-6, which exp turns into a relative error.
+          ASSERT_NEAR(row[i], expected, visible ? 5e-6 * expected + 1e-9 : 0)
+              << count << " [" << begin << ", " << end;
+        }
+      }
+    }
+  }
+}
+
+TEST_P(RowKernels, SoftmaxSurvivesExtremesAndShowsNan) {
+  Floats row(33, -INFINITY);
+  row[7] = 1e30f;
+  row[20] = -1e30f;
+  table().softmax_row({row.data(), 33, 0, 33, 1.0f});
+  for (int64_t i = 0; i < 33; ++i) EXPECT_EQ(row[i], i == 7 ? 1.0f : 0.0f) << i;
+  Floats with_nan(33, 1.0f);
+  with_nan[5] = NAN;
+  table().softmax_row({with_nan.data(), 33, 0, 33, 1.0f});
+  for (int64_t i = 0; i < 33; ++i) EXPECT_TRUE(std::isnan(with_nan[i])) << i;
+}
+
+TEST_P(RowKernels, NanInARowSpoilsThatRowOnly) {
+  constexpr int64_t kDim = 31;
+  Floats x = random_floats(2 * kDim, 1), weight(kDim, 1.0f), bias(kDim), y(2 * kDim);
+  x[kDim - 1] = NAN;
+  table().rms_norm({x.data(), weight.data(), y.data(), 2, kDim, 1e-5f});
+  EXPECT_TRUE(std::isnan(y[0]));
+  EXPECT_FALSE(std::isnan(y[kDim]));
+  table().layer_norm({x.data(), weight.data(), bias.data(), y.data(), 2, kDim, 1e-5f});
+  EXPECT_TRUE(std::isnan(y[0]));
+  EXPECT_FALSE(std::isnan(y[kDim]));
+}
+
+TEST_P(RowKernels, SubnormalRowsStayFinite) {
+  Floats x(31, 1e-40f), weight(31, 1.0f), y(31);
+  table().rms_norm({x.data(), weight.data(), y.data(), 1, 31, 1e-6f});
+  for (int64_t i = 0; i < 31; ++i) EXPECT_NEAR(y[i], 1e-37, 1e-39);
+}
+
+ISTHMUS_FOR_EACH_TABLE(RowKernels);
+
+}  // namespace
+}  // namespace isthmus::kernels

@@ -1,0 +1,40 @@
+#include <gtest/gtest.h>
+
+#include "isthmus/error.h"
+#include "kernels/table.h"
+
+namespace isthmus::kernels {
+namespace {
+
+TEST(Select, TheGenericTableAlwaysExistsAndComesLast) {
+  ASSERT_FALSE(supported_tables().empty());
+  EXPECT_STREQ(supported_tables().back()->name, "generic");
+  EXPECT_EQ(&table_for("generic"), supported_tables().back());
+}
+
+TEST(Select, TheEmptyNameMeansTheBest) { EXPECT_EQ(&table_for(""), supported_tables().front()); }
+
+TEST(Select, AnUnknownNameIsAUsageErrorThatNamesTheChoices) {
+  try {
+    table_for("avx1024");
+    FAIL() << "no error";
+  } catch (const UsageError& error) {
+    const std::string message = error.what();
+    EXPECT_NE(message.find("ISTHMUS_ISA=avx1024"), std::string::npos) << message;
+    EXPECT_NE(message.find("generic"), std::string::npos) << message;
+  }
+}
+
+TEST(Select, AnUnsupportedOneIsAUsageError) {
+  for (const char* isa : {"avx2", "avx512"}) {
+    bool supported = false;
+    for (const KernelTable* table : supported_tables())
+      supported = supported || std::string(table->name) == isa;
+    if (!supported) {
+      EXPECT_THROW(table_for(isa), UsageError);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace isthmus::kernels
