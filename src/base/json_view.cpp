@@ -35,6 +35,8 @@ JsonView JsonView::parse(std::string_view text, std::string source) {
     document->root = nlohmann::json::parse(text);
   } catch (const nlohmann::json::parse_error& error) {
     throw ModelError(fmt::format("{}: not valid JSON at byte {}", document->source, error.byte));
+  } catch (const nlohmann::json::exception& error) {  // a number beyond the range of double
+    throw ModelError(fmt::format("{}: not valid JSON: {}", document->source, error.what()));
   }
   const nlohmann::json* root = &document->root;
   return JsonView(std::move(document), root, "");
