@@ -41,13 +41,12 @@ Llama::Llama(const layout::LlamaConfig& config)
       rotary_(config),
       embed_tokens_(config.vocab_size, config.hidden_size),
       norm_(config.hidden_size, config.rms_norm_eps) {
-  auto model = register_module("model", std::make_shared<torch::nn::Module>("LlamaModel"));
-  model->register_module("embed_tokens", embed_tokens_);
-  auto layers = model->register_module("layers", std::make_shared<torch::nn::Module>("ModuleList"));
+  register_module("embed_tokens", embed_tokens_);
+  auto layers = register_module("layers", std::make_shared<torch::nn::Module>("ModuleList"));
   for (int64_t layer = 0; layer < config.num_hidden_layers; ++layer) {
     layers_.push_back(layers->register_module(std::to_string(layer), LlamaBlock(config, layer)));
   }
-  model->register_module("norm", norm_);
+  register_module("norm", norm_);
   if (!config.tie_word_embeddings) {
     lm_head_ = register_module("lm_head", nn::Linear(config.hidden_size, config.vocab_size, false));
   }

@@ -31,8 +31,8 @@ class LlamaBlockImpl : public torch::nn::Module {
 };
 TORCH_MODULE(LlamaBlock);
 
-// Weight names are those of LlamaForCausalLM: model.embed_tokens, model.layers.{i}.…, model.norm,
-// lm_head (absent when the head is tied).
+// Weight names are those published below `model.`: embed_tokens, layers.{i}.…, norm; and lm_head,
+// which is absent when the head is tied.
 class Llama : public LanguageModel {
  public:
   explicit Llama(const layout::LlamaConfig& config);

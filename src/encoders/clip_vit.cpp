@@ -98,18 +98,15 @@ ClipVitImpl::ClipVitImpl(const layout::ClipVisionConfig& config, const ClipVitOp
       embeddings_(config),
       pre_layrnorm_(config.hidden_size, config.layer_norm_eps),
       post_layernorm_(config.hidden_size, config.layer_norm_eps) {
-  auto model =
-      register_module("vision_model", std::make_shared<torch::nn::Module>("CLIPVisionTransformer"));
-  model->register_module("embeddings", embeddings_);
-  model->register_module("pre_layrnorm", pre_layrnorm_);  // the published spelling
-  auto encoder =
-      model->register_module("encoder", std::make_shared<torch::nn::Module>("CLIPEncoder"));
+  register_module("embeddings", embeddings_);
+  register_module("pre_layrnorm", pre_layrnorm_);  // the published spelling
+  auto encoder = register_module("encoder", std::make_shared<torch::nn::Module>("CLIPEncoder"));
   auto layers =
       encoder->register_module("layers", std::make_shared<torch::nn::Module>("ModuleList"));
   for (int64_t layer = 0; layer < config.num_hidden_layers; ++layer) {
     layers_.push_back(layers->register_module(std::to_string(layer), ClipBlock(config, layer)));
   }
-  model->register_module("post_layernorm", post_layernorm_);
+  register_module("post_layernorm", post_layernorm_);
 }
 
 nn::Features ClipVitImpl::forward(const Tensor& pixels, const nn::ForwardContext& context) {

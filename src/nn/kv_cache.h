@@ -10,25 +10,29 @@
 namespace isthmus::nn {
 using torch::Tensor;
 
-struct CacheGeometry { int64_t num_hidden_layers, num_key_value_heads, head_dim; };
+struct CacheGeometry {
+  int64_t num_hidden_layers, num_key_value_heads, head_dim;
+};
 
 // float32, grown in steps. One owner, one thread at a time.
 class KvCache {
  public:
   KvCache(const CacheGeometry& geometry, int64_t batch, int64_t max_length);
-  // key, value [batch, seq, kv_heads, head_dim] of layer `layer`. Returns all keys and values so far,
-  // [batch, kv_heads, length + seq, head_dim]. `advance` is called once per forward, after the last layer.
+  // key, value [batch, seq, kv_heads, head_dim] of layer `layer`. Returns all keys and values so
+  // far, [batch, kv_heads, length + seq, head_dim]. `advance` is called once per forward, after the
+  // last layer.
   std::pair<Tensor, Tensor> append(int64_t layer, const Tensor& key, const Tensor& value);
   void advance(int64_t seq);
   int64_t length() const { return length_; }
   int64_t max_length() const { return max_length_; }
-  void truncate(int64_t length);               // keep the first `length` positions
-  void reorder(const Tensor& batch_index);     // rows of the batch become batch_index[...] (beam search)
+  void truncate(int64_t length);  // keep the first `length` positions
+  void reorder(
+      const Tensor& batch_index);  // rows of the batch become batch_index[...] (beam search)
 
  private:
   CacheGeometry geometry_;
   int64_t batch_, max_length_, capacity_ = 0, length_ = 0;
-  std::vector<Tensor> keys_, values_;          // per layer [batch, kv_heads, capacity, head_dim]
+  std::vector<Tensor> keys_, values_;  // per layer [batch, kv_heads, capacity, head_dim]
 };
 
 }  // namespace isthmus::nn

@@ -18,20 +18,16 @@ struct MatrixCapsule : torch::CustomClassHolder {
 
 // Gradients pass through frozen weights to the input, whatever their storage; the weights get none.
 struct FrozenLinear : torch::autograd::Function<FrozenLinear> {
-  static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& bias,
+  static Tensor forward(AutogradContext* context, const Tensor& x,
                         const std::shared_ptr<const WeightMatrix>& matrix) {
     context->saved_data["matrix"] =
         torch::IValue::make_capsule(c10::make_intrusive<MatrixCapsule>(matrix));
-    return matrix->apply(x, bias);
+    return matrix->apply(x, Tensor());
   }
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     const auto capsule = context->saved_data["matrix"].toCapsule();
     const auto& matrix = static_cast<const MatrixCapsule&>(*capsule).matrix;
-    const Tensor& dy = gradients[0];
-    Tensor dx, dbias;
-    if (context->needs_input_grad(0)) dx = matrix->apply_transposed(dy);
-    if (context->needs_input_grad(1)) dbias = dy.reshape({-1, dy.size(-1)}).sum(0);
-    return {dx, dbias, Tensor()};
+    return {matrix->apply_transposed(gradients[0]), Tensor()};
   }
 };
 
@@ -39,9 +35,13 @@ struct FrozenLinear : torch::autograd::Function<FrozenLinear> {
 
 Tensor frozen_linear(const Tensor& x, const Tensor& bias,
                      const std::shared_ptr<const WeightMatrix>& matrix) {
-  const bool wants_gradient = torch::GradMode::is_enabled() &&
-                              (x.requires_grad() || (bias.defined() && bias.requires_grad()));
-  if (wants_gradient) return FrozenLinear::apply(x, bias, matrix);
+  if (torch::GradMode::is_enabled()) {
+    if (x.requires_grad()) {
+      const Tensor y = FrozenLinear::apply(x, matrix);
+      return bias.defined() ? y + bias : y;
+    }
+    if (bias.defined() && bias.requires_grad()) return frozen_linear(x, Tensor(), matrix) + bias;
+  }
   const torch::NoGradGuard no_gradient;  // nothing to record: the fused product is allowed
   return matrix->apply(x, bias);
 }

@@ -1,7 +1,6 @@
 #include "weights/bind.h"
 
 #include <algorithm>
-#include <map>
 #include <memory>
 #include <set>
 #include <unordered_map>
@@ -10,6 +9,7 @@
 #include "isthmus/error.h"
 #include "nn/dense_matrix.h"
 #include "nn/slots.h"
+#include "weights/tensor_of.h"
 
 namespace isthmus::weights {
 namespace {
@@ -18,27 +18,6 @@ using formats::RawTensor;
 using torch::Tensor;
 
 constexpr size_t kShownProblems = 10;
-
-torch::ScalarType scalar_type_of(DType dtype) {
-  switch (dtype) {
-    case DType::kF64: return torch::kDouble;
-    case DType::kF32: return torch::kFloat;
-    case DType::kF16: return torch::kHalf;
-    case DType::kBF16: return torch::kBFloat16;
-    default: break;
-  }
-  fail_check("dtype is a floating-point type", __FILE__, __LINE__, std::string(name_of(dtype)));
-}
-
-// A copy of the tensor's own, in its stored type.
-Tensor copy_of(const RawTensor& raw) {
-  Tensor out = torch::empty(raw.shape, scalar_type_of(raw.dtype));
-  auto* to = static_cast<std::byte*>(out.data_ptr());
-  formats::for_each_contiguous_piece(raw, [&to](std::span<const std::byte> piece) {
-    to = std::copy(piece.begin(), piece.end(), to);
-  });
-  return out;
-}
 
 // The tensor read in place as rows; false when its layout does not allow that.
 bool view_as_rows(const RawTensor& raw, nn::StoredMatrix& out) {
@@ -58,7 +37,8 @@ std::shared_ptr<const nn::WeightMatrix> make_matrix(const RawTensor& raw, DType 
   nn::StoredMatrix rows;
   mapped = held == raw.dtype && view_as_rows(raw, rows);
   if (mapped) return std::make_shared<nn::DenseMatrix>(rows, raw.owner, arithmetic);
-  const Tensor values = copy_of(raw).to(scalar_type_of(held)).reshape({raw.shape[0], -1});
+  const Tensor values =
+      tensor_of(raw).to(scalar_type_of(held)).contiguous().reshape({raw.shape[0], -1});
   return std::make_shared<nn::DenseMatrix>(values, arithmetic);
 }
 
@@ -92,7 +72,7 @@ std::string file_list(const formats::Checkpoint& checkpoint) {
 std::string looked_for(const std::string& slot, std::span<const WeightSource> sources) {
   for (size_t i = sources.size(); i-- > 0;) {
     if (const auto name = sources[i].names.to_file(slot))
-      return file_list(sources[i].checkpoint) + ": " + *name;
+      return file_list(sources[i].checkpoint) + ": " + name->name;
   }
   return slot;
 }
@@ -115,23 +95,22 @@ class Binder {
 
  private:
   void collect(const WeightSource& source) {
-    std::unordered_map<std::string, const RawTensor*> offered;
+    std::unordered_map<std::string, RawTensor> offered;
     for (const std::string& name : source.checkpoint.names()) {
       const RawTensor& raw = source.checkpoint.at(name);
-      const auto ignored = [&](const std::string& glob) { return matches_glob(glob, name); };
-      if (std::any_of(source.ignore.begin(), source.ignore.end(), ignored)) continue;
+      if (source.ignores && source.ignores(name)) continue;
       const auto slot = source.names.to_module(name);
-      if (!slot || !known_.contains(*slot)) {
+      if (!slot || !known_.contains(slot->name)) {
         problems_.push_back(where(raw) + " is unexpected: " + options_.config +
                             " describes no such tensor");
         continue;
       }
-      const auto [entry, fresh] = offered.emplace(*slot, &raw);
+      const auto [entry, fresh] = offered.emplace(slot->name, formats::apply(slot->transform, raw));
       if (!fresh)
-        problems_.push_back(where(raw) + " and " + entry->second->name +
+        problems_.push_back(where(raw) + " and " + entry->second.name +
                             " are the same tensor twice");
     }
-    for (const auto& [slot, raw] : offered) chosen_[slot] = raw;
+    for (auto& [slot, raw] : offered) chosen_[slot] = std::move(raw);
   }
 
   void check(const nn::Slot& slot) {
@@ -141,7 +120,7 @@ class Binder {
                           " needs it as " + to_string(slot.shape));
       return;
     }
-    const RawTensor& raw = *entry->second;
+    const RawTensor& raw = entry->second;
     if (raw.shape != slot.shape) {
       problems_.push_back(where(raw) + " is " + to_string(raw.shape) + ", " + options_.config +
                           " needs " + to_string(slot.shape) +
@@ -153,13 +132,13 @@ class Binder {
   }
 
   void assign(const nn::Slot& slot, BindReport& report) {
-    const RawTensor& raw = *chosen_.at(slot.name);
+    const RawTensor& raw = chosen_.at(slot.name);
     BoundTensor bound{slot.name, raw.name, raw.file, raw.shape, raw.dtype, DType::kF32, 0, false};
     if (slot.is_matrix()) {
       bound.held = options_.storage.dtype_for(slot.name, raw.dtype);
       slot.set_matrix(make_matrix(raw, bound.held, options_.arithmetic, bound.mapped));
     } else {
-      slot.set_tensor(to_float_tensor(raw));
+      slot.set_tensor(float_tensor_of(raw));
     }
     bound.bytes = static_cast<size_t>(raw.element_count()) * size_of(bound.held);
     (bound.mapped ? report.mapped_bytes : report.private_bytes) += bound.bytes;
@@ -169,7 +148,7 @@ class Binder {
   std::span<const WeightSource> sources_;
   const BindOptions& options_;
   std::set<std::string> known_;
-  std::unordered_map<std::string, const RawTensor*> chosen_;
+  std::unordered_map<std::string, RawTensor> chosen_;
   std::vector<std::string> problems_;
 };
 
@@ -199,7 +178,5 @@ void throw_collected(const std::vector<std::string>& problems) {
   }
   throw ModelError(message);
 }
-
-Tensor to_float_tensor(const RawTensor& raw) { return copy_of(raw).to(torch::kFloat); }
 
 }  // namespace isthmus::weights

@@ -2,25 +2,27 @@
 // once.
 #pragma once
 
+#include <functional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include <torch/nn/module.h>
 
 #include "formats/checkpoint.h"
+#include "formats/name_map.h"
 #include "nn/matmul.h"
-#include "weights/name_map.h"
 #include "weights/storage_policy.h"
 
 namespace isthmus::weights {
 
 struct WeightSource {
   formats::Checkpoint checkpoint;
-  NameMap names;  // file name -> slot name, path included ("decoder.model.norm.weight")
-  std::vector<std::string>
-      ignore;  // globs over file names that are not wanted ("*.rotary_emb.inv_freq")
+  formats::NameMap names;  // file name -> slot name, path included ("decoder.norm.weight")
+  // File names that are not part of the model, whatever the map says; empty: none.
+  std::function<bool(std::string_view file_name)> ignores = {};
 };
 
 struct BindOptions {
@@ -55,8 +57,5 @@ BindReport bind(torch::nn::Module& root, std::span<const WeightSource> sources,
 
 // One error for a list of complaints: the first ten and the count.
 [[noreturn]] void throw_collected(const std::vector<std::string>& problems);
-
-// A checkpoint's tensor as a float32 tensor of its own.
-torch::Tensor to_float_tensor(const formats::RawTensor& raw);
 
 }  // namespace isthmus::weights

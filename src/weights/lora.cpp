@@ -11,6 +11,7 @@
 #include "nn/dense_matrix.h"
 #include "nn/linear.h"
 #include "weights/bind.h"
+#include "weights/tensor_of.h"
 
 namespace isthmus::weights {
 namespace {
@@ -30,13 +31,13 @@ struct Target {
   Pair pair;
 };
 
-// "….q_proj.lora_A.weight" -> ("….q_proj.weight", true for A)
+// "….q_proj.lora_A.weight" -> ("….q_proj", true for A)
 std::optional<std::pair<std::string, bool>> split(const std::string& name) {
   for (const bool is_a : {true, false}) {
     for (const char* middle : {"", ".default"}) {
       const std::string suffix = std::string(is_a ? ".lora_A" : ".lora_B") + middle + ".weight";
       if (name.ends_with(suffix))
-        return std::pair(name.substr(0, name.size() - suffix.size()) + ".weight", is_a);
+        return std::pair(name.substr(0, name.size() - suffix.size()), is_a);
     }
   }
   return std::nullopt;
@@ -59,19 +60,19 @@ void check_shapes(const std::string& name, const Target& target,
 }
 
 std::vector<Target> find_targets(torch::nn::Module& root, const formats::Checkpoint& adapter,
-                                 const NameMap& names) {
+                                 const formats::NameMap& names) {
   std::vector<std::string> problems;
   std::map<std::string, Pair> pairs;
   for (const std::string& name : adapter.names()) {
     const RawTensor& raw = adapter.at(name);
-    const auto parts = split(name);
+    const auto mapped = names.to_module(name);
+    const auto parts = mapped ? split(mapped->name) : std::nullopt;
     if (!parts) {
       problems.push_back(raw.file + ": " + name + " is not half of a LoRA pair (lora_A, lora_B)");
       continue;
     }
     (parts->second ? pairs[parts->first].a : pairs[parts->first].b) = &raw;
   }
-  constexpr std::string_view kWeight = ".weight";
   std::vector<Target> targets;
   for (const auto& [name, pair] : pairs) {
     const std::string file = (pair.a != nullptr ? pair.a : pair.b)->file;
@@ -80,16 +81,13 @@ std::vector<Target> find_targets(torch::nn::Module& root, const formats::Checkpo
                          (pair.a == nullptr ? "lora_A" : "lora_B"));
       continue;
     }
-    const auto slot = names.to_module(name);
-    const auto module = slot ? nn::find_module(root, std::string_view(*slot).substr(
-                                                         0, slot->size() - kWeight.size()))
-                             : nullptr;
+    const auto module = nn::find_module(root, name);
     auto* linear = dynamic_cast<nn::LinearImpl*>(module.get());
     if (linear == nullptr || linear->matrix() == nullptr) {
-      problems.push_back(file + ": " + name + " adapts a weight that the model does not have");
+      problems.push_back(file + ": " + name + " is not a linear layer of the model");
       continue;
     }
-    targets.push_back({linear, pair});
+    targets.push_back(Target{linear, pair});
     check_shapes(name, targets.back(), problems);
   }
   if (!problems.empty()) throw_collected(problems);
@@ -116,8 +114,8 @@ std::shared_ptr<const nn::WeightMatrix> merged(const nn::WeightMatrix& base, con
   const auto type = half                           ? torch::kHalf
                     : base.dtype() == DType::kBF16 ? torch::kBFloat16
                                                    : torch::kFloat;
-  const nn::DenseMatrix a(as_base(to_float_tensor(*pair.a)));  // [r, in]
-  const Tensor b = as_base(to_float_tensor(*pair.b));          // [out, r]
+  const nn::DenseMatrix a(as_base(float_tensor_of(*pair.a)));  // [r, in]
+  const Tensor b = as_base(float_tensor_of(*pair.b));          // [out, r]
   Tensor out = torch::empty({base.rows(), base.cols()}, type);
   for (int64_t first = 0; first < base.rows(); first += kRowsPerStep) {
     const int64_t count = std::min(kRowsPerStep, base.rows() - first);
@@ -130,7 +128,7 @@ std::shared_ptr<const nn::WeightMatrix> merged(const nn::WeightMatrix& base, con
 }  // namespace
 
 LoraReport merge_lora(torch::nn::Module& root, const formats::Checkpoint& adapter,
-                      const NameMap& names, double scaling) {
+                      const formats::NameMap& names, double scaling) {
   ISTHMUS_CHECK(!c10::InferenceMode::is_enabled(),
                 "weights merged in inference mode could never be trained");
   const torch::NoGradGuard no_gradient;
@@ -144,13 +142,13 @@ LoraReport merge_lora(torch::nn::Module& root, const formats::Checkpoint& adapte
 }
 
 LoraReport attach_lora(torch::nn::Module& root, const formats::Checkpoint& adapter,
-                       const NameMap& names, double scaling) {
+                       const formats::NameMap& names, double scaling) {
   ISTHMUS_CHECK(!c10::InferenceMode::is_enabled(),
                 "adapters attached in inference mode could never be trained");
   LoraReport report;
   for (const Target& target : find_targets(root, adapter, names)) {
-    auto a = std::make_shared<nn::DenseMatrix>(to_float_tensor(*target.pair.a));
-    auto b = std::make_shared<nn::DenseMatrix>(to_float_tensor(*target.pair.b));
+    auto a = std::make_shared<nn::DenseMatrix>(float_tensor_of(*target.pair.a));
+    auto b = std::make_shared<nn::DenseMatrix>(float_tensor_of(*target.pair.b));
     report.private_bytes += a->bytes() + b->bytes();
     target.linear->set_lora(std::move(a), std::move(b), scaling);
     ++report.matrices;

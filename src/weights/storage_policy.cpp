@@ -1,7 +1,6 @@
 #include "weights/storage_policy.h"
 
 #include "isthmus/error.h"
-#include "weights/name_map.h"
 
 namespace isthmus::weights {
 
@@ -28,6 +27,27 @@ DType StoragePolicy::dtype_for(std::string_view module_name, DType stored) const
     case Storage::kAsStored: break;
   }
   return stored == DType::kF64 ? DType::kF32 : stored;  // nothing computes on float64 rows
+}
+
+bool matches_glob(std::string_view pattern, std::string_view text) {
+  // The usual two-pointer walk: on a mismatch let the last star take one more character.
+  size_t p = 0, t = 0, star = std::string_view::npos, resume = 0;
+  while (t < text.size()) {
+    if (p < pattern.size() && pattern[p] == '*') {
+      star = p++;
+      resume = t;
+    } else if (p < pattern.size() && pattern[p] == text[t]) {
+      ++p;
+      ++t;
+    } else if (star != std::string_view::npos) {
+      p = star + 1;
+      t = ++resume;
+    } else {
+      return false;
+    }
+  }
+  while (p < pattern.size() && pattern[p] == '*') ++p;
+  return p == pattern.size();
 }
 
 }  // namespace isthmus::weights

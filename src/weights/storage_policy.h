@@ -33,4 +33,7 @@ class StoragePolicy {
   std::vector<std::pair<std::string, Storage>> rules_;
 };
 
+// Shell-style: "*" stands for any text, also none, everything else for itself.
+bool matches_glob(std::string_view pattern, std::string_view text);
+
 }  // namespace isthmus::weights

@@ -1,0 +1,54 @@
+#include "weights/tensor_of.h"
+
+#include <algorithm>
+#include <cstdint>
+
+#include "base/check.h"
+
+namespace isthmus::weights {
+namespace {
+
+// A copy of the tensor's own, in its stored type.
+torch::Tensor copy_of(const formats::RawTensor& raw) {
+  torch::Tensor out = torch::empty(raw.shape, scalar_type_of(raw.dtype));
+  auto* to = static_cast<std::byte*>(out.data_ptr());
+  formats::for_each_contiguous_piece(raw, [&to](std::span<const std::byte> piece) {
+    to = std::copy(piece.begin(), piece.end(), to);
+  });
+  return out;
+}
+
+}  // namespace
+
+torch::ScalarType scalar_type_of(DType dtype) {
+  switch (dtype) {
+    case DType::kF64: return torch::kDouble;
+    case DType::kF32: return torch::kFloat;
+    case DType::kF16: return torch::kHalf;
+    case DType::kBF16: return torch::kBFloat16;
+    case DType::kI64: return torch::kLong;
+    case DType::kI32: return torch::kInt;
+    case DType::kI16: return torch::kShort;
+    case DType::kI8: return torch::kChar;
+    case DType::kU8: return torch::kByte;
+    case DType::kBool: return torch::kBool;
+  }
+  fail_check("a known dtype", __FILE__, __LINE__, std::to_string(static_cast<int>(dtype)));
+}
+
+torch::Tensor tensor_of(const formats::RawTensor& raw) {
+  const auto address = reinterpret_cast<std::uintptr_t>(raw.bytes.data());
+  if (raw.bytes.empty() || address % size_of(raw.dtype) != 0) return copy_of(raw);
+  // torch has no tensor of constant bytes; the mapping is read-only, so a write would be a crash,
+  // not a lie.
+  void* data = const_cast<std::byte*>(raw.bytes.data());
+  return torch::from_blob(
+      data, raw.shape, raw.strides, [owner = raw.owner](void*) {},
+      torch::dtype(scalar_type_of(raw.dtype)));
+}
+
+torch::Tensor float_tensor_of(const formats::RawTensor& raw) {
+  return copy_of(raw).to(torch::kFloat);
+}
+
+}  // namespace isthmus::weights
