@@ -1,0 +1,117 @@
+#include "formats/raw_tensor.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/check.h"
+#include "formats/bytes.h"
+
+namespace isthmus::formats {
+namespace {
+
+constexpr size_t kPieceBytes = size_t{1} << 20;
+constexpr size_t kMaxDimensions = 64;
+
+}  // namespace
+
+std::string printable(std::string_view name) {
+  constexpr size_t kLongest = 200;
+  std::string text(name.substr(0, kLongest));
+  for (char& c : text)
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+  if (name.size() > kLongest) text += "...";
+  return text;
+}
+
+int64_t RawTensor::element_count() const {
+  const auto count = num_elements(shape);
+  ISTHMUS_CHECK(count.has_value(), name);
+  return *count;
+}
+
+size_t RawTensor::contiguous_size() const {
+  return static_cast<size_t>(element_count()) * size_of(dtype);
+}
+
+bool RawTensor::is_contiguous() const {
+  if (element_count() == 0) return true;
+  int64_t expected = 1;
+  for (size_t i = shape.size(); i-- > 0;) {
+    if (shape[i] == 1) continue;  // its stride is never used
+    if (strides[i] != expected) return false;
+    expected *= shape[i];
+  }
+  return true;
+}
+
+void for_each_contiguous_piece(const RawTensor& tensor,
+                               const std::function<void(std::span<const std::byte>)>& sink) {
+  if (tensor.element_count() == 0) return;
+  if (tensor.is_contiguous()) {
+    sink(tensor.bytes);
+    return;
+  }
+  const size_t size = size_of(tensor.dtype);
+  const size_t dimensions = tensor.shape.size();
+  const auto row_length = static_cast<size_t>(tensor.shape.back());
+  const auto row_stride = static_cast<size_t>(tensor.strides.back());
+  std::vector<std::byte> piece;
+  piece.reserve(kPieceBytes + size);
+  Shape index(dimensions, 0);
+  bool more = true;
+  while (more) {
+    size_t start = 0;
+    for (size_t d = 0; d + 1 < dimensions; ++d)
+      start += static_cast<size_t>(index[d] * tensor.strides[d]);
+    for (size_t i = 0; i < row_length; ++i) {
+      const auto element = tensor.bytes.subspan((start + i * row_stride) * size, size);
+      piece.insert(piece.end(), element.begin(), element.end());
+      if (piece.size() >= kPieceBytes) {
+        sink(piece);
+        piece.clear();
+      }
+    }
+    more = false;
+    for (size_t d = dimensions - 1; d-- > 0 && !more;) {
+      if (++index[d] < tensor.shape[d])
+        more = true;
+      else
+        index[d] = 0;
+    }
+  }
+  if (!piece.empty()) sink(piece);
+}
+
+std::vector<std::byte> to_contiguous(const RawTensor& tensor) {
+  std::vector<std::byte> bytes;
+  bytes.reserve(tensor.contiguous_size());
+  for_each_contiguous_piece(tensor, [&](std::span<const std::byte> piece) {
+    bytes.insert(bytes.end(), piece.begin(), piece.end());
+  });
+  return bytes;
+}
+
+Shape row_major_strides(const Shape& shape) {
+  if (num_elements(shape) == 0) return Shape(shape.size(), 1);
+  return contiguous_strides(shape);
+}
+
+std::optional<int64_t> extent_within(const Shape& shape, const Shape& strides, int64_t available) {
+  if (shape.size() != strides.size() || shape.size() > kMaxDimensions) return std::nullopt;
+  const auto count = num_elements(shape);
+  if (!count || available < 0) return std::nullopt;
+  if (std::any_of(strides.begin(), strides.end(), [](int64_t stride) { return stride < 0; }))
+    return std::nullopt;
+  if (*count == 0) return 0;
+  __extension__ using Wide = __int128;
+  Wide last = 0;
+  for (size_t i = 0; i < shape.size(); ++i) {
+    // Each product is below 2^126, and the sum stops growing as soon as it leaves the storage.
+    last += static_cast<Wide>(shape[i] - 1) * strides[i];
+    if (last >= available) return std::nullopt;
+  }
+  if (available == 0) return std::nullopt;
+  return static_cast<int64_t>(last) + 1;
+}
+
+}  // namespace isthmus::formats

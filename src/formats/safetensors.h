@@ -1,0 +1,31 @@
+// The safetensors format: eight bytes of header length, a JSON header, then the tensors.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/mapped_file.h"
+#include "formats/raw_tensor.h"
+
+namespace isthmus::formats {
+
+struct Safetensors {
+  std::vector<RawTensor> tensors;               // in file order, contiguous, views into the mapping
+  std::map<std::string, std::string> metadata;  // __metadata__
+};
+
+// Throws ModelError (broken, truncated, overlapping or unused bytes, duplicate names) or
+// UnsupportedError (an element type this build does not know), naming file, tensor, found and
+// expected.
+Safetensors read_safetensors(const std::shared_ptr<const MappedFile>& file);
+
+// Larger element types come first, so that every tensor is aligned to its element size. Strided
+// views are written in row-major order. Throws ModelError for names that repeat or are not UTF-8.
+void write_safetensors(const std::filesystem::path& path, std::span<const RawTensor> tensors,
+                       const std::map<std::string, std::string>& metadata = {});
+
+}  // namespace isthmus::formats

@@ -1,0 +1,125 @@
+#include "formats/torch_checkpoint.h"
+
+#include <limits>
+#include <set>
+#include <string_view>
+
+#include <fmt/format.h>
+
+#include "formats/bytes.h"
+#include "formats/zip.h"
+#include "isthmus/error.h"
+
+namespace isthmus::formats {
+namespace {
+
+std::string_view storage_class(DType dtype) {
+  switch (dtype) {
+    case DType::kF64: return "DoubleStorage";
+    case DType::kF32: return "FloatStorage";
+    case DType::kF16: return "HalfStorage";
+    case DType::kBF16: return "BFloat16Storage";
+    case DType::kI64: return "LongStorage";
+    case DType::kI32: return "IntStorage";
+    case DType::kI16: return "ShortStorage";
+    case DType::kI8: return "CharStorage";
+    case DType::kU8: return "ByteStorage";
+    case DType::kBool: return "BoolStorage";
+  }
+  return {};
+}
+
+// Opcodes of protocol 2, the one torch.save uses.
+class PickleWriter {
+ public:
+  PickleWriter() { text_ = "\x80\x02"; }
+  void opcode(char code) { text_ += code; }
+  void global(std::string_view module, std::string_view name) {
+    text_ += fmt::format("c{}\n{}\n", module, name);
+  }
+  void text(std::string_view value) {
+    text_ += 'X';
+    append_le(text_, static_cast<uint32_t>(value.size()));
+    text_ += value;
+  }
+  void integer(int64_t value) {
+    if (value >= 0 && value <= std::numeric_limits<int32_t>::max()) {
+      text_ += 'J';
+      append_le(text_, static_cast<int32_t>(value));
+    } else {
+      text_ += "\x8a\x08";
+      append_le(text_, value);
+    }
+  }
+  void integers(const Shape& values) {
+    opcode('(');
+    for (const int64_t value : values) integer(value);
+    opcode('t');
+  }
+  // torch._utils._rebuild_tensor_v2(storage, 0, shape, strides, False, OrderedDict())
+  void tensor(const RawTensor& tensor, std::string_view key) {
+    global("torch._utils", "_rebuild_tensor_v2");
+    opcode('(');
+    opcode('(');
+    text("storage");
+    global("torch", storage_class(tensor.dtype));
+    text(key);
+    text("cpu");
+    integer(tensor.element_count());
+    opcode('t');
+    opcode('Q');
+    integer(0);
+    integers(tensor.shape);
+    integers(row_major_strides(tensor.shape));
+    opcode('\x89');
+    global("collections", "OrderedDict");
+    opcode(')');
+    opcode('R');
+    opcode('t');
+    opcode('R');
+  }
+  const std::string& content() const { return text_; }
+
+ private:
+  std::string text_;
+};
+
+std::string pickle_of(const std::filesystem::path& path, std::span<const RawTensor> tensors,
+                      const TorchLayout& layout) {
+  PickleWriter pickle;
+  pickle.opcode('}');
+  for (const std::string& wrapper : layout.wrappers) {
+    pickle.text(wrapper);
+    pickle.opcode('}');
+  }
+  std::set<std::string_view> names;
+  size_t key = 0;
+  for (const RawTensor& tensor : tensors) {
+    if (!names.insert(tensor.name).second)
+      throw ModelError(
+          fmt::format("{}: {}: two tensors have this name", path.string(), printable(tensor.name)));
+    pickle.text(layout.prefix + tensor.name);
+    pickle.tensor(tensor, std::to_string(key++));
+    pickle.opcode('s');
+  }
+  for (size_t i = 0; i < layout.wrappers.size(); ++i) pickle.opcode('s');
+  pickle.opcode('.');
+  return pickle.content();
+}
+
+}  // namespace
+
+void write_torch_checkpoint(const std::filesystem::path& path, std::span<const RawTensor> tensors,
+                            const TorchLayout& layout) {
+  const std::string root = path.stem().string() + "/";
+  ZipWriter zip(path);
+  zip.add(root + "data.pkl", pickle_of(path, tensors, layout));
+  zip.add(root + "byteorder", "little");
+  for (size_t i = 0; i < tensors.size(); ++i)
+    zip.add(fmt::format("{}data/{}", root, i), tensors[i].contiguous_size(),
+            [&](const ZipWriter::Sink& sink) { for_each_contiguous_piece(tensors[i], sink); });
+  zip.add(root + "version", "3\n");
+  zip.finish();
+}
+
+}  // namespace isthmus::formats
