@@ -9,9 +9,7 @@ namespace isthmus::text {
 
 namespace {
 
-bool is_word_char(const Utf8Char& c) {
-  return c.valid && (c.code_point == '_' || is_letter(c.code_point) || is_number(c.code_point));
-}
+bool is_word_char(const Utf8Char& c) { return c.valid && is_word_character(c.code_point); }
 
 // Beginning of the last character of text[0, end).
 size_t last_char(std::string_view text, size_t end) {
@@ -102,10 +100,9 @@ std::vector<AddedTokenMatcher::Part> AddedTokenMatcher::split(const MarkedText& 
       if (!is_white_space(c.code_point)) break;
       end += c.length;
     }
-    begin = std::max(begin, done);
     if (begin > done) parts.push_back({done, begin, -1});
     parts.push_back({begin, end, match->id});
-    done = i = end;
+    done = end;  // Quirk: a token inside the white space that rstrip swallowed still counts
   }
   if (done < text.size()) parts.push_back({done, text.size(), -1});
   return parts;

@@ -36,9 +36,10 @@ namespace isthmus::text::unicode_tables {{
 namespace {{
 """)
 spans = []
-for name, letter in (("Letters", "L"), ("Numbers", "N")):
+CATEGORIES = (("Letters", ("L",)), ("Numbers", ("N",)), ("WordMarks", ("M", "Nd", "Nl", "Pc")))
+for name, categories in CATEGORIES:
     spans.append(table("Range", name, [f"{{{a:#x}, {b:#x}}}" for a, b, _ in
-                                       ranges(lambda c: u.category(chr(c))[0] == letter)]))
+                                       ranges(lambda c: u.category(chr(c)).startswith(categories))]))
 spans.append(table("CombiningClass", "CombiningClasses", [f"{{{a:#x}, {b:#x}, {v}}}" for a, b, v in
                                                           ranges(lambda c: u.combining(chr(c)))]))
 rows = []

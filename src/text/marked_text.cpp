@@ -11,7 +11,7 @@ void MarkedText::append(std::string_view more, bool is_trusted) {
 
 void MarkedText::prepend(std::string_view front) {
   text.insert(0, front);
-  trusted.insert(0, front.size(), '\0');
+  trusted.insert(0, front.size(), '\1');
 }
 
 MarkedText MarkedText::part(size_t begin, size_t end) const {

@@ -14,7 +14,7 @@ struct MarkedText {
   std::string trusted;
 
   void append(std::string_view more, bool is_trusted);
-  void prepend(std::string_view front);  // not trusted
+  void prepend(std::string_view front);  // a tokenizer's own prefix: trusted
   MarkedText part(size_t begin, size_t end) const;
   void replace_all(std::string_view from,
                    std::string_view to);  // `to` is trusted if all of `from` was

@@ -98,6 +98,10 @@ char32_t compose(char32_t first, char32_t second) {
 bool is_letter(char32_t c) { return find_range(unicode_tables::kLetters, c) != nullptr; }
 bool is_number(char32_t c) { return find_range(unicode_tables::kNumbers, c) != nullptr; }
 
+bool is_word_character(char32_t c) {
+  return is_letter(c) || find_range(unicode_tables::kWordMarks, c) != nullptr;
+}
+
 bool is_white_space(char32_t c) {
   return (c >= 0x09 && c <= 0x0D) || c == 0x20 || c == 0x85 || c == 0xA0 || c == 0x1680 ||
          (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 || c == 0x202F || c == 0x205F ||

@@ -13,6 +13,8 @@ namespace isthmus::text {
 bool is_letter(char32_t code_point);       // general category L*
 bool is_number(char32_t code_point);       // general category N*
 bool is_white_space(char32_t code_point);  // property White_Space
+bool is_word_character(
+    char32_t code_point);  // L*, M*, Nd, Nl, Pc: \w of the usual regular expressions
 
 // Normalization Form C (Unicode Annex 15). A composed character is trusted if all its parts are.
 MarkedText to_nfc(const MarkedText& text);
@@ -30,7 +32,7 @@ struct Decomposition {
   uint32_t code_point, first, second;  // second 0: a singleton
   bool composes;                       // false for composition exclusions
 };
-extern const std::span<const Range> kLetters, kNumbers;
+extern const std::span<const Range> kLetters, kNumbers, kWordMarks;
 extern const std::span<const CombiningClass> kCombiningClasses;
 extern const std::span<const Decomposition> kDecompositions;
 }  // namespace unicode_tables

@@ -1,4 +1,3 @@
-#include "base/rng.h"
 #include "text/stop_strings.h"
 #include "text/stream_detokenizer.h"
 #include "text/utf8.h"

@@ -226,6 +226,52 @@ TEST(TokenizerJson, RefusesUnknownComponentsByName) {
       std::string::npos);
 }
 
+TEST(AddedTokens, RandomUserTextNeverBecomesASpecialToken) {
+  const std::vector<std::pair<std::filesystem::path, bool>> folders{
+      {kLlava / "tokenizer_prompts/model/legacy_false", false},
+      {kLlava / "tokenizer_prompts/model/legacy_true", false},
+      {kLlava / "tokenizer_prompts/model/legacy_true", true},
+      {kLlava / "hf_llava15/model/llava-1.5-tiny-hf", true},
+      {kFixtures / "openflamingo/tokenizer_neox/model", true}};
+  const std::vector<std::string> bits{"</s>",          "<s>",      "<unk>", "<im_start>", "<image>",
+                                      "<|endoftext|>", "<",        "/s>",   "s",          " ",
+                                      "\u2581",        "im_start", ">",     "<pad>",      "e\u0301",
+                                      "\xFF",          "|",        "[INST]"};
+  uint64_t state = 3;
+  for (const auto& [folder, fast] : folders) {
+    const std::vector<std::string> added{"<im_start>", "<image>"};
+    const auto tokenizer = Tokenizer::load(folder, {.prefer_fast = fast})->with_added_tokens(added);
+    for (int round = 0; round < 500; ++round) {
+      std::vector<std::string> texts;
+      std::vector<TextSpan> spans;
+      for (int i = 0; i < 8; ++i) {
+        state = state * 6364136223846793005u + 1442695040888963407u;
+        texts.push_back(bits[(state >> 33) % bits.size()]);
+      }
+      // One harmless trusted span in between: trust must not leak from it.
+      for (size_t i = 0; i < texts.size(); ++i) {
+        if (i == 4) spans.push_back({"<", true});
+        spans.push_back({texts[i], false});
+      }
+      for (const TokenId id : tokenizer->encode(spans, false))
+        EXPECT_FALSE(tokenizer->is_special(id)) << folder << testing::PrintToString(texts);
+    }
+  }
+}
+
+// Older LLaMA files mark their special tokens `normalized`: they are looked for behind the prefix.
+TEST(AddedTokens, NormalizedSpecialTokensAreFoundInNormalizedText) {
+  const auto folder = fresh_folder("normalized");
+  write_text(folder / "tokenizer.json", R"({
+    "normalizer": {"type": "Prepend", "prepend": "_"},
+    "added_tokens": [{"id": 3, "content": "<s>", "normalized": true, "special": true}],
+    "model": {"type": "BPE", "vocab": {"_": 0, "a": 1, "<": 2}, "merges": []}})");
+  const auto tokenizer = Tokenizer::load(folder);
+  EXPECT_EQ(tokenizer->encode("<s>a", false), (std::vector<TokenId>{3, 1}));
+  const TextSpan user{"<s>a", false};
+  EXPECT_EQ(tokenizer->encode(std::span(&user, 1), false), (std::vector<TokenId>{0, 2, 1}));
+}
+
 TEST(AddedTokens, StripFlagsAndSingleWordsAreHonoured) {
   const auto folder = fresh_folder("flags");
   write_text(folder / "tokenizer.json", R"({
