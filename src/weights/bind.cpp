@@ -160,8 +160,8 @@ const BoundTensor* BindReport::find(std::string_view slot) const {
   return found == tensors.end() ? nullptr : &*found;
 }
 
-BindReport bind(torch::nn::Module& root, std::span<const WeightSource> sources,
-                const BindOptions& options) {
+BindReport bind_weights(torch::nn::Module& root, std::span<const WeightSource> sources,
+                        const BindOptions& options) {
   ISTHMUS_CHECK(!c10::InferenceMode::is_enabled(),
                 "weights bound in inference mode could never be trained");
   return Binder(sources, options).run(root);

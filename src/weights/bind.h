@@ -52,8 +52,8 @@ struct BindReport {
 // wins (a projector over its base). The files stay mapped as long as the module lives. Not to be
 // called in inference mode: the weights could never take part in training. Throws one ModelError
 // that collects missing, unexpected and ambiguous tensors, wrong shapes and wrong dtypes.
-BindReport bind(torch::nn::Module& root, std::span<const WeightSource> sources,
-                const BindOptions& options = {});
+BindReport bind_weights(torch::nn::Module& root, std::span<const WeightSource> sources,
+                        const BindOptions& options = {});
 
 // One error for a list of complaints: the first ten and the count.
 [[noreturn]] void throw_collected(const std::vector<std::string>& problems);

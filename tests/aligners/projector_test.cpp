@@ -25,7 +25,7 @@ std::shared_ptr<Projector> load(const std::filesystem::path& model,
                          ? layout::non_lora_names(checkpoint.names())
                          : layout::names_for(config.layout, checkpoint);
   const std::vector<weights::WeightSource> sources = {part_of(checkpoint, names, "aligner.")};
-  weights::bind(*projector, sources);
+  weights::bind_weights(*projector, sources);
   return projector;
 }
 

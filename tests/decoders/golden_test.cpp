@@ -18,7 +18,7 @@ std::shared_ptr<Llama> load(const std::filesystem::path& config,
   const auto parsed = layout::LlavaConfig::parse(JsonView::load(config / "config.json"));
   auto llama = std::make_shared<Llama>(parsed.text);
   const std::vector<weights::WeightSource> sources = {part_of(model, parsed.layout, "decoder.")};
-  weights::bind(*llama, sources);
+  weights::bind_weights(*llama, sources);
   return llama;
 }
 

@@ -31,7 +31,7 @@ void expect_case(const std::string& case_name, bool within) {
         within
             ? part_of(model, config.layout, "encoder.")
             : part_of(formats::Checkpoint::open(tower), layout::vision_tower_names(), "encoder.")};
-    weights::bind(*vit, sources);
+    weights::bind_weights(*vit, sources);
     const Tensor pixels = golden.pixel_values(request);
     on_both_paths([&](const std::string& how) {
       Recorder hidden("encoder.hidden.0");
@@ -109,6 +109,7 @@ TEST(ClipVit, SelectedLayerCountsFromEitherEnd) {
 
 TEST(ClipVit, GradientsReachThePixels) {
   ClipVit vit = with_random_weights({});
+  vit->to(torch::kDouble);  // norms and biases; the frozen matrices follow their input
   const Tensor x = torch::randn({1, 3, 30, 30}, torch::kDouble), direction = torch::randn_like(x);
   const auto loss = [&](const Tensor& pixels) { return vit(pixels).values.square().mean(); };
   const Tensor leaf = x.clone().requires_grad_(true);

@@ -172,7 +172,7 @@ std::shared_ptr<Family> load(const std::string& model, const std::string& base, 
   const auto weights = weight_sources(sources);
   settings.config.text.vocab_size = stored_vocabulary(weights, settings.config.text.vocab_size);
   auto modules = std::make_shared<LlavaModules>(settings.config, settings.tower);
-  weights::bind(*modules, weights, bind_options(settings, sources, options));
+  weights::bind_weights(*modules, weights, bind_options(settings, sources, options));
   if (sources.model.lora) {
     const auto adapter = formats::Checkpoint::open(sources.model.adapter_file);
     const auto names = layout::adapter_names().map;

@@ -1,0 +1,214 @@
+// Layers that hold weights, the KV cache and rotary angles.
+#include <cmath>
+#include <cstring>
+#include <memory>
+
+#include <gtest/gtest.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include "isthmus/error.h"
+#include "nn/dense_matrix.h"
+#include "nn/embedding.h"
+#include "nn/kv_cache.h"
+#include "nn/linear.h"
+#include "nn/norms.h"
+#include "nn/ops.h"
+#include "nn/rotary.h"
+#include "nn/self_attention.h"
+
+namespace isthmus::nn {
+namespace {
+
+double largest(const Tensor& difference) { return difference.abs().max().item<double>(); }
+
+std::shared_ptr<const WeightMatrix> random_matrix(int64_t rows, int64_t cols,
+                                                  torch::ScalarType type) {
+  return std::make_shared<DenseMatrix>(torch::randn({rows, cols}).to(type));
+}
+
+TEST(DenseMatrix, ReadsUnalignedRowsWithGapsInPlace) {
+  torch::manual_seed(1);
+  for (const auto& [type, dtype] :
+       {std::pair{torch::kFloat, DType::kF32}, std::pair{torch::kHalf, DType::kF16},
+        std::pair{torch::kBFloat16, DType::kBF16}}) {
+    const Tensor values = torch::randn({5, 9}).to(type);  // rows of 9, of which 7 are the matrix
+    const auto size = static_cast<size_t>(values.nbytes());
+    auto bytes = std::make_shared<std::vector<std::byte>>(size + 1);
+    std::memcpy(bytes->data() + 1, values.data_ptr(), size);
+    const DenseMatrix matrix({dtype, bytes->data() + 1, 5, 7, 9}, bytes);
+    const Tensor want = values.narrow(1, 0, 7).to(torch::kFloat), x = torch::randn({2, 3, 7}),
+                 bias = torch::randn({5});
+    EXPECT_TRUE(torch::equal(matrix.to_dense(), want));
+    EXPECT_TRUE(torch::equal(matrix.gather_rows(torch::tensor({{4, 0}})),
+                             want.index_select(0, torch::tensor({4, 0})).unsqueeze(0)));
+    EXPECT_EQ(matrix.bytes(), 35 * size_of(dtype));
+    const torch::NoGradGuard no_gradient;
+    for (const bool composed : {false, true}) {
+      std::optional<ops::ComposedOnly> only;
+      if (composed) only.emplace();
+      EXPECT_LE(largest(matrix.apply(x, bias) - torch::linear(x, want, bias)), 1e-5);
+      EXPECT_LE(largest(matrix.apply(x, {}) - torch::linear(x, want)), 1e-5);
+      const Tensor dy = torch::randn({4, 5});
+      EXPECT_LE(largest(matrix.apply_transposed(dy) - torch::matmul(dy, want)), 1e-5);
+      EXPECT_EQ(matrix.apply(torch::empty({0, 7}), bias).sizes(), (std::vector<int64_t>{0, 5}));
+    }
+    EXPECT_THROW(matrix.gather_rows(torch::tensor({5})), InternalError);
+    EXPECT_THROW(matrix.gather_rows(torch::tensor({-1})), InternalError);
+  }
+}
+
+TEST(Linear, FrozenWeightsPassGradientsOnAndTakeNone) {
+  torch::manual_seed(2);
+  Linear linear(6, 4);
+  EXPECT_THROW(linear(torch::randn({1, 6})), InternalError);  // no weights yet
+  linear->set_matrix(random_matrix(4, 6, torch::kBFloat16));
+  linear->set_bias(torch::randn({4}));
+  const Tensor x = torch::randn({2, 3, 6}).requires_grad_(true), dy = torch::randn({2, 3, 4});
+  const Tensor y = linear(x);
+  const Tensor dx = torch::autograd::grad({y}, {x}, {dy})[0];
+  EXPECT_LE(largest(dx - torch::matmul(dy, linear->matrix()->to_dense())), 1e-5);
+  {
+    const torch::NoGradGuard no_gradient;
+    EXPECT_LE(largest(linear(x) - y), 1e-5);
+  }
+  // The same numbers once the weights are trainable, now with gradients of their own.
+  linear->make_trainable();
+  EXPECT_EQ(linear->parameters().size(), 2u);
+  const auto gradients = torch::autograd::grad({linear(x)}, {x, linear->parameters()[0]}, {dy});
+  EXPECT_LE(largest(gradients[0] - dx), 1e-5);
+  EXPECT_TRUE(gradients[1].defined());
+}
+
+TEST(Linear, TrainedBiasOfFrozenWeights) {
+  Linear linear(6, 4);
+  linear->set_matrix(random_matrix(4, 6, torch::kHalf));
+  linear->set_bias(torch::zeros({4}));
+  const Tensor bias = linear->parameters()[0].requires_grad_(true);
+  const Tensor gradient = torch::autograd::grad({linear(torch::randn({5, 6})).sum()}, {bias})[0];
+  EXPECT_TRUE(torch::equal(gradient, torch::full({4}, 5.0f)));
+}
+
+TEST(Linear, UnmergedLoraEqualsMerged) {
+  torch::manual_seed(3);
+  Linear linear(8, 5, false);
+  linear->set_matrix(random_matrix(5, 8, torch::kFloat));
+  const auto a = random_matrix(2, 8, torch::kFloat), b = random_matrix(5, 2, torch::kFloat);
+  const Tensor x = torch::randn({3, 8});
+  const Tensor merged =
+      linear->matrix()->to_dense() + 0.5 * torch::matmul(b->to_dense(), a->to_dense());
+  linear->set_lora(a, b, 0.5);
+  EXPECT_LE(largest(linear(x) - torch::linear(x, merged)), 1e-5);
+  EXPECT_EQ(slots_of(*linear).size(), 3u);
+  EXPECT_EQ(slots_of(*linear)[1].name, "lora_A.weight");
+  linear->set_lora(a, b, 0.0);  // replaces the branch
+  EXPECT_LE(largest(linear(x) - torch::linear(x, linear->matrix()->to_dense())), 1e-6);
+}
+
+TEST(Embedding, TrainableTableGivesTheSameRows) {
+  Embedding table(7, 3);
+  table->set_matrix(random_matrix(7, 3, torch::kHalf));
+  const Tensor ids = torch::tensor({{1, 6}, {0, 1}});
+  const Tensor rows = table(ids), hidden = torch::randn({2, 3}), head = table->project(hidden);
+  table->make_trainable();
+  EXPECT_TRUE(torch::equal(table(ids), rows));
+  EXPECT_LE(largest(table->project(hidden) - head), 1e-5);
+  EXPECT_TRUE(table(ids).requires_grad());
+}
+
+TEST(Slots, AreFoundByPath) {
+  SelfAttention attention(SelfAttentionOptions{8, 2, 1, 4});
+  EXPECT_NE(find_module(*attention, "q_proj"), nullptr);
+  EXPECT_EQ(find_module(*attention, "q_proj.weight"), nullptr);
+  EXPECT_EQ(find_module(*attention, "nothing"), nullptr);
+  EXPECT_EQ(find_module(*attention, ""), nullptr);
+  const auto slots = slots_of(*attention);
+  ASSERT_EQ(slots.size(), 4u);
+  EXPECT_EQ(slots[1].name, "k_proj.weight");
+  EXPECT_EQ(slots[1].shape, (Shape{4, 8}));
+  EXPECT_FALSE(slots[1].value().defined());
+}
+
+layout::LlamaConfig rope_config(layout::RopeScaling scaling, double factor) {
+  layout::LlamaConfig c{};
+  c.head_dim = 16;
+  c.max_position_embeddings = 32;
+  c.rope_theta = 10000;
+  c.rope_scaling = scaling;
+  c.rope_factor = factor;
+  return c;
+}
+
+// The formulas in double. Angles reach 100; half an ulp of a float32 angle of 64…128 is 4e-6, and
+// the frequency's own rounding adds as much again.
+TEST(Rotary, AnglesFollowTheFormulas) {
+  const Tensor positions = torch::tensor({{0, 1, 31, 32, 100}});
+  const auto expect_angles = [&](const RotaryAngles& got, double base, double divisor) {
+    for (int64_t t = 0; t < positions.size(1); ++t) {
+      const double p = static_cast<double>(positions[0][t].item<int64_t>()) / divisor;
+      for (int64_t i = 0; i < 8; ++i) {
+        const double angle = p * std::pow(base, -2.0 * static_cast<double>(i) / 16.0);
+        EXPECT_NEAR(got.cos[0][t][i].item<float>(), std::cos(angle), 2e-5);
+        EXPECT_NEAR(got.sin[0][t][i].item<float>(), std::sin(angle), 2e-5);
+      }
+    }
+  };
+  expect_angles(Rotary(rope_config(layout::RopeScaling::kNone, 1)).angles(positions, 101), 10000,
+                1);
+  expect_angles(Rotary(rope_config(layout::RopeScaling::kLinear, 4)).angles(positions, 101), 10000,
+                4);
+  const Rotary dynamic(rope_config(layout::RopeScaling::kDynamic, 2));
+  expect_angles(dynamic.angles(positions, 32), 10000,
+                1);  // within the trained length nothing changes
+  const double base = 10000 * std::pow(2.0 * 101 / 32 - 1, 16.0 / 14.0);
+  expect_angles(dynamic.angles(positions, 101), base, 1);
+  expect_angles(dynamic.angles(positions, 32), 10000, 1);  // and a long sequence leaves no trace
+}
+
+TEST(KvCache, GrowsInStepsAndKeepsWhatItHolds) {
+  KvCache cache({1, 2, 3}, 2, 700);
+  const Tensor all = torch::randn({2, 700, 2, 3});
+  int64_t at = 0;
+  for (const int64_t count : {10, 250, 1, 400, 39}) {
+    const Tensor piece = all.narrow(1, at, count);
+    const auto [keys, values] = cache.append(0, piece, piece * 2);
+    at += count;
+    EXPECT_TRUE(torch::equal(keys, all.narrow(1, 0, at).transpose(1, 2)));
+    EXPECT_TRUE(torch::equal(values, keys * 2));
+    cache.advance(count);
+  }
+  EXPECT_EQ(cache.length(), 700);
+  const Tensor one = torch::randn({2, 1, 2, 3});
+  try {
+    cache.append(0, one, one);
+    FAIL();
+  } catch (const ResourceError& error) {
+    EXPECT_NE(std::string(error.what()).find("701 positions, the context holds 700"),
+              std::string::npos);
+  }
+  cache.truncate(5);
+  const auto [keys, values] = cache.append(0, one, one);
+  EXPECT_EQ(keys.size(2), 6);
+  EXPECT_TRUE(torch::equal(keys.narrow(2, 0, 5), all.narrow(1, 0, 5).transpose(1, 2)));
+}
+
+TEST(KvCache, ReorderMakesNewRowsOfOldOnes) {
+  KvCache cache({1, 1, 2}, 2, 8);
+  const Tensor rows = torch::randn({2, 3, 1, 2});
+  cache.append(0, rows, rows);
+  cache.advance(3);
+  cache.reorder(torch::tensor({1, 1, 0}));
+  const Tensor next = torch::randn({3, 1, 1, 2});
+  const Tensor keys = cache.append(0, next, next).first;
+  for (const auto& [row, from] : {std::pair{0, 1}, std::pair{1, 1}, std::pair{2, 0}}) {
+    EXPECT_TRUE(torch::equal(keys[row].narrow(1, 0, 3), rows[from].transpose(0, 1)));
+  }
+}
+
+TEST(KvCache, RefusesGradients) {
+  KvCache cache({1, 1, 2}, 1, 8);
+  const Tensor key = torch::randn({1, 1, 1, 2}).requires_grad_(true);
+  EXPECT_THROW(cache.append(0, key, key), InternalError);
+}
+
+}  // namespace
+}  // namespace isthmus::nn
