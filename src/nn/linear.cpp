@@ -3,6 +3,8 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "base/check.h"
+#include "nn/dense_matrix.h"
+#include "nn/ops.h"
 
 namespace isthmus::nn {
 namespace {
@@ -52,7 +54,8 @@ LinearImpl::LinearImpl(int64_t in_features, int64_t out_features, bool bias)
 Tensor LinearImpl::forward(const Tensor& x) {
   Tensor y;
   if (weight_.defined()) {
-    y = torch::linear(x, weight_, bias_);
+    y = ops::fused_enabled() ? DenseMatrix(weight_).apply(x, bias_)
+                             : torch::linear(x, weight_, bias_);
   } else {
     ISTHMUS_CHECK(matrix_ != nullptr, "a linear layer was used before its weights were assigned");
     y = frozen_linear(x, bias_, matrix_);

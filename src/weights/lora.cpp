@@ -1,6 +1,5 @@
 #include "weights/lora.h"
 
-#include <algorithm>
 #include <map>
 #include <memory>
 #include <optional>
@@ -10,6 +9,7 @@
 #include "base/check.h"
 #include "nn/dense_matrix.h"
 #include "nn/linear.h"
+#include "nn/low_rank.h"
 #include "weights/bind.h"
 #include "weights/tensor_of.h"
 
@@ -18,8 +18,6 @@ namespace {
 
 using formats::RawTensor;
 using torch::Tensor;
-
-constexpr int64_t kRowsPerStep = 512;  // of a matrix being merged: bounds the float32 copies
 
 struct Pair {
   const RawTensor* a = nullptr;
@@ -94,35 +92,12 @@ std::vector<Target> find_targets(torch::nn::Module& root, const formats::Checkpo
   return targets;
 }
 
-Tensor rows_of(const nn::WeightMatrix& matrix, int64_t first, int64_t count) {
-  const auto* dense = dynamic_cast<const nn::DenseMatrix*>(&matrix);
-  if (dense == nullptr)
-    return matrix.gather_rows(torch::arange(first, first + count, torch::kLong));
-  nn::StoredMatrix rows = dense->stored();
-  rows.data = static_cast<const std::byte*>(rows.data) +
-              first * rows.row_stride * static_cast<int64_t>(size_of(rows.dtype));
-  rows.rows = count;
-  return nn::DenseMatrix(rows, nullptr).to_dense();
-}
-
 std::shared_ptr<const nn::WeightMatrix> merged(const nn::WeightMatrix& base, const Pair& pair,
                                                double scaling) {
-  const bool half = base.dtype() == DType::kF16;
-  const auto as_base = [half](const Tensor& x) {
-    return half ? x.to(torch::kHalf).to(torch::kFloat) : x;
-  };
-  const auto type = half                           ? torch::kHalf
-                    : base.dtype() == DType::kBF16 ? torch::kBFloat16
-                                                   : torch::kFloat;
-  const nn::DenseMatrix a(as_base(float_tensor_of(*pair.a)));  // [r, in]
-  const Tensor b = as_base(float_tensor_of(*pair.b));          // [out, r]
-  Tensor out = torch::empty({base.rows(), base.cols()}, type);
-  for (int64_t first = 0; first < base.rows(); first += kRowsPerStep) {
-    const int64_t count = std::min(kRowsPerStep, base.rows() - first);
-    const Tensor delta = as_base(a.apply_transposed(b.narrow(0, first, count)) * scaling);
-    out.narrow(0, first, count).copy_(rows_of(base, first, count) + delta);
-  }
-  return std::make_shared<nn::DenseMatrix>(out);
+  const Tensor a = float_tensor_of(*pair.a), b = float_tensor_of(*pair.b);
+  if (const auto* dense = dynamic_cast<const nn::DenseMatrix*>(&base))
+    return nn::add_low_rank(*dense, a, b, scaling);
+  return nn::add_low_rank(nn::DenseMatrix(base.to_dense()), a, b, scaling);
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include "nn/embedding.h"
 #include "nn/kv_cache.h"
 #include "nn/linear.h"
+#include "nn/low_rank.h"
 #include "nn/norms.h"
 #include "nn/ops.h"
 #include "nn/rotary.h"
@@ -102,6 +103,44 @@ TEST(Linear, UnmergedLoraEqualsMerged) {
   EXPECT_EQ(slots_of(*linear)[1].name, "lora_A.weight");
   linear->set_lora(a, b, 0.0);  // replaces the branch
   EXPECT_LE(largest(linear(x) - torch::linear(x, linear->matrix()->to_dense())), 1e-6);
+}
+
+// Every float16 value and what lies between: the merge has its own rounding, which must be that of
+// base.
+TEST(LowRank, RoundsAsFloat16Does) {
+  std::vector<float> values;
+  for (uint32_t bits = 0; bits < 0x10000; ++bits) {
+    const float exact = half_to_float(static_cast<uint16_t>(bits));
+    for (const double factor : {1.0, 1 + 0x1p-11, 1 - 0x1p-11, 1 + 0x1.1p-11, 1 + 0x0.fp-11})
+      values.push_back(static_cast<float>(exact * factor));
+  }
+  const auto count = static_cast<int64_t>(values.size());
+  const Tensor a = torch::from_blob(values.data(), {1, count}), one = torch::ones({1, 1});
+  const Tensor zero = torch::zeros({1, count});
+  const auto sum = add_low_rank(DenseMatrix(zero.to(torch::kHalf)), a, one, 1.0);
+  const auto* got = static_cast<const uint16_t*>(sum->stored().data);
+  for (int64_t i = 0; i < count; ++i) {
+    const float value = values[static_cast<size_t>(i)];
+    const float want = half_to_float(float_to_half(value)), is = half_to_float(got[i]);
+    if (std::isnan(want))
+      EXPECT_TRUE(std::isnan(is));
+    else
+      ASSERT_EQ(is, want) << value;
+  }
+}
+
+TEST(LowRank, KeepsTheStorageOfItsBase) {
+  torch::manual_seed(4);
+  const Tensor base = torch::randn({300, 40}), a = torch::randn({3, 40}),
+               b = torch::randn({300, 3});
+  const Tensor want = base + 0.7 * torch::matmul(b, a);
+  for (const auto& [type, tolerance] :
+       {std::pair{torch::kFloat, 1e-5}, std::pair{torch::kHalf, 1e-2},
+        std::pair{torch::kBFloat16, 5e-2}}) {
+    const auto sum = add_low_rank(DenseMatrix(base.to(type)), a, b, 0.7);
+    EXPECT_EQ(sum->dtype(), DenseMatrix(base.to(type)).dtype());
+    EXPECT_LE(largest(sum->to_dense() - want), tolerance);
+  }
 }
 
 TEST(Embedding, TrainableTableGivesTheSameRows) {
