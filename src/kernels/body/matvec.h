@@ -35,7 +35,8 @@ inline void matvec_tile(const MatvecArgs& a, int64_t first) {
 
 template <class Element, int M>
 void matvec_rows(const MatvecArgs& a) {
-  constexpr int R = 4 * M + 5 <= kRegisters ? 4 : 2 * M + 3 <= kRegisters ? 2 : 1;
+  constexpr int kFitting = (kRegisters - 1) / (M + 1);  // R · M sums, R weights, one x
+  constexpr int R = kFitting < 4 ? kFitting : 4;
   int64_t r = 0;
   for (; r + R <= a.rows; r += R) matvec_tile<Element, M, R>(a, r);
   for (; r < a.rows; ++r) matvec_tile<Element, M, 1>(a, r);
