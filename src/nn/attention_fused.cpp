@@ -20,10 +20,8 @@ using kernels::KernelTable;
 
 constexpr int64_t kDecodeQueries = 4;   // up to here packing keys and values does not pay
 constexpr int64_t kKeysPerChunk = 256;  // fewest keys of a decode task when one head is split
-constexpr int64_t kDepthWords =
-    384;  // as in matmul.cpp: a panel of weights in the first-level cache
-constexpr int64_t kScoresLimit =
-    1024 * 1024;  // floats of scores per thread, unless one panel needs more
+constexpr int64_t kDepthWords = 384;    // a panel of weights stays in the first-level cache
+constexpr int64_t kScoresLimit = 1024 * 1024;  // floats per thread, unless one panel needs more
 
 struct Problem {
   const float* query;

@@ -20,15 +20,21 @@ inline void matvec_tile(const MatvecArgs& a, int64_t first) {
       for (int r = 0; r < R; ++r) sums[r][j] = fma(row[r], x, sums[r][j]);
     }
   }
+  // Unrolled like the loop above: sums indexed by a variable anywhere would live in memory
+  // everywhere.
   if (const int64_t n = a.cols - i; n > 0) {
+#pragma GCC unroll 8
     for (int r = 0; r < R; ++r) {
       const V row = Element::load_n(w[r] + i * Element::kBytes, n);
+#pragma GCC unroll 8
       for (int j = 0; j < M; ++j)
         sums[r][j] = fma(row, load_n(a.x + j * a.x_stride + i, n), sums[r][j]);
     }
   }
+#pragma GCC unroll 8
   for (int r = 0; r < R; ++r) {
     const float bias = a.bias != nullptr ? a.bias[first + r] : 0.0f;
+#pragma GCC unroll 8
     for (int j = 0; j < M; ++j) a.y[j * a.y_stride + first + r] = sum_lanes(sums[r][j]) + bias;
   }
 }
@@ -76,8 +82,10 @@ inline void weighted_values(const DecodeAttentionArgs& a, int64_t g0, int64_t d,
       for (int i = 0; i < N; ++i) sums[g][i] = fma(weight, v[i], sums[g][i]);
     }
   }
+#pragma GCC unroll 8
   for (int g = 0; g < G; ++g) {
     float* out = a.out + (g0 + g) * a.out_stride + d;
+#pragma GCC unroll 8
     for (int i = 0; i < N; ++i) {
       if (lanes == kWidth) {
         store(out + i * kWidth, sums[g][i]);
