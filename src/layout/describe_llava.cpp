@@ -11,6 +11,7 @@
 #include "formats/checkpoint.h"
 #include "layout/llava_module_tree.h"
 #include "layout/llava_names.h"
+#include "text/conversation.h"
 
 namespace isthmus::layout {
 
@@ -238,7 +239,9 @@ LlavaDescription describe_llava(const LlavaSources& sources) {
   d.context_len = config.context_len;
   d.max_position_embeddings = config.text.max_position_embeddings;
   d.tokenizer_model_max_length = config.tokenizer_model_max_length;
-  d.conversation_template = conversation_template_for(model.name, config);
+  d.conversation_template = std::string(text::default_template(
+      config.decoder == DecoderKind::kMistral ? "llava_mistral" : "llava_llama", model.name,
+      config.layout != LlavaLayout::kOriginal));
   return d;
 }
 

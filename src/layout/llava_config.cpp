@@ -1,6 +1,5 @@
 #include "layout/llava_config.h"
 
-#include <algorithm>
 #include <cctype>
 #include <charconv>
 
@@ -318,20 +317,6 @@ void LlavaConfig::check_tower(const ClipVisionConfig& tower, const std::string& 
     throw UnsupportedError(
         "config.json: mm_patch_merge_type: tiles cannot be joined when features keep the class "
         "token");
-}
-
-std::string conversation_template_for(const std::string& model_name, const LlavaConfig& config) {
-  std::string name = model_name;
-  std::ranges::transform(name, name.begin(),
-                         [](unsigned char ch) { return static_cast<char>(std::tolower(ch)); });
-  const auto has = [&](std::string_view part) { return name.find(part) != std::string::npos; };
-  if (has("llama-2")) return "llava_llama_2";
-  if (has("mistral") || config.decoder == DecoderKind::kMistral) return "mistral_instruct";
-  if (has("v1.6-34b")) return "chatml_direct";
-  // Trained and evaluated with vicuna_v1; the reference's own command line says llava_v1 here.
-  if (has("v1") || config.layout != LlavaLayout::kOriginal) return "vicuna_v1";
-  if (!config.has_vision()) return "vicuna_v1";
-  return "llava_v0";
 }
 
 }  // namespace isthmus::layout

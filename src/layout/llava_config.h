@@ -81,8 +81,4 @@ struct LlavaConfig {
 // "[[336, 672], [672, 336]]" or "[(336, 672), …]": a grid written as Python text, or as JSON.
 std::vector<PixelSize> parse_grid_pinpoints(const JsonView& json, bool height_first);
 
-// The conversation template the reference picks for a checkpoint of this name (`serve/cli.py`); its
-// tests look at the name only, so a renamed folder gets another template.
-std::string conversation_template_for(const std::string& model_name, const LlavaConfig& config);
-
 }  // namespace isthmus::layout

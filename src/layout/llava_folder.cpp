@@ -43,8 +43,16 @@ void read_generation_config(const fs::path& file, LlavaConfig& config) {
 
 }  // namespace
 
-LlavaFolder LlavaFolder::open(const fs::path& folder) {
+LlavaFolder LlavaFolder::open(const fs::path& path) {
   std::error_code ignored;
+  fs::path folder = path, trainer_projector;
+  if (fs::is_regular_file(path, ignored)) {
+    folder = fs::absolute(path, ignored).parent_path();
+    if (folder.filename() == "mm_projector") {
+      trainer_projector = path;
+      folder = folder.parent_path();
+    }
+  }
   if (!fs::is_directory(folder, ignored))
     throw ModelError(fmt::format("{}: not a folder", folder.string()));
   if (!fs::is_regular_file(folder / "config.json", ignored))
@@ -56,6 +64,11 @@ LlavaFolder LlavaFolder::open(const fs::path& folder) {
   found.config = LlavaConfig::parse(JsonView::load(folder / "config.json"));
   read_generation_config(folder / "generation_config.json", found.config);
 
+  if (!trainer_projector.empty()) {
+    found.contents = FolderContents::kProjectorOnly;
+    found.projector_file = trainer_projector;
+    return found;
+  }
   // A merged model that was saved over its adapter is a full model, whatever else lies there.
   if (!first_present(folder, kWeights).empty()) {
     found.contents = FolderContents::kFullModel;

@@ -29,10 +29,12 @@ struct LlavaFolder {
 
   bool needs_base() const { return contents != FolderContents::kFullModel; }
 
-  // `folder` holds config.json. End-of-sequence ids come from generation_config.json when it has
-  // them. Throws ModelError: no config.json, neither weights nor projector nor adapter (lists what
-  // was looked for).
-  static LlavaFolder open(const std::filesystem::path& folder);
+  // `path`: the folder that holds config.json, or a weights file in it; a file
+  // mm_projector/checkpoint-N.bin, as the trainer leaves them, is a projector whose config.json
+  // lies one level up. End-of-sequence ids come from generation_config.json when it has them.
+  // Throws ModelError: no config.json, neither weights nor projector nor adapter (lists what was
+  // looked for).
+  static LlavaFolder open(const std::filesystem::path& path);
 };
 
 // The vision tower's config from its folder or, for a weights file, from the folder around it.

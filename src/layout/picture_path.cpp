@@ -28,10 +28,12 @@ void describe_tiles(const LlavaConfig& config, const ClipVisionConfig& tower, Pi
       return;
     }
     case ImageAspectRatio::kAnyres:
-      path.best_resolution = select_best_resolution(path.picture, config.grid_pinpoints);
-      path.grid_columns = path.best_resolution.width / side;
-      path.grid_rows = path.best_resolution.height / side;
-      path.num_tiles = path.grid_columns * path.grid_rows + 1;
+      const AnyresPlan plan = plan_anyres(path.picture, config.grid_pinpoints, side,
+                                          tower.patches_per_side(), config.has_image_newline);
+      path.best_resolution = plan.best_resolution;
+      path.grid_columns = plan.grid_columns;
+      path.grid_rows = plan.grid_rows;
+      path.num_tiles = plan.num_tiles();
       path.steps.push_back(
           {fmt::format("fit into {}, {} tiles of {} and the whole", pixels(path.best_resolution),
                        path.num_tiles - 1, pixels(square)),
@@ -81,8 +83,8 @@ PicturePath picture_path(const LlavaConfig& config, const ClipVisionConfig& towe
                     unpad, config.layout != LlavaLayout::kOriginal);
     path.num_rows = plan.num_rows;
     if (unpad)
-      path.steps.push_back({fmt::format("unpad to {} lines of {} and a newline", plan.window.rows,
-                                        plan.window.columns),
+      path.steps.push_back({fmt::format("unpad to {} lines of {} and a newline", plan.feature_rows,
+                                        plan.feature_columns),
                             {}});
   } else if (unpad && config.image_aspect_ratio == ImageAspectRatio::kAnyres) {
     path.num_rows += 1;  // a single tile still ends with one newline

@@ -190,15 +190,5 @@ TEST(LlavaConfig, TilesMustFitTheGrid) {
   EXPECT_THROW(c.check_tower(tower, "clip"), ModelError);
 }
 
-TEST(ConversationTemplate, FollowsTheName) {
-  const LlavaConfig llama = fixture("v15_original/model/llava-v1.5-tiny");
-  const LlavaConfig mistral = fixture("v16_anyres_mistral/model/llava-v1.6-mistral-tiny");
-  EXPECT_EQ(conversation_template_for("llava-v1.5-7b", llama), "vicuna_v1");
-  EXPECT_EQ(conversation_template_for("llava-v1.6-34b", llama), "chatml_direct");
-  EXPECT_EQ(conversation_template_for("llava-llama-2-13b-chat", llama), "llava_llama_2");
-  EXPECT_EQ(conversation_template_for("LLaVA-7B-v0", llama), "llava_v0");
-  EXPECT_EQ(conversation_template_for("my-model", mistral), "mistral_instruct");
-}
-
 }  // namespace
 }  // namespace isthmus::layout

@@ -26,6 +26,18 @@ TEST(LlavaFolder, TellsWhatAFolderHolds) {
   EXPECT_EQ(base.name, "vicuna-tiny");
 }
 
+TEST(LlavaFolder, AFileStandsForItsFolder) {
+  const fs::path folder = fresh_folder("file");
+  write(folder / "config.json", "{}");
+  write(folder / "model.safetensors", "");
+  write(folder / "mm_projector/checkpoint-100.bin", "");
+  EXPECT_EQ(LlavaFolder::open(folder / "model.safetensors").contents, FolderContents::kFullModel);
+  const auto projector = LlavaFolder::open(folder / "mm_projector/checkpoint-100.bin");
+  EXPECT_EQ(projector.contents, FolderContents::kProjectorOnly);
+  EXPECT_EQ(projector.projector_file, folder / "mm_projector/checkpoint-100.bin");
+  EXPECT_EQ(projector.path, folder);
+}
+
 TEST(LlavaFolder, EndTokensComeFromTheGenerationConfig) {
   const fs::path folder = fresh_folder("eos");
   write(folder / "config.json", R"({"model_type": "llama", "eos_token_id": 2})");
