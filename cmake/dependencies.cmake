@@ -7,7 +7,6 @@ find_package(CLI11 REQUIRED)
 find_package(JPEG REQUIRED)
 find_package(PNG REQUIRED)
 find_package(ZLIB REQUIRED)
-find_package(GIF REQUIRED)
 pkg_check_modules(WEBP REQUIRED IMPORTED_TARGET libwebp)
 pkg_check_modules(EDIT REQUIRED IMPORTED_TARGET libedit)
 # Debian's dnnl-config.cmake asks for OpenCL even for a CPU-only build, so oneDNN is looked up by hand.

@@ -13,7 +13,7 @@
 namespace isthmus::cli {
 namespace {
 
-const char* const kStorage = "as-stored|f32|f16|bf16";
+const char* const kStorage = "stored|f32|f16|bf16";
 
 void add_storage(CLI::App& app, LoadOptions& load) {
   app.add_option_function<std::vector<std::string>>(
@@ -23,7 +23,7 @@ void add_storage(CLI::App& app, LoadOptions& load) {
              const size_t equals = value.find('=');
              const std::string part = equals == std::string::npos ? "decoder" : value.substr(0, equals);
              const std::string storage = equals == std::string::npos ? value : value.substr(equals + 1);
-             if (storage != "as-stored" && storage != "f32" && storage != "f16" && storage != "bf16")
+             if (storage != "stored" && storage != "f32" && storage != "f16" && storage != "bf16")
                throw CLI::ValidationError("--storage", fmt::format("\"{}\" is not one of {}", storage, kStorage));
              if (part == "decoder") load.decoder_storage = storage;
              else if (part == "encoder") load.encoder_storage = storage;
@@ -73,7 +73,7 @@ void add_generation(CLI::App& app, Options& o) {
 
 }  // namespace
 
-bool needs_compute(const std::string& verb) { return verb != "describe" && verb != "models"; }
+bool needs_compute(const std::string& verb) { return verb != "describe"; }
 
 Parsed parse_command_line(int argc, char** argv) {
   Parsed parsed;

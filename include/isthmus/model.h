@@ -23,8 +23,8 @@ struct LoadOptions {
   std::string device = "cpu";
   bool merge_lora = true;              // false: keep LoRA as a separate low-rank branch
   bool composed = false;               // use plain tensor operations instead of fused kernels
-  // Storage of weights per part ("decoder", "encoder", "aligner"): "as-stored", "f32", "f16", "bf16".
-  std::string decoder_storage = "as-stored", encoder_storage = "as-stored", aligner_storage = "as-stored";
+  // Storage of weights per part ("decoder", "encoder", "aligner"): "stored", "f32", "f16", "bf16".
+  std::string decoder_storage = "stored", encoder_storage = "stored", aligner_storage = "stored";
 };
 
 // Turns text into ids and back. Cheap to copy, safe from any thread.

@@ -12,7 +12,7 @@
 #include "decoders/language_model.h"
 #include "isthmus/input.h"
 #include "media/image.h"
-#include "modalities/geometry.h"
+#include "modalities/prepared.h"
 #include "nn/forward_context.h"
 #include "text/tokenizer.h"
 
