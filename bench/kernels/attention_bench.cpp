@@ -35,7 +35,8 @@ void attention(benchmark::State& state) {
 void shapes(benchmark::internal::Benchmark* b) {
   b->ArgNames({"queries", "keys", "heads", "kv_heads", "head_dim", "causal", "threads"})
       ->Unit(benchmark::kMicrosecond)
-      ->UseRealTime();
+      ->UseRealTime()
+      ->MeasureProcessCPUTime();
   for (const int64_t threads : {1, 2}) {
     b->Args({577, 577, 16, 16, 64, 0, threads});
     b->Args({640, 640, 32, 32, 128, 1, threads});

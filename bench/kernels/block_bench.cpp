@@ -100,22 +100,26 @@ BENCHMARK_CAPTURE(clip_encode, float32_23_blocks, false)
     ->ArgName("threads")
     ->Arg(1)
     ->Arg(2)
-    ->UseRealTime();
+    ->UseRealTime()
+    ->MeasureProcessCPUTime();
 BENCHMARK_CAPTURE(clip_encode, bfloat16_23_blocks, true)
     ->ArgName("threads")
     ->Arg(1)
     ->Arg(2)
-    ->UseRealTime();
+    ->UseRealTime()
+    ->MeasureProcessCPUTime();
 BENCHMARK_CAPTURE(llama_block, float32_prefill_640, false)
     ->ArgName("threads")
     ->Arg(1)
     ->Arg(2)
-    ->UseRealTime();
+    ->UseRealTime()
+    ->MeasureProcessCPUTime();
 BENCHMARK_CAPTURE(llama_block, bfloat16_prefill_640, true)
     ->ArgName("threads")
     ->Arg(1)
     ->Arg(2)
-    ->UseRealTime();
+    ->UseRealTime()
+    ->MeasureProcessCPUTime();
 
 }  // namespace
 }  // namespace isthmus::nn

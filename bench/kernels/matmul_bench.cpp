@@ -67,7 +67,10 @@ void onednn_sgemm(benchmark::State& state) {
 }
 
 void prefill_shapes(benchmark::internal::Benchmark* b) {
-  b->ArgNames({"rows", "in", "out", "threads"})->Unit(benchmark::kMillisecond)->UseRealTime();
+  b->ArgNames({"rows", "in", "out", "threads"})
+      ->Unit(benchmark::kMillisecond)
+      ->UseRealTime()
+      ->MeasureProcessCPUTime();
   for (const int64_t threads : {1, 2}) {
     b->Args({640, 4096, 4096, threads})
         ->Args({640, 4096, 11008, threads})
@@ -79,7 +82,10 @@ void prefill_shapes(benchmark::internal::Benchmark* b) {
 }
 
 void decode_shapes(benchmark::internal::Benchmark* b) {
-  b->ArgNames({"rows", "in", "out", "threads"})->Unit(benchmark::kMillisecond)->UseRealTime();
+  b->ArgNames({"rows", "in", "out", "threads"})
+      ->Unit(benchmark::kMillisecond)
+      ->UseRealTime()
+      ->MeasureProcessCPUTime();
   for (const int64_t threads : {1, 2})
     for (const int64_t rows : {1, 4, 8}) b->Args({rows, 4096, 11008, threads});
 }
