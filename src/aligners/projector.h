@@ -1,7 +1,7 @@
-// LLaVA's projectors: one soft token per feature.
-//   linear: H = W Z + b (Liu et al. 2023, arXiv 2304.08485, §4.1); mlpNx_gelu: N linear maps with
-//   exact GELU between them (Liu et al. 2023, arXiv 2310.03744); identity.
-//   llava/model/multimodal_projector/builder.py
+// LLaVA's projectors: one soft token per feature (multimodal_projector/builder.py).
+//   linear: H = W Z + b                                    arXiv 2304.08485, §4.1
+//   mlpNx_gelu: N linear maps with exact GELU between them  arXiv 2310.03744
+//   identity
 #pragma once
 
 #include <string>
@@ -16,14 +16,12 @@ namespace isthmus::aligners {
 struct ProjectorOptions {
   int64_t mm_hidden_size;  // width of the features
   int64_t hidden_size;     // width of the language model
-  // linear maps: 0 is the identity. With `sequential` they are named projector.0, projector.2, … as
-  // in a published Sequential with the activations between them, otherwise the only one is
-  // projector itself.
+  // How many linear maps; 0 is the identity. With `sequential` they are named projector.0,
+  // projector.2, … as in a published Sequential, otherwise the only one is projector itself.
   int64_t depth;
   bool sequential;
   bool bias = true;
-  bool image_newline =
-      false;  // holds the learned row of anyres models; the family puts it into the sequence
+  bool image_newline = false;  // the learned row of anyres models; the family puts it into place
 
   // "linear", "mlp2x_gelu", "identity", … as mm_projector_type says. Throws UnsupportedError naming
   // any other.

@@ -1,6 +1,5 @@
 // LLaMA, Vicuna, Mistral: pre-norm blocks of rotary self-attention and a gated feed-forward.
-//   Touvron et al. 2023 (LLaMA, §2.2); Jiang et al. 2023 (Mistral: grouped keys and values, sliding
-//   window)
+// Touvron et al. 2023 (LLaMA, §2.2); Jiang et al. 2023 (Mistral: grouped keys, sliding window).
 #pragma once
 
 #include <memory>

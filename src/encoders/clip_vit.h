@@ -1,5 +1,5 @@
-// The vision transformer of CLIP, with the names published below `vision_model.`.        Radford et
-// al. 2021, §2.4
+// The vision transformer of CLIP, with the names published below `vision_model.`.
+// Radford et al. 2021, §2.4.
 #pragma once
 
 #include <memory>

@@ -36,9 +36,8 @@ class LinearImpl : public SlotModule {
   // Turns the weights into float32 parameters "weight" and "bias" that ask for gradients.
   void make_trainable();
 
-  // Adds the unmerged branch scale · (x Aᵀ) Bᵀ, with A [r, in_features] and B [out_features, r], as
-  // children lora_A and lora_B (the names PEFT uses).                                        Hu et
-  // al. 2021, eq. 3
+  // Adds the unmerged branch scale · (x Aᵀ) Bᵀ with A [r, in_features] and B [out_features, r], as
+  // children lora_A and lora_B (PEFT's names). Hu et al. 2021, eq. 3.
   void set_lora(std::shared_ptr<const WeightMatrix> a, std::shared_ptr<const WeightMatrix> b,
                 double scale);
   bool has_lora() const { return lora_a_ != nullptr; }

@@ -1,5 +1,4 @@
-// Adding a low-rank product to a stored matrix.                                          Hu et al.
-// 2021, §4.1
+// Adding a low-rank product to a stored matrix: Hu et al. 2021, §4.1.
 #pragma once
 
 #include <memory>

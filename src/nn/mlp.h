@@ -11,8 +11,7 @@ namespace isthmus::nn {
 // The activation of a two-layer feed-forward.
 Tensor activate(const Tensor& x, layout::Activation activation);
 
-// Feed-forward of LLaMA: down(silu(gate(x)) ⊙ up(x)).            Shazeer 2020 (GLU variants),
-// FFN_SwiGLU
+// Feed-forward of LLaMA: down(silu(gate(x)) ⊙ up(x)). Shazeer 2020 (GLU variants), FFN_SwiGLU.
 class GatedMlpImpl : public torch::nn::Module {
  public:
   GatedMlpImpl(int64_t hidden_size, int64_t intermediate_size);

@@ -10,8 +10,7 @@
 
 namespace isthmus::nn {
 
-// x / sqrt(mean(x²) + eps) ⊙ weight                                                Zhang & Sennrich
-// 2019
+// x / sqrt(mean(x²) + eps) ⊙ weight: Zhang & Sennrich 2019.
 class RmsNormImpl : public SlotModule {
  public:
   RmsNormImpl(int64_t dim, double eps);
@@ -25,8 +24,7 @@ class RmsNormImpl : public SlotModule {
 };
 TORCH_MODULE(RmsNorm);
 
-// (x - mean) / sqrt(var + eps) ⊙ weight + bias                                             Ba et
-// al. 2016
+// (x - mean) / sqrt(var + eps) ⊙ weight + bias: Ba et al. 2016.
 class LayerNormImpl : public SlotModule {
  public:
   LayerNormImpl(int64_t dim, double eps);

@@ -1,5 +1,4 @@
-// Rotary position angles.                                                              Su et al.
-// 2021, §3.2.2
+// Rotary position angles: Su et al. 2021, §3.2.2.
 #pragma once
 
 #include <torch/types.h>

@@ -22,10 +22,9 @@ struct SelfAttentionOptions {
   std::string probe_name = {};         // of the attention weights [batch, heads, queries, keys]
 };
 
-// out(softmax(q kᵀ / sqrt(head_dim)) v), heads side by side                          Vaswani et al.
-// 2017, eq. 1 Keys and values are shared by num_attention_heads / num_key_value_heads query heads.
-// Rotates queries and keys when the context carries angles; reads and extends its cache when it has
-// one.
+// out(softmax(q kᵀ / sqrt(head_dim)) v), heads side by side: Vaswani et al. 2017, eq. 1.
+// num_attention_heads / num_key_value_heads query heads share keys and values. Queries and keys are
+// rotated when the context carries angles; its cache, when it has one, is read and extended.
 class SelfAttentionImpl : public torch::nn::Module {
  public:
   explicit SelfAttentionImpl(const SelfAttentionOptions& options);

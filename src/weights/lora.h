@@ -1,5 +1,5 @@
-// Low-rank adapters in PEFT's files: merged into the weights, or left beside them.     Hu et al.
-// 2021, §4.1
+// Low-rank adapters in PEFT's files, merged into the weights or left beside them.
+// Hu et al. 2021, §4.1.
 #pragma once
 
 #include <cstddef>

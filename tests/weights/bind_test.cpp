@@ -229,6 +229,23 @@ TEST(Save, GivesBackThePublishedFile) {
   }
 }
 
+TEST(Save, KeepsShardsIndexAndWhatItDoesNotOwn) {
+  const auto folder = std::filesystem::path(::testing::TempDir()) / "save_like_v15";
+  std::filesystem::create_directories(folder);
+  decoders::Llama llama(v15_config());
+  const auto sources = v15_source();
+  bind_weights(llama, sources);
+  save_like(llama, sources[0], folder);
+  const auto again = formats::Checkpoint::open(folder);
+  EXPECT_EQ(again.files().size(), 2u);
+  EXPECT_EQ(again.names(), sources[0].checkpoint.names());
+  for (const std::string& name : again.names()) {
+    const auto& before = sources[0].checkpoint.at(name);
+    EXPECT_EQ(again.at(name).dtype, before.dtype) << name;
+    EXPECT_TRUE(torch::equal(tensor_of(again.at(name)), tensor_of(before))) << name;
+  }
+}
+
 TEST(Lora, CollectsWhatDoesNotFit) {
   Pair pair;
   bind_weights(pair,
