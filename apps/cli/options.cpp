@@ -6,6 +6,7 @@
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "isthmus/error.h"
 #include "isthmus/version.h"
@@ -71,6 +72,19 @@ void add_generation(CLI::App& app, Options& o) {
   app.add_option("--stop", g.stop, "String that ends the answer (may be repeated)")->type_name("TEXT");
 }
 
+// What is wrong with a command line, in one line.
+std::string complaint(const CLI::App& app, const CLI::ParseError& error, int argc, char** argv) {
+  std::string verb;
+  for (int i = 1; i < argc && verb.empty(); ++i)
+    if (argv[i][0] != '-') verb = argv[i];
+  const CLI::App* chosen = verb.empty() ? nullptr : app.get_subcommand_no_throw(verb);
+  if (chosen != nullptr) return fmt::format("{}: {}; `isthmus {} --help` lists its options", verb, error.what(), verb);
+  std::vector<std::string> verbs;
+  for (const CLI::App* known : app.get_subcommands({})) verbs.push_back(known->get_name());
+  const std::string what = verb.empty() ? "a verb is missing" : fmt::format("there is no verb \"{}\"", verb);
+  return fmt::format("{}; known are {}", what, fmt::join(verbs, ", "));
+}
+
 }  // namespace
 
 bool needs_compute(const std::string& verb) { return verb != "describe"; }
@@ -81,6 +95,7 @@ Parsed parse_command_line(int argc, char** argv) {
   CLI::App app("Isthmus: run and inspect multimodal language models", "isthmus");
   app.set_version_flag("--version", fmt::format("isthmus {}", version()));
   app.require_subcommand(1);
+  app.fallthrough();  // --verbose may also stand after the verb
   app.add_flag("-v,--verbose", o.verbose, "Say what is being done");
   app.footer("`isthmus VERB --help` lists the options of a verb. Results go to stdout, all else to stderr.\n"
              "Exit status: 0 done, 1 a check failed, 2 wrong usage, 3 unusable input, 4 broken model,\n"
@@ -134,9 +149,8 @@ Parsed parse_command_line(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    const int code = error.get_exit_code();
-    app.exit(error);
-    parsed.status = code == 0 ? 0 : UsageError("").exit_code();
+    if (error.get_exit_code() != 0) throw UsageError(complaint(app, error, argc, argv));
+    app.exit(error);  // help or version, asked for
     return parsed;
   }
   const CLI::App* verb = app.get_subcommands().front();

@@ -1,5 +1,6 @@
 #include "engine/load.h"
 
+#include <algorithm>
 #include <thread>
 
 #include <ATen/Parallel.h>
@@ -7,12 +8,14 @@
 
 #include "families/registry.h"
 #include "isthmus/error.h"
+#include "nn/blas_setup.h"
 
 namespace isthmus::engine {
 namespace {
 
-void set_threads(int asked) {
+void prepare_arithmetic(int asked) {
   const int threads = asked > 0 ? asked : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  nn::setup_blas();
   at::set_num_threads(threads);
 }
 
@@ -22,7 +25,7 @@ std::unique_ptr<Engine> load_engine(const std::string& model, const std::string&
                                     const LoadOptions& options) {
   if (options.device != "cpu")
     throw UnsupportedError(fmt::format("--device {}: this build computes on the cpu", options.device));
-  set_threads(options.threads);
+  prepare_arithmetic(options.threads);
   return std::make_unique<Engine>(families::load_family(model, base, name, options), options.composed);
 }
 

@@ -13,6 +13,7 @@
 
 #include "isthmus/version.h"
 #include "kernels/table.h"
+#include "nn/blas_setup.h"
 #include "nn/matmul.h"
 
 namespace isthmus::cli {
@@ -56,6 +57,7 @@ Speed measure() {
 
 int doctor(const Options& options) {
   const auto processors = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  nn::setup_blas();
   at::set_num_threads(processors);
   std::vector<std::string> supported;
   for (const kernels::KernelTable* table : kernels::supported_tables()) supported.emplace_back(table->name);
@@ -68,6 +70,7 @@ int doctor(const Options& options) {
                                       {"kernels", kernels::kernels().name},
                                       {"kernels_supported", supported},
                                       {"bfloat16_products", bf16},
+                                      {"blas", nn::blas_description()},
                                       {"float32_gflops", speed.gflops},
                                       {"float16_matrix_vector_gb_per_s", speed.gigabytes}};
     fmt::print("{}\n", json.dump(1));
@@ -76,6 +79,7 @@ int doctor(const Options& options) {
   fmt::print("isthmus   {}, libtorch {}\n", version(), TORCH_VERSION);
   fmt::print("processor {} threads; kernels {} of {}; bfloat16 products {}\n", processors, kernels::kernels().name,
              fmt::join(supported, ", "), bf16 ? "in hardware" : "as float32");
+  fmt::print("training  {}\n", nn::blas_description());
   fmt::print("speed     {:.0f} GFLOP/s float32 product, {:.1f} GB/s float16 matrix-vector product\n", speed.gflops,
              speed.gigabytes);
   return 0;

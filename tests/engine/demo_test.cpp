@@ -1,0 +1,47 @@
+// The trained model in demo/ answers every question about its pictures with the reference's token ids.
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "base/json_view.h"
+#include "isthmus/model.h"
+
+namespace isthmus {
+namespace {
+
+// Below this distance between the best and the second best logit, another order of the same sums may choose the
+// other token.
+constexpr double kSmallestMargin = 0.02;
+
+Request question_about(const std::filesystem::path& picture, const std::string& question) {
+  Request request;
+  request.messages = {{"user", {Part::of_image(picture), Part::of_text(question)}}};
+  request.conversation_template = "vicuna_v1";
+  request.generate.max_new_tokens = 64;
+  return request;
+}
+
+TEST(Demo, EveryQuestionIsAnsweredWithTheRecordedTokens) {
+  const auto demo = std::filesystem::path(ISTHMUS_SOURCE_DIR) / "demo";
+  const JsonView answers = JsonView::load(demo / "pictures/answers.json");
+  const Pretrained loaded = load_pretrained_model((demo / "llava/llava-v1.5-tabletop").string());
+  int asked = 0;
+  for (const JsonView& picture : answers.at("pictures").elements()) {
+    const auto file = demo / "pictures" / picture.string("picture");
+    for (const JsonView& entry : picture.at("requests").elements()) {
+      if (entry.number("min_margin") < kSmallestMargin) continue;
+      const Answer answer = loaded.model.generate(question_about(file, entry.string("question")));
+      std::vector<int64_t> expected;
+      for (const JsonView& id : entry.at("output_ids").elements()) expected.push_back(id.as_integer());
+      EXPECT_EQ(answer.output_ids, expected) << file << ": " << entry.string("question");
+      EXPECT_EQ(answer.text, entry.string("answer")) << file << ": " << entry.string("question");
+      ++asked;
+    }
+  }
+  EXPECT_EQ(asked, 161);  // of 164 in answers.json
+}
+
+}  // namespace
+}  // namespace isthmus

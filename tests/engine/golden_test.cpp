@@ -1,0 +1,73 @@
+// Every golden case of LLaVA, stage by stage, on both paths.
+#include "engine/golden.h"
+
+#include <filesystem>
+#include <ostream>
+
+#include <gtest/gtest.h>
+
+#include "isthmus/error.h"
+
+namespace isthmus::engine {
+namespace {
+
+struct GoldenCase {
+  const char* name;
+  bool composed;
+};
+void PrintTo(const GoldenCase& value, std::ostream* stream) {
+  *stream << value.name << (value.composed ? " composed" : " fused");
+}
+
+class Golden : public testing::TestWithParam<GoldenCase> {};
+
+TEST_P(Golden, EveryStageAgreesWithTheReference) {
+  LoadOptions options;
+  options.composed = GetParam().composed;
+  const auto folder = std::filesystem::path(ISTHMUS_FIXTURES) / "llava" / GetParam().name;
+  const GoldenReport report = verify_golden(folder, "", options);
+  EXPECT_GT(report.stages.size(), 10u);
+  if (const StageResult* first = report.first_difference())
+    FAIL() << report.name << ": " << first->request << ": " << first->stage << " differs: " << first->detail
+           << "; stages before it agree";
+}
+
+std::vector<GoldenCase> all_cases() {
+  std::vector<GoldenCase> cases;
+  for (const char* name : {"v15_original", "v1_linear", "adapters", "v16_anyres_vicuna", "v16_anyres_mistral",
+                           "hf_llava15", "hf_llava_next"})
+    for (const bool composed : {false, true}) cases.push_back({name, composed});
+  return cases;
+}
+
+INSTANTIATE_TEST_SUITE_P(Llava, Golden, testing::ValuesIn(all_cases()), [](const auto& info) {
+  return std::string(info.param.name) + (info.param.composed ? "_composed" : "_fused");
+});
+
+// The low-rank branch beside the weights computes W x + s B A x without the float16 rounding of merging.
+TEST(Golden, UnmergedLoraAgreesWithinTheStatedRounding) {
+  LoadOptions options;
+  options.merge_lora = false;
+  const GoldenReport report =
+      verify_golden(std::filesystem::path(ISTHMUS_FIXTURES) / "llava/adapters", "", options);
+  for (const StageResult& stage : report.stages) {
+    if (stage.stage == "output_ids" || stage.stage == "inputs_embeds") {
+      EXPECT_TRUE(stage.agrees) << stage.detail;
+    }
+    if (stage.stage == "step_logits") {
+      EXPECT_LT(stage.max_difference, 5e-2) << stage.request;  // the case's note
+    }
+  }
+}
+
+TEST(Golden, AFolderWithoutACaseIsRefusedByName) {
+  try {
+    verify_golden(ISTHMUS_FIXTURES, "", {});
+    FAIL() << "no error";
+  } catch (const ModelError& error) {
+    EXPECT_NE(std::string(error.what()).find("expect.json"), std::string::npos) << error.what();
+  }
+}
+
+}  // namespace
+}  // namespace isthmus::engine
