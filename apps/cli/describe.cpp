@@ -1,6 +1,7 @@
 #include "describe.h"
 
 #include <charconv>
+#include <filesystem>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -24,6 +25,13 @@ layout::PixelSize parse_size(const std::string& text) {
   return size;
 }
 
+// Relative, as the user named the model, for what lies below the working folder.
+std::filesystem::path as_written(const std::filesystem::path& found, const Options& options) {
+  if (std::filesystem::path(options.model).is_absolute()) return found;
+  const auto relative = found.lexically_proximate(std::filesystem::current_path());
+  return relative.empty() || *relative.begin() == ".." ? found : relative;
+}
+
 layout::LlavaSources find_sources(const Options& options) {
   const auto locator = layout::ModelLocator::from_environment();
   layout::LlavaSources sources{layout::LlavaFolder::open(locator.find_model(options.model)), std::nullopt, {}};
@@ -32,7 +40,8 @@ layout::LlavaSources find_sources(const Options& options) {
   // A tower that is not at hand leaves its shapes out; everything else can still be told.
   try {
     if (!tower.empty())
-      sources.tower = locator.find_vision_tower(tower, sources.model.path, options.load.vision);
+      sources.tower = std::filesystem::proximate(
+          locator.find_vision_tower(tower, sources.model.path, options.load.vision));
   } catch (const ModelError& error) {
     fmt::print(stderr, "isthmus: {}\n", error.what());
   }

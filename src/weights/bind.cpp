@@ -120,7 +120,8 @@ class Binder {
                           " needs it as " + to_string(slot.shape));
       return;
     }
-    const RawTensor& raw = entry->second;
+    RawTensor& raw = entry->second;
+    if (takes_first_rows(slot, raw)) raw.shape[0] = slot.shape[0];
     if (raw.shape != slot.shape) {
       problems_.push_back(where(raw) + " is " + to_string(raw.shape) + ", " + options_.config +
                           " needs " + to_string(slot.shape) +
@@ -129,6 +130,12 @@ class Binder {
       problems_.push_back(where(raw) + " is " + std::string(name_of(raw.dtype)) +
                           ", expected a floating-point type");
     }
+  }
+
+  bool takes_first_rows(const nn::Slot& slot, const RawTensor& raw) const {
+    const auto& slots = options_.first_rows_only;
+    return std::find(slots.begin(), slots.end(), slot.name) != slots.end() &&
+           raw.shape.size() == slot.shape.size() && raw.shape[0] > slot.shape[0];
   }
 
   void assign(const nn::Slot& slot, BindReport& report) {

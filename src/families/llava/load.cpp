@@ -145,12 +145,20 @@ int64_t stored_vocabulary(std::span<const weights::WeightSource> sources, int64_
   return configured;
 }
 
+// Quirk: the reference resizes the embedding of a LLaVA to the length of its tokenizer, which also drops rows.
+int64_t vocabulary(const LlavaSettings& settings, std::span<const weights::WeightSource> sources) {
+  const int64_t stored = stored_vocabulary(sources, settings.config.text.vocab_size);
+  const bool resizes = settings.config.layout == LlavaLayout::kOriginal && settings.config.has_vision();
+  return resizes ? std::min(stored, static_cast<int64_t>(settings.tokenizer->vocab_size())) : stored;
+}
+
 weights::BindOptions bind_options(const LlavaSettings& settings, const Sources& sources, const LoadOptions& load) {
   weights::BindOptions options;
   options.config = (sources.model.path / "config.json").string();
   const layout::LlamaConfig& text = settings.config.text;
   options.dimensions = {{"hidden_size", text.hidden_size}, {"intermediate_size", text.intermediate_size},
                         {"vocab_size", text.vocab_size}};
+  options.first_rows_only = {"decoder.embed_tokens.weight", "decoder.lm_head.weight"};
   if (settings.tower) options.dimensions.emplace_back("vision hidden_size", settings.tower->hidden_size);
   const std::pair<const char*, const std::string&> parts[] = {{"decoder.*", load.decoder_storage},
                                                               {"encoder.*", load.encoder_storage},
@@ -170,7 +178,7 @@ std::shared_ptr<Family> load(const std::string& model, const std::string& base, 
   const Sources sources = find_sources(model, base, options);
   LlavaSettings settings = load_settings(sources, name);
   const auto weights = weight_sources(sources);
-  settings.config.text.vocab_size = stored_vocabulary(weights, settings.config.text.vocab_size);
+  settings.config.text.vocab_size = vocabulary(settings, weights);
   auto modules = std::make_shared<LlavaModules>(settings.config, settings.tower);
   weights::bind_weights(*modules, weights, bind_options(settings, sources, options));
   if (sources.model.lora) {
