@@ -1,7 +1,6 @@
 // `isthmus`: parses the command line and does the light verbs itself; verbs that compute are handed to
 // isthmus-compute, so that nothing else pays the half second libtorch takes to load.
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
 #include <filesystem>
 
@@ -10,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "describe.h"
+#include "exit_status.h"
 #include "isthmus/error.h"
 #include "options.h"
 
@@ -34,14 +34,8 @@ int run(const isthmus::cli::Options& options, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  try {
+  return isthmus::cli::exit_status_of([&] {
     const auto parsed = isthmus::cli::parse_command_line(argc, argv);
-    return parsed.run ? run(parsed.options, argv) : parsed.status;
-  } catch (const isthmus::Error& error) {
-    std::fprintf(stderr, "isthmus: %s\n", error.what());
-    return error.exit_code();
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "isthmus: internal error: %s\n", error.what());
-    return 70;
-  }
+    return parsed.run ? run(parsed.options, argv) : 0;
+  });
 }

@@ -1,8 +1,7 @@
 #include "options.h"
 
-#include <cstdio>
+#include <algorithm>
 #include <functional>
-#include <map>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -15,6 +14,24 @@ namespace isthmus::cli {
 namespace {
 
 const char* const kStorage = "stored|f32|f16|bf16";
+
+// CLI11's own range checks spell out the largest double.
+CLI::Validator number_where(bool (*holds)(double), const char* what) {
+  return {[holds, what](std::string& text) {
+            double value = 0;
+            const bool good = CLI::detail::lexical_cast(text, value) && holds(value);
+            return good ? std::string() : fmt::format("expected {}, found \"{}\"", what, text);
+          },
+          ""};
+}
+
+CLI::Validator not_negative() {
+  return number_where([](double value) { return value >= 0; }, "a number that is not negative");
+}
+
+CLI::Validator positive() {
+  return number_where([](double value) { return value > 0; }, "a number above 0");
+}
 
 void add_storage(CLI::App& app, LoadOptions& load) {
   app.add_option_function<std::vector<std::string>>(
@@ -58,12 +75,12 @@ void add_generation(CLI::App& app, Options& o) {
   GenerationConfig& g = o.generate;
   app.add_option("--max-new-tokens", g.max_new_tokens, "Longest answer in tokens")
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 20))->type_name("N")->capture_default_str();
-  app.add_option("--temperature", g.temperature, "0: greedy")->check(CLI::NonNegativeNumber)->type_name("T")
+  app.add_option("--temperature", g.temperature, "0: greedy")->check(not_negative())->type_name("T")
       ->capture_default_str();
   app.add_option("--top-p", g.top_p, "Nucleus sampling")->check(CLI::Range(0.0, 1.0))->type_name("P")
       ->capture_default_str();
-  app.add_option("--top-k", g.top_k, "0: off")->check(CLI::NonNegativeNumber)->type_name("K")->capture_default_str();
-  app.add_option("--repetition-penalty", g.repetition_penalty, "1: off")->check(CLI::PositiveNumber)->type_name("R")
+  app.add_option("--top-k", g.top_k, "0: off")->check(not_negative())->type_name("K")->capture_default_str();
+  app.add_option("--repetition-penalty", g.repetition_penalty, "1: off")->check(positive())->type_name("R")
       ->capture_default_str();
   app.add_option("--num-beams", g.num_beams, "Beam search")->check(CLI::Range(1, 256))->type_name("N")
       ->capture_default_str();
@@ -77,15 +94,33 @@ std::string complaint(const CLI::App& app, const CLI::ParseError& error, int arg
   std::string verb;
   for (int i = 1; i < argc && verb.empty(); ++i)
     if (argv[i][0] != '-') verb = argv[i];
-  const CLI::App* chosen = verb.empty() ? nullptr : app.get_subcommand_no_throw(verb);
-  if (chosen != nullptr) return fmt::format("{}: {}; `isthmus {} --help` lists its options", verb, error.what(), verb);
   std::vector<std::string> verbs;
-  for (const CLI::App* known : app.get_subcommands({})) verbs.push_back(known->get_name());
+  for (const CLI::App* known : app.get_subcommands(std::function<bool(const CLI::App*)>()))
+    verbs.push_back(known->get_name());
+  if (std::find(verbs.begin(), verbs.end(), verb) != verbs.end())
+    return fmt::format("{}: {}; `isthmus {} --help` lists its options", verb, error.what(), verb);
+  if (verb.empty() && argc > 1) return fmt::format("there is no option {} before the verb", argv[1]);
   const std::string what = verb.empty() ? "a verb is missing" : fmt::format("there is no verb \"{}\"", verb);
   return fmt::format("{}; known are {}", what, fmt::join(verbs, ", "));
 }
 
 }  // namespace
+
+GenerationConfig with_flags(GenerationConfig requested, const Options& options) {
+  const auto take = [&](const char* flag, auto field) {
+    if (options.given_flags.contains(flag)) requested.*field = options.generate.*field;
+  };
+  take("--max-new-tokens", &GenerationConfig::max_new_tokens);
+  take("--temperature", &GenerationConfig::temperature);
+  take("--top-p", &GenerationConfig::top_p);
+  take("--top-k", &GenerationConfig::top_k);
+  take("--repetition-penalty", &GenerationConfig::repetition_penalty);
+  take("--num-beams", &GenerationConfig::num_beams);
+  take("--length-penalty", &GenerationConfig::length_penalty);
+  take("--seed", &GenerationConfig::seed);
+  take("--stop", &GenerationConfig::stop);
+  return requested;
+}
 
 bool needs_compute(const std::string& verb) { return verb != "describe"; }
 
@@ -155,9 +190,8 @@ Parsed parse_command_line(int argc, char** argv) {
   }
   const CLI::App* verb = app.get_subcommands().front();
   o.verb = verb->get_name();
-  for (const char* flag : {"--max-new-tokens", "--temperature", "--top-p", "--top-k", "--repetition-penalty",
-                           "--num-beams", "--length-penalty", "--seed", "--stop"})
-    if (const CLI::Option* option = verb->get_option_no_throw(flag)) o.generate_given |= option->count() > 0;
+  for (const CLI::Option* option : verb->get_options())
+    if (option->count() > 0) o.given_flags.insert(option->get_name());
   parsed.run = true;
   return parsed;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -21,7 +22,7 @@ struct Options {
   std::vector<std::filesystem::path> images;
   std::string prompt, system, conversation_template;
   GenerationConfig generate;
-  bool generate_given = false;       // a generation flag was used: it overrides the request's own field
+  std::set<std::string> given_flags; // "--seed", … as far as they were used
   bool hidden = false;
 
   // describe
@@ -35,14 +36,16 @@ struct Options {
   int64_t repetitions = 3, prompt_tokens = 64, new_tokens = 32;
 };
 
-// What became of parsing: either a verb to run, or an exit status (help was shown, or a mistake reported).
+// `run` is false when nothing is left to do: help or the version was asked for, and shown.
 struct Parsed {
   bool run = false;
-  int status = 0;
   Options options;
 };
 
+// Throws UsageError for an unknown verb, an unknown flag, or a value that a flag does not take.
 Parsed parse_command_line(int argc, char** argv);
+// What a request asks for, with the generation flags that were used in place of its own fields.
+GenerationConfig with_flags(GenerationConfig requested, const Options& options);
 // True for verbs that multiply matrices and so need libtorch.
 bool needs_compute(const std::string& verb);
 

@@ -143,7 +143,7 @@ class Conversation {
     const Interrupt interrupt;
     const Answer answer = pretrained_.model.generate(request, [&](std::string_view piece) {
       std::cout << piece << std::flush;
-      return !interrupt.pressed();
+      return std::cout && !interrupt.pressed();
     });
     std::cout << std::endl;
     if (options_.verbose) std::cerr << summary(answer) << "\n";

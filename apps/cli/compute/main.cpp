@@ -1,12 +1,9 @@
 // `isthmus-compute`: the verbs that need libtorch. Started by `isthmus` with its own arguments.
-#include <cstdio>
-#include <new>
-
+#include "../exit_status.h"
 #include "../options.h"
 #include "base/log.h"
 #include "bench.h"
 #include "doctor.h"
-#include "isthmus/error.h"
 #include "run.h"
 #include "trace.h"
 #include "verify.h"
@@ -25,17 +22,8 @@ int dispatch(const isthmus::cli::Options& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  try {
+  return isthmus::cli::exit_status_of([&] {
     const auto parsed = isthmus::cli::parse_command_line(argc, argv);
-    return parsed.run ? dispatch(parsed.options) : parsed.status;
-  } catch (const isthmus::Error& error) {
-    std::fprintf(stderr, "isthmus: %s\n", error.what());
-    return error.exit_code();
-  } catch (const std::bad_alloc&) {
-    std::fprintf(stderr, "isthmus: out of memory\n");
-    return isthmus::ResourceError("").exit_code();
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "isthmus: internal error: %s\n", error.what());
-    return 70;
-  }
+    return parsed.run ? dispatch(parsed.options) : 0;
+  });
 }

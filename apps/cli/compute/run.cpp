@@ -34,7 +34,7 @@ Request request_from_file(const Options& options) {
   if (!options.prompt.empty() || !options.images.empty())
     throw UsageError("--request holds the question and its pictures; leave out --prompt and --image");
   Request request = Request::load(options.request);
-  if (options.generate_given) request.generate = options.generate;
+  request.generate = with_flags(request.generate, options);
   if (!options.conversation_template.empty()) request.conversation_template = options.conversation_template;
   return request;
 }
@@ -52,7 +52,7 @@ void answer_once(const Options& options, const Request& request) {
   const Interrupt interrupt;
   const Answer answer = pretrained.model.generate(request, [&](std::string_view piece) {
     std::cout << piece << std::flush;
-    return !interrupt.pressed();
+    return std::cout && !interrupt.pressed();
   });
   std::cout << std::endl;
   if (options.verbose) std::cerr << summary(answer) << "\n";
