@@ -1,4 +1,5 @@
-// The trained model in demo/ answers every question about its pictures with the reference's token ids.
+// The trained model in demo/ answers every question about its pictures with the reference's token
+// ids.
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -11,15 +12,29 @@
 namespace isthmus {
 namespace {
 
-// Below this distance between the best and the second best logit, another order of the same sums may choose the
-// other token.
+// Below this distance between the best and the second best logit, another order of the same sums
+// may choose the other token.
 constexpr double kSmallestMargin = 0.02;
 
-Request question_about(const std::filesystem::path& picture, const std::string& question) {
+// The turns of a recorded vicuna_v1 prompt: "… USER: <image>\nQ ASSISTANT: A</s>USER: Q
+// ASSISTANT:".
+Request request_of(const std::string& prompt, const std::filesystem::path& picture) {
+  const std::string opening = "USER: <image>\n", asks = " ASSISTANT:", ends = "</s>USER: ";
   Request request;
-  request.messages = {{"user", {Part::of_image(picture), Part::of_text(question)}}};
   request.conversation_template = "vicuna_v1";
   request.generate.max_new_tokens = 64;
+  size_t at = prompt.find(opening) + opening.size();
+  for (;;) {
+    const size_t question_end = prompt.find(asks, at);
+    request.messages.push_back({"user", {Part::of_text(prompt.substr(at, question_end - at))}});
+    at = question_end + asks.size() + 1;
+    if (at >= prompt.size()) break;
+    const size_t answer_end = prompt.find(ends, at);
+    request.messages.push_back({"assistant", {Part::of_text(prompt.substr(at, answer_end - at))}});
+    at = answer_end + ends.size();
+  }
+  auto& first = request.messages.front().content;
+  first.insert(first.begin(), Part::of_image(picture));
   return request;
 }
 
@@ -32,9 +47,10 @@ TEST(Demo, EveryQuestionIsAnsweredWithTheRecordedTokens) {
     const auto file = demo / "pictures" / picture.string("picture");
     for (const JsonView& entry : picture.at("requests").elements()) {
       if (entry.number("min_margin") < kSmallestMargin) continue;
-      const Answer answer = loaded.model.generate(question_about(file, entry.string("question")));
+      const Answer answer = loaded.model.generate(request_of(entry.string("prompt"), file));
       std::vector<int64_t> expected;
-      for (const JsonView& id : entry.at("output_ids").elements()) expected.push_back(id.as_integer());
+      for (const JsonView& id : entry.at("output_ids").elements())
+        expected.push_back(id.as_integer());
       EXPECT_EQ(answer.output_ids, expected) << file << ": " << entry.string("question");
       EXPECT_EQ(answer.text, entry.string("answer")) << file << ": " << entry.string("question");
       ++asked;
