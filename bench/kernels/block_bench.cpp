@@ -6,6 +6,7 @@
 #include <ATen/Parallel.h>
 #include <benchmark/benchmark.h>
 
+#include "nn/allocation.h"
 #include "nn/matmul.h"
 #include "nn/ops.h"
 
@@ -35,6 +36,7 @@ Tensor linear(const Tensor& x, const Weights& w, const Tensor& bias, Arithmetic 
 
 void clip_encode(benchmark::State& state, bool bfloat16) {
   constexpr int64_t kRows = 577, kHidden = 1024, kIntermediate = 4096, kHeads = 16, kLayers = 23;
+  keep_large_blocks();
   c10::InferenceMode inference;
   at::set_num_threads(static_cast<int>(state.range(0)));
   const Arithmetic arithmetic = bfloat16 ? Arithmetic::kBFloat16 : Arithmetic::kFloat32;
@@ -65,6 +67,7 @@ void clip_encode(benchmark::State& state, bool bfloat16) {
 void llama_block(benchmark::State& state, bool bfloat16) {
   constexpr int64_t kRows = 640, kHidden = 4096, kIntermediate = 11008, kHeads = 32,
                     kHeadDim = kHidden / kHeads;
+  keep_large_blocks();
   c10::InferenceMode inference;
   at::set_num_threads(static_cast<int>(state.range(0)));
   const Arithmetic arithmetic = bfloat16 ? Arithmetic::kBFloat16 : Arithmetic::kFloat32;

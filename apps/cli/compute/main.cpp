@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "bench.h"
 #include "doctor.h"
+#include "nn/allocation.h"
 #include "run.h"
 #include "trace.h"
 #include "verify.h"
@@ -22,6 +23,7 @@ int dispatch(const isthmus::cli::Options& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  isthmus::nn::keep_large_blocks();
   return isthmus::cli::exit_status_of([&] {
     const auto parsed = isthmus::cli::parse_command_line(argc, argv);
     return parsed.run ? dispatch(parsed.options) : 0;
