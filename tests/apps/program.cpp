@@ -110,6 +110,18 @@ void exchange(Channel& in, Channel& out, Channel& err, std::string_view input, O
   }
 }
 
+// Two runs of the tests at the same time do not meet.
+fs::path own_folder() {
+  return fs::path(testing::TempDir()) / ("isthmus_apps." + std::to_string(::getpid()));
+}
+
+class Cleanup : public testing::Environment {
+ public:
+  void TearDown() override { fs::remove_all(own_folder()); }
+};
+
+const testing::Environment* const kCleanup = testing::AddGlobalTestEnvironment(new Cleanup);
+
 double seconds(const timeval& time) {
   return static_cast<double>(time.tv_sec) + 1e-6 * static_cast<double>(time.tv_usec);
 }
@@ -162,8 +174,7 @@ fs::path demo(const std::string& relative) {
 
 fs::path fresh_folder() {
   const auto* test = testing::UnitTest::GetInstance()->current_test_info();
-  const fs::path folder =
-      fs::path(testing::TempDir()) / "isthmus_apps" / test->test_suite_name() / test->name();
+  const fs::path folder = own_folder() / test->test_suite_name() / test->name();
   fs::remove_all(folder);
   fs::create_directories(folder);
   return folder;

@@ -224,7 +224,7 @@ std::optional<std::filesystem::path> dropped_path(std::string_view line) {
   return std::nullopt;
 }
 
-nlohmann::json to_json(const Answer& answer) {
+nlohmann::ordered_json to_json(const Answer& answer) {
   const Timings& t = answer.timings;
   return {{"text", answer.text},
           {"output_ids", answer.output_ids},

@@ -15,7 +15,7 @@ namespace isthmus::cli {
 int hold_conversation(const Options& options);
 
 // {"text", "output_ids", "prompt_tokens", "finish_reason", "timings"}
-nlohmann::json to_json(const Answer& answer);
+nlohmann::ordered_json to_json(const Answer& answer);
 // "17 + 8 tokens, encode 0.02 s, prefill 0.03 s, decode 41 tokens/s"
 std::string summary(const Answer& answer);
 // The file a line names when it is nothing but the path of one: quoted, backslash-escaped, or file://, as
