@@ -20,7 +20,8 @@ layout::PixelSize parse_size(const std::string& text) {
   const auto width = std::from_chars(text.data(), end, size.width);
   const bool separated = width.ec == std::errc() && width.ptr != end && *width.ptr == 'x';
   const auto height = separated ? std::from_chars(width.ptr + 1, end, size.height) : width;
-  if (!separated || height.ec != std::errc() || height.ptr != end || size.width < 1 || size.height < 1)
+  if (!separated || height.ec != std::errc() || height.ptr != end || size.width < 1 ||
+      size.height < 1)
     throw UsageError(fmt::format("--image-size: expected WIDTHxHEIGHT, found \"{}\"", text));
   return size;
 }
@@ -34,8 +35,10 @@ std::filesystem::path as_written(const std::filesystem::path& found, const Optio
 
 layout::LlavaSources find_sources(const Options& options) {
   const auto locator = layout::ModelLocator::from_environment();
-  layout::LlavaSources sources{layout::LlavaFolder::open(locator.find_model(options.model)), std::nullopt, {}};
-  if (!options.base.empty()) sources.base = layout::LlavaFolder::open(locator.find_model(options.base));
+  layout::LlavaSources sources{
+      layout::LlavaFolder::open(locator.find_model(options.model)), std::nullopt, {}};
+  if (!options.base.empty())
+    sources.base = layout::LlavaFolder::open(locator.find_model(options.base));
   const std::string& tower = sources.model.config.vision_tower;
   // A tower that is not at hand leaves its shapes out; everything else can still be told.
   try {
@@ -55,8 +58,10 @@ int describe(const Options& options) {
   layout::LlavaDescription description = layout::describe_llava(sources);
   const auto tower = layout::tower_of(sources);
   if (!options.image_size.empty() && tower)
-    description.pictures = {layout::picture_path(sources.model.config, *tower, parse_size(options.image_size))};
-  const std::string tree = layout::to_string(layout::llava_module_tree(sources.model.config, tower));
+    description.pictures = {
+        layout::picture_path(sources.model.config, *tower, parse_size(options.image_size))};
+  const std::string tree =
+      layout::to_string(layout::llava_module_tree(sources.model.config, tower));
   if (options.json) {
     nlohmann::json json = layout::to_json(description);
     if (!options.summary) json["module_tree"] = tree;

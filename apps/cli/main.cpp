@@ -1,5 +1,5 @@
-// `isthmus`: parses the command line and does the light verbs itself; verbs that compute are handed to
-// isthmus-compute, so that nothing else pays the half second libtorch takes to load.
+// `isthmus`: parses the command line and does the light verbs itself; verbs that compute are handed
+// to isthmus-compute, so that nothing else pays the half second libtorch takes to load.
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -18,17 +18,20 @@ namespace {
 // Beside this program (build tree) or in libexec (installed).
 std::filesystem::path compute_program() {
   const auto self = std::filesystem::read_symlink("/proc/self/exe").parent_path();
-  for (const auto& candidate : {self / "isthmus-compute", self.parent_path() / "libexec/isthmus/isthmus-compute"})
+  for (const auto& candidate :
+       {self / "isthmus-compute", self.parent_path() / "libexec/isthmus/isthmus-compute"})
     if (std::filesystem::exists(candidate)) return candidate;
   throw isthmus::InternalError(
-      fmt::format("isthmus-compute is not beside {} nor in ../libexec/isthmus; reinstall isthmus", self.string()));
+      fmt::format("isthmus-compute is not beside {} nor in ../libexec/isthmus; reinstall isthmus",
+                  self.string()));
 }
 
 int run(const isthmus::cli::Options& options, char** argv) {
   if (!isthmus::cli::needs_compute(options.verb)) return isthmus::cli::describe(options);
   const auto program = compute_program();
   ::execv(program.c_str(), argv);
-  throw isthmus::InternalError(fmt::format("{}: cannot be started: {}", program.string(), std::strerror(errno)));
+  throw isthmus::InternalError(
+      fmt::format("{}: cannot be started: {}", program.string(), std::strerror(errno)));
 }
 
 }  // namespace

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <functional>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <CLI/CLI.hpp>
 
 #include "isthmus/error.h"
 #include "isthmus/version.h"
@@ -39,14 +39,22 @@ void add_storage(CLI::App& app, LoadOptions& load) {
          [&load](const std::vector<std::string>& values) {
            for (const std::string& value : values) {
              const size_t equals = value.find('=');
-             const std::string part = equals == std::string::npos ? "decoder" : value.substr(0, equals);
-             const std::string storage = equals == std::string::npos ? value : value.substr(equals + 1);
+             const std::string part =
+                 equals == std::string::npos ? "decoder" : value.substr(0, equals);
+             const std::string storage =
+                 equals == std::string::npos ? value : value.substr(equals + 1);
              if (storage != "stored" && storage != "f32" && storage != "f16" && storage != "bf16")
-               throw CLI::ValidationError("--storage", fmt::format("\"{}\" is not one of {}", storage, kStorage));
-             if (part == "decoder") load.decoder_storage = storage;
-             else if (part == "encoder") load.encoder_storage = storage;
-             else if (part == "aligner") load.aligner_storage = storage;
-             else throw CLI::ValidationError("--storage", fmt::format("no part is called \"{}\"", part));
+               throw CLI::ValidationError(
+                   "--storage", fmt::format("\"{}\" is not one of {}", storage, kStorage));
+             if (part == "decoder")
+               load.decoder_storage = storage;
+             else if (part == "encoder")
+               load.encoder_storage = storage;
+             else if (part == "aligner")
+               load.aligner_storage = storage;
+             else
+               throw CLI::ValidationError("--storage",
+                                          fmt::format("no part is called \"{}\"", part));
            }
          },
          "Storage of weights: of the decoder, or PART=STORAGE with encoder, aligner, decoder")
@@ -56,15 +64,19 @@ void add_storage(CLI::App& app, LoadOptions& load) {
 
 void add_model(CLI::App& app, Options& o) {
   app.add_option("MODEL", o.model,
-                 "Checkpoint folder or file, or a repository id in the local Hugging Face cache")->required();
-  app.add_option("--base", o.base, "Language model under a projector-only or LoRA folder")->type_name("MODEL");
-  app.add_option("--vision", o.load.vision, "CLIP folder, when the one config.json names is not found")
+                 "Checkpoint folder or file, or a repository id in the local Hugging Face cache")
+      ->required();
+  app.add_option("--base", o.base, "Language model under a projector-only or LoRA folder")
+      ->type_name("MODEL");
+  app.add_option("--vision", o.load.vision,
+                 "CLIP folder, when the one config.json names is not found")
       ->type_name("PATH");
 }
 
 void add_compute(CLI::App& app, Options& o) {
   app.add_option("--threads", o.load.threads, "Threads (default: one per processor)")
-      ->check(CLI::Range(1, 4096))->type_name("N");
+      ->check(CLI::Range(1, 4096))
+      ->type_name("N");
   app.add_option("--device", o.load.device, "cpu")->type_name("DEVICE")->capture_default_str();
   add_storage(app, o.load);
   app.add_flag("!--no-merge-lora", o.load.merge_lora, "Keep LoRA as a separate low-rank branch");
@@ -74,19 +86,35 @@ void add_compute(CLI::App& app, Options& o) {
 void add_generation(CLI::App& app, Options& o) {
   GenerationConfig& g = o.generate;
   app.add_option("--max-new-tokens", g.max_new_tokens, "Longest answer in tokens")
-      ->check(CLI::Range(int64_t{1}, int64_t{1} << 20))->type_name("N")->capture_default_str();
-  app.add_option("--temperature", g.temperature, "0: greedy")->check(not_negative())->type_name("T")
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 20))
+      ->type_name("N")
       ->capture_default_str();
-  app.add_option("--top-p", g.top_p, "Nucleus sampling")->check(CLI::Range(0.0, 1.0))->type_name("P")
+  app.add_option("--temperature", g.temperature, "0: greedy")
+      ->check(not_negative())
+      ->type_name("T")
       ->capture_default_str();
-  app.add_option("--top-k", g.top_k, "0: off")->check(not_negative())->type_name("K")->capture_default_str();
-  app.add_option("--repetition-penalty", g.repetition_penalty, "1: off")->check(positive())->type_name("R")
+  app.add_option("--top-p", g.top_p, "Nucleus sampling")
+      ->check(CLI::Range(0.0, 1.0))
+      ->type_name("P")
       ->capture_default_str();
-  app.add_option("--num-beams", g.num_beams, "Beam search")->check(CLI::Range(1, 256))->type_name("N")
+  app.add_option("--top-k", g.top_k, "0: off")
+      ->check(not_negative())
+      ->type_name("K")
       ->capture_default_str();
-  app.add_option("--length-penalty", g.length_penalty, "Of beam search")->type_name("L")->capture_default_str();
+  app.add_option("--repetition-penalty", g.repetition_penalty, "1: off")
+      ->check(positive())
+      ->type_name("R")
+      ->capture_default_str();
+  app.add_option("--num-beams", g.num_beams, "Beam search")
+      ->check(CLI::Range(1, 256))
+      ->type_name("N")
+      ->capture_default_str();
+  app.add_option("--length-penalty", g.length_penalty, "Of beam search")
+      ->type_name("L")
+      ->capture_default_str();
   app.add_option("--seed", g.seed, "Of sampling")->type_name("N")->capture_default_str();
-  app.add_option("--stop", g.stop, "String that ends the answer (may be repeated)")->type_name("TEXT");
+  app.add_option("--stop", g.stop, "String that ends the answer (may be repeated)")
+      ->type_name("TEXT");
 }
 
 // What is wrong with a command line, in one line.
@@ -99,8 +127,10 @@ std::string complaint(const CLI::App& app, const CLI::ParseError& error, int arg
     verbs.push_back(known->get_name());
   if (std::find(verbs.begin(), verbs.end(), verb) != verbs.end())
     return fmt::format("{}: {}; `isthmus {} --help` lists its options", verb, error.what(), verb);
-  if (verb.empty() && argc > 1) return fmt::format("there is no option {} before the verb", argv[1]);
-  const std::string what = verb.empty() ? "a verb is missing" : fmt::format("there is no verb \"{}\"", verb);
+  if (verb.empty() && argc > 1)
+    return fmt::format("there is no option {} before the verb", argv[1]);
+  const std::string what =
+      verb.empty() ? "a verb is missing" : fmt::format("there is no verb \"{}\"", verb);
   return fmt::format("{}; known are {}", what, fmt::join(verbs, ", "));
 }
 
@@ -132,22 +162,31 @@ Parsed parse_command_line(int argc, char** argv) {
   app.require_subcommand(1);
   app.fallthrough();  // --verbose may also stand after the verb
   app.add_flag("-v,--verbose", o.verbose, "Say what is being done");
-  app.footer("`isthmus VERB --help` lists the options of a verb. Results go to stdout, all else to stderr.\n"
-             "Exit status: 0 done, 1 a check failed, 2 wrong usage, 3 unusable input, 4 broken model,\n"
-             "5 not supported, 6 out of memory, disk or context, 70 a bug in isthmus.");
+  app.footer(
+      "`isthmus VERB --help` lists the options of a verb. Results go to stdout, all else to "
+      "stderr.\n"
+      "Exit status: 0 done, 1 a check failed, 2 wrong usage, 3 unusable input, 4 broken model,\n"
+      "5 not supported, 6 out of memory, disk or context, 70 a bug in isthmus.");
 
-  CLI::App* describe = app.add_subcommand("describe", "Show the module tree, sizes, and the path of an image");
+  CLI::App* describe =
+      app.add_subcommand("describe", "Show the module tree, sizes, and the path of an image");
   add_model(*describe, o);
   describe->add_flag("--json", o.json, "JSON instead of text");
   describe->add_flag("--summary", o.summary, "Without the module tree");
-  describe->add_option("--image-size", o.image_size, "Shapes for a picture of this size")->type_name("WxH");
+  describe->add_option("--image-size", o.image_size, "Shapes for a picture of this size")
+      ->type_name("WxH");
 
-  CLI::App* run = app.add_subcommand("run", "Answer a question about pictures, or hold a conversation");
+  CLI::App* run =
+      app.add_subcommand("run", "Answer a question about pictures, or hold a conversation");
   add_model(*run, o);
-  run->add_option("--image", o.images, "Picture the question is about (may be repeated)")->type_name("FILE");
-  run->add_option("-p,--prompt", o.prompt, "The question; without it a conversation starts")->type_name("TEXT");
-  run->add_option("--system", o.system, "System message instead of the template's own")->type_name("TEXT");
-  run->add_option("--template", o.conversation_template, "Conversation template")->type_name("NAME");
+  run->add_option("--image", o.images, "Picture the question is about (may be repeated)")
+      ->type_name("FILE");
+  run->add_option("-p,--prompt", o.prompt, "The question; without it a conversation starts")
+      ->type_name("TEXT");
+  run->add_option("--system", o.system, "System message instead of the template's own")
+      ->type_name("TEXT");
+  run->add_option("--template", o.conversation_template, "Conversation template")
+      ->type_name("NAME");
   run->add_option("--request", o.request, "Request file (docs/formats.md)")->type_name("FILE");
   run->add_flag("--json", o.json, "Print text, ids and timings as JSON");
   add_compute(*run, o);
@@ -155,25 +194,35 @@ Parsed parse_command_line(int argc, char** argv) {
 
   CLI::App* trace = app.add_subcommand("trace", "Write every stage of one answer as npy");
   add_model(*trace, o);
-  trace->add_option("--request", o.request, "Request file (docs/formats.md)")->type_name("FILE")->required();
-  trace->add_option("--out", o.out, "Folder to write trace.json and the arrays to")->type_name("DIR")->required();
+  trace->add_option("--request", o.request, "Request file (docs/formats.md)")
+      ->type_name("FILE")
+      ->required();
+  trace->add_option("--out", o.out, "Folder to write trace.json and the arrays to")
+      ->type_name("DIR")
+      ->required();
   trace->add_flag("--hidden", o.hidden, "Also the hidden states of every layer");
   add_compute(*trace, o);
 
-  CLI::App* verify = app.add_subcommand("verify", "Replay golden cases and name the first stage that differs");
+  CLI::App* verify =
+      app.add_subcommand("verify", "Replay golden cases and name the first stage that differs");
   verify->add_option("GOLDEN", o.golden, "Folder with expect.json")->required();
-  verify->add_option("--model", o.model, "Model to use instead of the one expect.json names")->type_name("MODEL");
+  verify->add_option("--model", o.model, "Model to use instead of the one expect.json names")
+      ->type_name("MODEL");
   verify->add_flag("--json", o.json, "JSON instead of text");
   add_compute(*verify, o);
 
   CLI::App* bench = app.add_subcommand("bench", "Measure load, encode, prefill and decode");
   add_model(*bench, o);
-  bench->add_option("--image", o.images, "Picture to encode (default: a grey one)")->type_name("FILE");
-  bench->add_option("--repetitions", o.repetitions, "Runs; the median is shown")->check(CLI::Range(1, 1000))
+  bench->add_option("--image", o.images, "Picture to encode (default: a grey one)")
+      ->type_name("FILE");
+  bench->add_option("--repetitions", o.repetitions, "Runs; the median is shown")
+      ->check(CLI::Range(1, 1000))
       ->capture_default_str();
   bench->add_option("--prompt-tokens", o.prompt_tokens, "Text tokens beside the image")
-      ->check(CLI::Range(1, 1 << 20))->capture_default_str();
-  bench->add_option("--new-tokens", o.new_tokens, "Tokens to decode")->check(CLI::Range(1, 1 << 20))
+      ->check(CLI::Range(1, 1 << 20))
+      ->capture_default_str();
+  bench->add_option("--new-tokens", o.new_tokens, "Tokens to decode")
+      ->check(CLI::Range(1, 1 << 20))
       ->capture_default_str();
   bench->add_flag("--json", o.json, "JSON instead of a table");
   add_compute(*bench, o);

@@ -1,4 +1,5 @@
-// The command line: every verb and flag, without libtorch, so that --help and mistakes answer at once.
+// The command line: every verb and flag, without libtorch, so that --help and mistakes answer at
+// once.
 #pragma once
 
 #include <filesystem>
@@ -22,7 +23,7 @@ struct Options {
   std::vector<std::filesystem::path> images;
   std::string prompt, system, conversation_template;
   GenerationConfig generate;
-  std::set<std::string> given_flags; // "--seed", … as far as they were used
+  std::set<std::string> given_flags;  // "--seed", … as far as they were used
   bool hidden = false;
 
   // describe

@@ -1,5 +1,6 @@
-// Writes a LLaVA-1.5 checkpoint of real shapes with random weights, in the original layout: fp16 shards with an
-// index, a CLIP tower in fp32, a tokenizer of 32000 pieces. For measuring speed and memory; the answers are noise.
+// Writes a LLaVA-1.5 checkpoint of real shapes with random weights, in the original layout: fp16
+// shards with an index, a CLIP tower in fp32, a tokenizer of 32000 pieces. For measuring speed and
+// memory; the answers are noise.
 //
 //   make_random_llava OUT [--size 7b|tiny] [--shard-gb 5]
 #include <cmath>
@@ -8,8 +9,8 @@
 #include <iostream>
 #include <map>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include "base/atomic_file.h"
@@ -36,7 +37,8 @@ struct Entry {
   Shape shape;
 };
 
-// Normal-looking noise, drawn once and read from shifting places: filling 13 GB costs a copy and no arithmetic.
+// Normal-looking noise, drawn once and read from shifting places: filling 13 GB costs a copy and no
+// arithmetic.
 class Noise {
  public:
   Noise() : values_(size_t{1} << 20) {
@@ -122,7 +124,8 @@ std::vector<Entry> tower_tensors(const Size& s) {
   return all;
 }
 
-void write_shard(const std::filesystem::path& file, const std::vector<Entry>& entries, DType dtype, Noise& noise) {
+void write_shard(const std::filesystem::path& file, const std::vector<Entry>& entries, DType dtype,
+                 Noise& noise) {
   std::vector<std::vector<std::byte>> storage;
   std::vector<formats::RawTensor> tensors;
   for (const Entry& entry : entries) {
@@ -139,8 +142,8 @@ void write_shard(const std::filesystem::path& file, const std::vector<Entry>& en
   std::cerr << file.filename().string() << "\n";
 }
 
-void write_sharded(const std::filesystem::path& folder, const std::vector<Entry>& entries, size_t shard_bytes,
-                   Noise& noise) {
+void write_sharded(const std::filesystem::path& folder, const std::vector<Entry>& entries,
+                   size_t shard_bytes, Noise& noise) {
   std::vector<std::vector<Entry>> shards(1);
   size_t filled = 0, total = 0;
   for (const Entry& entry : entries) {
@@ -153,7 +156,8 @@ void write_sharded(const std::filesystem::path& folder, const std::vector<Entry>
     filled += bytes;
     total += bytes;
   }
-  nlohmann::json index{{"metadata", {{"total_size", total}}}, {"weight_map", nlohmann::json::object()}};
+  nlohmann::json index{{"metadata", {{"total_size", total}}},
+                       {"weight_map", nlohmann::json::object()}};
   for (size_t i = 0; i < shards.size(); ++i) {
     const std::string name = fmt::format("pytorch_model-{:05}-of-{:05}.bin", i + 1, shards.size());
     write_shard(folder / name, shards[i], DType::kF16, noise);
@@ -162,8 +166,9 @@ void write_sharded(const std::filesystem::path& folder, const std::vector<Entry>
   write_file(folder / "pytorch_model.bin.index.json", index.dump(1));
 }
 
-// A SentencePiece model, written field by field (sentencepiece_model.proto: pieces = 1 {piece = 1, score = 2, type = 3},
-// trainer_spec = 2 {model_type = 3: 2 is BPE, byte_fallback = 35}, normalizer_spec = 3 {name = 1}).
+// A SentencePiece model, written field by field (sentencepiece_model.proto: pieces = 1 {piece = 1,
+// score = 2, type = 3}, trainer_spec = 2 {model_type = 3: 2 is BPE, byte_fallback = 35},
+// normalizer_spec = 3 {name = 1}).
 std::string tokenizer_model(int64_t vocab) {
   const auto varint = [](uint64_t value) {
     std::string bytes;
@@ -173,7 +178,9 @@ std::string tokenizer_model(int64_t vocab) {
   const auto field = [&](int number, const std::string& payload) {
     return varint(static_cast<uint64_t>(number) << 3 | 2) + varint(payload.size()) + payload;
   };
-  const auto number = [&](int at, uint64_t value) { return varint(static_cast<uint64_t>(at) << 3) + varint(value); };
+  const auto number = [&](int at, uint64_t value) {
+    return varint(static_cast<uint64_t>(at) << 3) + varint(value);
+  };
   std::string model;
   const auto piece = [&](const std::string& text, float score, uint64_t type) {
     std::string bits(4, '\0');
@@ -187,7 +194,8 @@ std::string tokenizer_model(int64_t vocab) {
   piece("\u2581", -1, 1);
   for (char letter = 'a'; letter <= 'z'; ++letter) piece(std::string(1, letter), -2, 1);
   for (char letter = 'a'; letter <= 'z'; ++letter) piece(fmt::format("\u2581{}", letter), -3, 1);
-  for (int64_t i = 259 + 1 + 52; i < vocab; ++i) piece(fmt::format("\u2581q{}", i), static_cast<float>(-i), 1);
+  for (int64_t i = 259 + 1 + 52; i < vocab; ++i)
+    piece(fmt::format("\u2581q{}", i), static_cast<float>(-i), 1);
   return model + field(2, number(3, 2) + number(35, 1)) + field(3, field(1, "identity"));
 }
 
@@ -195,26 +203,51 @@ void write_checkpoint(const std::filesystem::path& out, const Size& s, size_t sh
   const auto folder = out / "llava-v1.5-random", tower = out / "clip-random";
   std::filesystem::create_directories(folder);
   std::filesystem::create_directories(tower);
-  const nlohmann::json config{
-      {"architectures", {"LlavaLlamaForCausalLM"}}, {"model_type", "llava_llama"}, {"hidden_act", "silu"},
-      {"hidden_size", s.hidden}, {"intermediate_size", s.intermediate}, {"num_hidden_layers", s.layers},
-      {"num_attention_heads", s.heads}, {"num_key_value_heads", s.heads}, {"vocab_size", s.vocab},
-      {"max_position_embeddings", 4096}, {"rms_norm_eps", 1e-5}, {"torch_dtype", "float16"}, {"bos_token_id", 1},
-      {"eos_token_id", 2}, {"pad_token_id", 0}, {"image_aspect_ratio", "pad"}, {"mm_hidden_size", s.vision_hidden},
-      {"mm_projector_type", "mlp2x_gelu"}, {"mm_vision_tower", "clip-random"}, {"mm_vision_select_layer", -2},
-      {"mm_vision_select_feature", "patch"}, {"mm_use_im_start_end", false}, {"mm_use_im_patch_token", false},
-      {"tie_word_embeddings", false}};
+  const nlohmann::json config{{"architectures", {"LlavaLlamaForCausalLM"}},
+                              {"model_type", "llava_llama"},
+                              {"hidden_act", "silu"},
+                              {"hidden_size", s.hidden},
+                              {"intermediate_size", s.intermediate},
+                              {"num_hidden_layers", s.layers},
+                              {"num_attention_heads", s.heads},
+                              {"num_key_value_heads", s.heads},
+                              {"vocab_size", s.vocab},
+                              {"max_position_embeddings", 4096},
+                              {"rms_norm_eps", 1e-5},
+                              {"torch_dtype", "float16"},
+                              {"bos_token_id", 1},
+                              {"eos_token_id", 2},
+                              {"pad_token_id", 0},
+                              {"image_aspect_ratio", "pad"},
+                              {"mm_hidden_size", s.vision_hidden},
+                              {"mm_projector_type", "mlp2x_gelu"},
+                              {"mm_vision_tower", "clip-random"},
+                              {"mm_vision_select_layer", -2},
+                              {"mm_vision_select_feature", "patch"},
+                              {"mm_use_im_start_end", false},
+                              {"mm_use_im_patch_token", false},
+                              {"tie_word_embeddings", false}};
   write_file(folder / "config.json", config.dump(1));
   write_file(folder / "tokenizer.model", tokenizer_model(s.vocab));
-  write_file(folder / "tokenizer_config.json",
-             R"({"add_bos_token": true, "add_eos_token": false, "legacy": false, "tokenizer_class": "LlamaTokenizer"})");
-  const nlohmann::json vision{{"model_type", "clip_vision_model"}, {"hidden_size", s.vision_hidden},
-                              {"intermediate_size", s.vision_intermediate}, {"num_hidden_layers", s.vision_layers},
-                              {"num_attention_heads", s.vision_heads}, {"image_size", s.image},
-                              {"patch_size", s.patch}, {"hidden_act", "quick_gelu"}, {"layer_norm_eps", 1e-5}};
+  write_file(
+      folder / "tokenizer_config.json",
+      R"({"add_bos_token": true, "add_eos_token": false, "legacy": false, "tokenizer_class": "LlamaTokenizer"})");
+  const nlohmann::json vision{{"model_type", "clip_vision_model"},
+                              {"hidden_size", s.vision_hidden},
+                              {"intermediate_size", s.vision_intermediate},
+                              {"num_hidden_layers", s.vision_layers},
+                              {"num_attention_heads", s.vision_heads},
+                              {"image_size", s.image},
+                              {"patch_size", s.patch},
+                              {"hidden_act", "quick_gelu"},
+                              {"layer_norm_eps", 1e-5}};
   write_file(tower / "config.json", vision.dump(1));
-  const nlohmann::json preprocessor{{"crop_size", s.image}, {"size", s.image}, {"do_center_crop", true},
-                                    {"do_normalize", true}, {"do_resize", true}, {"resample", 3},
+  const nlohmann::json preprocessor{{"crop_size", s.image},
+                                    {"size", s.image},
+                                    {"do_center_crop", true},
+                                    {"do_normalize", true},
+                                    {"do_resize", true},
+                                    {"resample", 3},
                                     {"image_mean", {0.48145466, 0.4578275, 0.40821073}},
                                     {"image_std", {0.26862954, 0.26130258, 0.27577711}}};
   write_file(tower / "preprocessor_config.json", preprocessor.dump(1));
@@ -231,8 +264,12 @@ int main(int argc, char** argv) {
   std::string out, size = "7b";
   double shard_gigabytes = 5;
   app.add_option("OUT", out, "Folder to write to")->required();
-  app.add_option("--size", size, "7b or tiny")->check(CLI::IsMember({"7b", "tiny"}))->capture_default_str();
-  app.add_option("--shard-gb", shard_gigabytes, "Largest shard")->check(CLI::PositiveNumber)->capture_default_str();
+  app.add_option("--size", size, "7b or tiny")
+      ->check(CLI::IsMember({"7b", "tiny"}))
+      ->capture_default_str();
+  app.add_option("--shard-gb", shard_gigabytes, "Largest shard")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
   CLI11_PARSE(app, argc, argv);
   try {
     isthmus::bench::write_checkpoint(out, isthmus::bench::kSizes.at(size),

@@ -1,5 +1,5 @@
-// Errors of Isthmus. Every message says where (file, tensor, field), what is wrong with both values,
-// and what to do when that is known.
+// Errors of Isthmus. Every message says where (file, tensor, field), what is wrong with both
+// values, and what to do when that is known.
 #pragma once
 
 #include <stdexcept>
@@ -12,7 +12,8 @@ namespace isthmus {
 // Base of all errors thrown by the library. `exit_code()` is what the command line returns for it.
 class ISTHMUS_EXPORT Error : public std::runtime_error {
  public:
-  Error(const std::string& message, int exit_code) : std::runtime_error(message), exit_code_(exit_code) {}
+  Error(const std::string& message, int exit_code)
+      : std::runtime_error(message), exit_code_(exit_code) {}
   int exit_code() const noexcept { return exit_code_; }
 
  private:

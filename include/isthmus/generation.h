@@ -8,13 +8,14 @@
 
 namespace isthmus {
 
-// Defaults are greedy decoding. Field names and meanings are those of the published generation configs.
+// Defaults are greedy decoding. Field names and meanings are those of the published generation
+// configs.
 struct GenerationConfig {
   int64_t max_new_tokens = 512;
   int64_t min_new_tokens = 0;
-  double temperature = 0;              // 0: greedy (or beams); > 0: sampling
+  double temperature = 0;  // 0: greedy (or beams); > 0: sampling
   double top_p = 1;
-  int64_t top_k = 0;                   // 0: off
+  int64_t top_k = 0;  // 0: off
   double repetition_penalty = 1;
   int64_t num_beams = 1;
   double length_penalty = 1;

@@ -16,9 +16,9 @@ struct ISTHMUS_EXPORT Part {
   enum class Type { kText, kImage, kToken };
 
   Type type = Type::kText;
-  std::string text;                    // kText: as written; kToken: the spelling of one special token
-  std::filesystem::path path;          // kImage: a file …
-  std::vector<std::byte> data;         // … or its bytes, when `path` is empty
+  std::string text;             // kText: as written; kToken: the spelling of one special token
+  std::filesystem::path path;   // kImage: a file …
+  std::vector<std::byte> data;  // … or its bytes, when `path` is empty
 
   static Part of_text(std::string text);
   static Part of_image(std::filesystem::path path);
@@ -35,12 +35,13 @@ struct Message {
 struct ISTHMUS_EXPORT Request {
   std::vector<Message> messages;
   std::vector<Part> prompt;
-  std::string conversation_template;   // empty: the model's own
+  std::string conversation_template;  // empty: the model's own
   GenerationConfig generate;
 
-  // The request format of docs/formats.md. Relative media paths are resolved against `folder`. Throws
-  // UsageError naming `source` and the field.
-  static Request parse(const std::string& json, const std::string& source, const std::filesystem::path& folder);
+  // The request format of docs/formats.md. Relative media paths are resolved against `folder`.
+  // Throws UsageError naming `source` and the field.
+  static Request parse(const std::string& json, const std::string& source,
+                       const std::filesystem::path& folder);
   static Request load(const std::filesystem::path& file);
 };
 

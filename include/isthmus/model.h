@@ -18,11 +18,11 @@
 namespace isthmus {
 
 struct LoadOptions {
-  std::filesystem::path vision;        // CLIP folder; empty: the one config.json names, searched for
-  int threads = 0;                     // 0: one per processor
+  std::filesystem::path vision;  // CLIP folder; empty: the one config.json names, searched for
+  int threads = 0;               // 0: one per processor
   std::string device = "cpu";
-  bool merge_lora = true;              // false: keep LoRA as a separate low-rank branch
-  bool composed = false;               // use plain tensor operations instead of fused kernels
+  bool merge_lora = true;  // false: keep LoRA as a separate low-rank branch
+  bool composed = false;   // use plain tensor operations instead of fused kernels
   // Storage of weights per part ("decoder", "encoder", "aligner"): "stored", "f32", "f16", "bf16".
   std::string decoder_storage = "stored", encoder_storage = "stored", aligner_storage = "stored";
 };
@@ -61,15 +61,16 @@ struct Timings {
 
 struct Answer {
   std::string text;
-  std::vector<int64_t> output_ids;     // new tokens, the end token included
-  std::string finish_reason;           // "eos", "stop", "length" or "cancelled"
+  std::vector<int64_t> output_ids;  // new tokens, the end token included
+  std::string finish_reason;        // "eos", "stop", "length" or "cancelled"
   Timings timings;
 };
 
 // Called with each piece of text that is complete; returning false ends the answer.
 using TextCallback = std::function<bool(std::string_view piece)>;
 
-// Immutable weights, shared by copies. One call at a time per object; copies may be used by other threads.
+// Immutable weights, shared by copies. One call at a time per object; copies may be used by other
+// threads.
 class ISTHMUS_EXPORT Model {
  public:
   Answer generate(const Request& request, const TextCallback& on_text = {}) const;
@@ -90,10 +91,12 @@ struct Pretrained {
   int64_t context_len;
 };
 
-// Reads a published checkpoint. `model_path`: a folder, a file, or a repository id in the local Hugging Face cache.
-// `model_base`: the language model under a projector-only or LoRA folder. `model_name`: only a hint for the choice
-// of the conversation template; what a folder is gets decided from its files. Throws the errors of isthmus/error.h.
-ISTHMUS_EXPORT Pretrained load_pretrained_model(const std::string& model_path, const std::string& model_base = "",
+// Reads a published checkpoint. `model_path`: a folder, a file, or a repository id in the local
+// Hugging Face cache. `model_base`: the language model under a projector-only or LoRA folder.
+// `model_name`: only a hint for the choice of the conversation template; what a folder is gets
+// decided from its files. Throws the errors of isthmus/error.h.
+ISTHMUS_EXPORT Pretrained load_pretrained_model(const std::string& model_path,
+                                                const std::string& model_base = "",
                                                 const std::string& model_name = "",
                                                 const LoadOptions& options = {});
 

@@ -39,7 +39,9 @@ void AtomicFile::write(std::span<const std::byte> bytes) {
   position_ += bytes.size();
 }
 
-void AtomicFile::write(std::string_view text) { write(std::as_bytes(std::span(text.data(), text.size()))); }
+void AtomicFile::write(std::string_view text) {
+  write(std::as_bytes(std::span(text.data(), text.size())));
+}
 
 void AtomicFile::commit() {
   if (std::fflush(file_) != 0 || ::fsync(::fileno(file_)) != 0) fail(path_, "cannot be written");
@@ -72,7 +74,8 @@ std::string read_file(const std::filesystem::path& path, size_t limit) {
   std::fclose(file);
   if (failed) throw InputError(fmt::format("{}: cannot be read", path.string()));
   if (content.size() > limit)
-    throw InputError(fmt::format("{}: larger than the {} bytes allowed here", path.string(), limit));
+    throw InputError(
+        fmt::format("{}: larger than the {} bytes allowed here", path.string(), limit));
   return content;
 }
 

@@ -9,9 +9,9 @@
 
 namespace isthmus {
 
-// Writes to a temporary name beside `path`; `commit()` syncs and renames it into place. Without a commit
-// the temporary file is removed and whatever stood at `path` stays. Throws ResourceError (disk full,
-// permissions) naming the file.
+// Writes to a temporary name beside `path`; `commit()` syncs and renames it into place. Without a
+// commit the temporary file is removed and whatever stood at `path` stays. Throws ResourceError
+// (disk full, permissions) naming the file.
 class AtomicFile {
  public:
   explicit AtomicFile(std::filesystem::path path);

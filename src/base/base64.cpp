@@ -29,7 +29,8 @@ std::optional<std::vector<std::byte>> decode_base64(std::string_view text) {
     if (value < 0) return std::nullopt;
     group = (group << 6) | static_cast<uint32_t>(value);
     if (++digits < 4) continue;
-    for (int shift = 16; shift >= 0; shift -= 8) bytes.push_back(static_cast<std::byte>(group >> shift));
+    for (int shift = 16; shift >= 0; shift -= 8)
+      bytes.push_back(static_cast<std::byte>(group >> shift));
     group = 0;
     digits = 0;
   }

@@ -5,7 +5,8 @@
 
 namespace isthmus {
 
-[[noreturn]] void fail_check(const char* condition, const char* file, int line, const std::string& message);
+[[noreturn]] void fail_check(const char* condition, const char* file, int line,
+                             const std::string& message);
 
 }  // namespace isthmus
 

@@ -15,7 +15,8 @@ struct JsonView::Document {
   nlohmann::json root;
 };
 
-JsonView::JsonView(std::shared_ptr<const Document> document, const nlohmann::json* value, std::string path)
+JsonView::JsonView(std::shared_ptr<const Document> document, const nlohmann::json* value,
+                   std::string path)
     : document_(std::move(document)), value_(value), path_(std::move(path)) {}
 
 JsonView JsonView::load(const std::filesystem::path& file) {
@@ -43,7 +44,8 @@ JsonView JsonView::parse(std::string_view text, std::string source) {
 }
 
 JsonView JsonView::child(std::string_view key, const nlohmann::json& value) const {
-  return JsonView(document_, &value, path_.empty() ? std::string(key) : fmt::format("{}.{}", path_, key));
+  return JsonView(document_, &value,
+                  path_.empty() ? std::string(key) : fmt::format("{}.{}", path_, key));
 }
 
 std::optional<JsonView> JsonView::find(std::string_view key) const {
@@ -57,8 +59,10 @@ bool JsonView::contains(std::string_view key) const { return find(key).has_value
 
 JsonView JsonView::at(std::string_view key) const {
   auto found = find(key);
-  if (!found) throw ModelError(fmt::format("{}: {}: missing", document_->source,
-                                           path_.empty() ? std::string(key) : fmt::format("{}.{}", path_, key)));
+  if (!found)
+    throw ModelError(
+        fmt::format("{}: {}: missing", document_->source,
+                    path_.empty() ? std::string(key) : fmt::format("{}.{}", path_, key)));
   return *found;
 }
 
@@ -69,7 +73,8 @@ bool JsonView::boolean(std::string_view key) const { return at(key).as_boolean()
 
 int64_t JsonView::positive(std::string_view key) const {
   const JsonView value = at(key);
-  if (!value.value_->is_number_integer() || value.as_integer() <= 0) value.expected("a positive integer");
+  if (!value.value_->is_number_integer() || value.as_integer() <= 0)
+    value.expected("a positive integer");
   return value.as_integer();
 }
 
@@ -102,7 +107,8 @@ std::string JsonView::as_string() const {
 
 int64_t JsonView::as_integer() const {
   if (!value_->is_number_integer()) expected("an integer");
-  if (value_->is_number_unsigned() && value_->get<uint64_t>() > uint64_t{INT64_MAX}) expected("a 64-bit integer");
+  if (value_->is_number_unsigned() && value_->get<uint64_t>() > uint64_t{INT64_MAX})
+    expected("a 64-bit integer");
   return value_->get<int64_t>();
 }
 
@@ -128,21 +134,25 @@ std::vector<JsonView> JsonView::elements() const {
 std::vector<std::pair<std::string, JsonView>> JsonView::members() const {
   if (!value_->is_object()) expected("an object");
   std::vector<std::pair<std::string, JsonView>> views;
-  for (auto it = value_->begin(); it != value_->end(); ++it) views.emplace_back(it.key(), child(it.key(), *it));
+  for (auto it = value_->begin(); it != value_->end(); ++it)
+    views.emplace_back(it.key(), child(it.key(), *it));
   return views;
 }
 
 void JsonView::require(bool condition, std::string_view key, std::string_view what) const {
   if (condition) return;
   throw ModelError(fmt::format("{}: {}: {}", document_->source,
-                               path_.empty() ? std::string(key) : fmt::format("{}.{}", path_, key), what));
+                               path_.empty() ? std::string(key) : fmt::format("{}.{}", path_, key),
+                               what));
 }
 
 std::string JsonView::where() const {
   return path_.empty() ? document_->source : fmt::format("{}: {}", document_->source, path_);
 }
 
-void JsonView::fail(std::string_view what) const { throw ModelError(fmt::format("{}: {}", where(), what)); }
+void JsonView::fail(std::string_view what) const {
+  throw ModelError(fmt::format("{}: {}", where(), what));
+}
 
 void JsonView::expected(std::string_view what) const {
   std::string shown = value_->dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);

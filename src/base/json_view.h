@@ -13,8 +13,8 @@
 
 namespace isthmus {
 
-// A value inside a parsed JSON document. Cheap to copy; the document stays alive as long as any view.
-// A key whose value is null counts as absent. All failures are ModelError:
+// A value inside a parsed JSON document. Cheap to copy; the document stays alive as long as any
+// view. A key whose value is null counts as absent. All failures are ModelError:
 //   llava/config.json: vision_config.patch_size: expected a positive integer, found "14" (a string)
 class JsonView {
  public:
@@ -47,8 +47,8 @@ class JsonView {
   int64_t as_integer() const;
   double as_number() const;
   bool as_boolean() const;
-  std::vector<JsonView> elements() const;                           // of an array
-  std::vector<std::pair<std::string, JsonView>> members() const;    // of an object, in key order
+  std::vector<JsonView> elements() const;                         // of an array
+  std::vector<std::pair<std::string, JsonView>> members() const;  // of an object, in key order
 
   // Throws unless `condition`; `what` completes "<file>: <path>.<key>: ".
   void require(bool condition, std::string_view key, std::string_view what) const;

@@ -8,8 +8,8 @@
 
 namespace isthmus {
 
-// The mapping lives as long as the object; whoever views its bytes keeps the shared_ptr. The file must not
-// shrink while it is mapped. Safe to read from any thread.
+// The mapping lives as long as the object; whoever views its bytes keeps the shared_ptr. The file
+// must not shrink while it is mapped. Safe to read from any thread.
 class MappedFile {
  public:
   // Throws ModelError if the file cannot be opened or is not a regular file.

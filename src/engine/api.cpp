@@ -16,7 +16,9 @@ struct Model::Impl {
 };
 struct Tokenizer::Impl {
   std::shared_ptr<Model::Impl> model;
-  std::shared_ptr<const text::Tokenizer> tokenizer() const { return model->engine->family().tokenizer(); }
+  std::shared_ptr<const text::Tokenizer> tokenizer() const {
+    return model->engine->family().tokenizer();
+  }
 };
 struct ImageProcessor::Impl {
   std::shared_ptr<Model::Impl> model;
@@ -57,7 +59,8 @@ Pretrained load_pretrained_model(const std::string& model_path, const std::strin
   const int64_t context_len = model->engine->family().reference_context_len();
   Pretrained pretrained;
   pretrained.tokenizer.impl = std::make_shared<const Tokenizer::Impl>(Tokenizer::Impl{model});
-  pretrained.image_processor.impl = std::make_shared<const ImageProcessor::Impl>(ImageProcessor::Impl{model});
+  pretrained.image_processor.impl =
+      std::make_shared<const ImageProcessor::Impl>(ImageProcessor::Impl{model});
   pretrained.model.impl = std::move(model);
   pretrained.context_len = context_len;
   return pretrained;

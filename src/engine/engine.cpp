@@ -32,12 +32,15 @@ class Stopwatch {
   std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
 };
 
-// How this engine's arithmetic runs: fused kernels without gradients, or plain operations with them.
+// How this engine's arithmetic runs: fused kernels without gradients, or plain operations with
+// them.
 class ArithmeticMode {
  public:
   explicit ArithmeticMode(bool composed) {
-    if (composed) composed_.emplace();
-    else inference_.emplace();
+    if (composed)
+      composed_.emplace();
+    else
+      inference_.emplace();
   }
 
  private:
@@ -56,13 +59,16 @@ Tensor ids_tensor(std::vector<int64_t> ids, std::vector<int64_t> shape) {
 // Keeps every stage it is told of.
 class RecordingProbe : public nn::Probe {
  public:
-  RecordingProbe(std::string tokens_name, bool hidden) : tokens_name_(std::move(tokens_name)), hidden_(hidden) {}
+  RecordingProbe(std::string tokens_name, bool hidden)
+      : tokens_name_(std::move(tokens_name)), hidden_(hidden) {}
   bool wants(std::string_view name) const override {
     return name == tokens_name_ || (hidden_ && name.starts_with("decoder.hidden."));
   }
   void see(std::string_view name, const Tensor& value) override {
-    if (name == tokens_name_) tokens.push_back(value.detach());
-    else hidden_states.push_back(value.detach());
+    if (name == tokens_name_)
+      tokens.push_back(value.detach());
+    else
+      hidden_states.push_back(value.detach());
   }
   std::vector<Tensor> tokens, hidden_states;
 
@@ -74,15 +80,19 @@ class RecordingProbe : public nn::Probe {
 // One sequence behind the language model and its cache.
 class SequenceDecoder : public generation::Decoder {
  public:
-  SequenceDecoder(decoders::LanguageModel& model, nn::KvCache& cache, std::vector<int64_t>& cached_keys,
-                  Tensor prompt_logits)
-      : model_(model), cache_(cache), cached_keys_(cached_keys), logits_(std::move(prompt_logits)) {}
+  SequenceDecoder(decoders::LanguageModel& model, nn::KvCache& cache,
+                  std::vector<int64_t>& cached_keys, Tensor prompt_logits)
+      : model_(model),
+        cache_(cache),
+        cached_keys_(cached_keys),
+        logits_(std::move(prompt_logits)) {}
 
   std::span<const float> step(std::span<const int64_t> tokens) override {
     if (tokens.empty()) return as_span(logits_);
     const auto count = static_cast<int64_t>(tokens.size());
     nn::ForwardContext context;
-    context.positions = torch::arange(cache_.length(), cache_.length() + count, torch::kInt64).unsqueeze(0);
+    context.positions =
+        torch::arange(cache_.length(), cache_.length() + count, torch::kInt64).unsqueeze(0);
     context.cache = &cache_;
     const Tensor ids = ids_tensor({tokens.begin(), tokens.end()}, {1, count});
     const Tensor hidden = model_.forward(model_.embed_tokens(ids), context);
@@ -118,7 +128,8 @@ class BeamRows : public generation::BeamDecoder {
     nn::ForwardContext context;
     context.positions = torch::full({rows, 1}, cache_.length(), torch::kInt64);
     context.cache = &cache_;
-    const Tensor hidden = model_.forward(model_.embed_tokens(ids_tensor(std::move(tokens), {rows, 1})), context);
+    const Tensor hidden =
+        model_.forward(model_.embed_tokens(ids_tensor(std::move(tokens), {rows, 1})), context);
     logits_ = model_.logits(hidden.select(1, 0)).detach().contiguous();
     return as_span(logits_);
   }
@@ -130,7 +141,8 @@ class BeamRows : public generation::BeamDecoder {
 };
 
 std::vector<int64_t> without_end(std::vector<int64_t> ids, std::span<const int64_t> end_ids) {
-  if (!ids.empty() && std::find(end_ids.begin(), end_ids.end(), ids.back()) != end_ids.end()) ids.pop_back();
+  if (!ids.empty() && std::find(end_ids.begin(), end_ids.end(), ids.back()) != end_ids.end())
+    ids.pop_back();
   return ids;
 }
 
@@ -156,7 +168,8 @@ media::Image decode(const Part& part, size_t index) {
   return media::decode_image(part.data, fmt::format("image {} of the request", index + 1));
 }
 
-// The reference hands its logits processors a lone BOS in place of the prompt, because it generates from embeddings.
+// The reference hands its logits processors a lone BOS in place of the prompt, because it generates
+// from embeddings.
 std::vector<int64_t> seen_before(const text::Tokenizer& tokenizer) {
   if (const auto bos = tokenizer.bos_id()) return {*bos};
   return {};
@@ -189,7 +202,8 @@ Engine::Prompt Engine::assemble(const Request& request, nn::Probe* probe) {
   const auto parts = media_parts(request);
   for (size_t i = 0; i < parts.size(); ++i) {
     modalities::Prepared prepared = family_->prepare(decode(*parts[i], i));
-    std::shared_ptr<const CachedMedia> media = probe == nullptr ? media_cache_.find(prepared) : nullptr;
+    std::shared_ptr<const CachedMedia> media =
+        probe == nullptr ? media_cache_.find(prepared) : nullptr;
     if (!media) {
       families::EncodedMedia encoded = family_->encode(prepared, probe);
       media = media_cache_.insert(std::move(prepared), std::move(encoded));
@@ -213,7 +227,8 @@ void Engine::check_length(const Prompt& prompt) const {
   int64_t media_rows = 0;
   for (const auto& media : prompt.media) media_rows += media->encoded.tokens.size(0);
   throw ResourceError(
-      fmt::format("the prompt is {} tokens long ({} of them pictures); the model's context holds {}, the answer "
+      fmt::format("the prompt is {} tokens long ({} of them pictures); the model's context holds "
+                  "{}, the answer "
                   "included. Shorten the text, show fewer pictures, or start the conversation anew",
                   length, media_rows, limit));
 }
@@ -226,8 +241,9 @@ Tensor Engine::prefill(const families::Sequence& sequence, int64_t& reused, nn::
   }
   // The last row is always computed: its hidden state chooses the first token.
   const auto shorter = std::min<size_t>(cached_keys_.size(), sequence.row_keys.size() - 1);
-  const auto differs = std::mismatch(cached_keys_.begin(), cached_keys_.begin() + static_cast<ptrdiff_t>(shorter),
-                                     sequence.row_keys.begin());
+  const auto differs =
+      std::mismatch(cached_keys_.begin(), cached_keys_.begin() + static_cast<ptrdiff_t>(shorter),
+                    sequence.row_keys.begin());
   reused = differs.first - cached_keys_.begin();
   cache_->truncate(reused);
   nn::ForwardContext context;
@@ -244,7 +260,8 @@ Tensor Engine::prefill(const families::Sequence& sequence, int64_t& reused, nn::
 GenerationConfig Engine::capped(const GenerationConfig& config, int64_t prompt_length) const {
   generation::check_generation_config(config);
   GenerationConfig capped = config;
-  capped.max_new_tokens = std::min(config.max_new_tokens, family_->context_length() - prompt_length);
+  capped.max_new_tokens =
+      std::min(config.max_new_tokens, family_->context_length() - prompt_length);
   return capped;
 }
 
@@ -284,7 +301,8 @@ Answer Engine::generate(const Request& request, const TextCallback& on_text) {
   return answer;
 }
 
-Answer Engine::search_beams(const Request& request, const Prompt& prompt, const TextCallback& on_text) {
+Answer Engine::search_beams(const Request& request, const Prompt& prompt,
+                            const TextCallback& on_text) {
   const GenerationConfig config = capped(request.generate, prompt.sequence.length());
   const families::StopRules rules = family_->stop_rules(request);
   decoders::LanguageModel& model = family_->language_model();
@@ -296,7 +314,8 @@ Answer Engine::search_beams(const Request& request, const Prompt& prompt, const 
   context.positions = torch::arange(prompt.sequence.length(), torch::kInt64).unsqueeze(0);
   context.cache = &cache;
   const Tensor hidden = model.forward(prompt.sequence.embeddings.unsqueeze(0), context);
-  BeamRows rows(model, cache, model.logits(hidden.select(1, hidden.size(1) - 1)).detach().contiguous());
+  BeamRows rows(model, cache,
+                model.logits(hidden.select(1, hidden.size(1) - 1)).detach().contiguous());
   answer.timings.prefill = watch.lap();
   const auto generated =
       generation::generate_with_beams(rows, config, rules.ids, seen_before(*family_->tokenizer()));
@@ -330,7 +349,8 @@ std::vector<Answer> Engine::generate_batch(std::span<const Request> requests) {
   texts.reserve(requests.size());  // the continuations point into it
   int64_t longest = 0, most_new = 0;
   for (size_t row = 0; row < requests.size(); ++row) {
-    if (requests[row].generate.num_beams > 1) throw UsageError("num_beams: a batch is greedy or sampled");
+    if (requests[row].generate.num_beams > 1)
+      throw UsageError("num_beams: a batch is greedy or sampled");
     Prompt prompt = assemble(requests[row], nullptr);
     answers[row].timings.encode = prompt.encode_seconds;
     answers[row].timings.prompt_tokens = prompt.sequence.length();
@@ -407,7 +427,8 @@ Tensor Engine::last_logits(std::span<const Request> requests) {
 
 Trace Engine::trace(const Request& request, bool hidden) {
   const ArithmeticMode mode(composed_);
-  if (request.generate.num_beams > 1) throw UsageError("num_beams: a trace follows one sequence, not beams");
+  if (request.generate.num_beams > 1)
+    throw UsageError("num_beams: a trace follows one sequence, not beams");
   RecordingProbe probe(family_->tokens_probe(), hidden);
   const Prompt prompt = assemble(request, &probe);
   const GenerationConfig config = capped(request.generate, prompt.sequence.length());
@@ -424,13 +445,17 @@ Trace Engine::trace(const Request& request, bool hidden) {
     add("input", "what the encoder eats [tiles, 3, size, size]",
         torch::tensor(media.prepared.values).view(media.prepared.shape));
     add("tokens", "after the patch embedding, before the first encoder block", probe.tokens[i]);
-    add("features", "what the aligner takes [tiles, patches, encoder width]", media.encoded.features);
-    add("projected", "projector output per tile [tiles, patches, hidden_size]", media.encoded.projected);
-    add("aligned", "soft tokens in the order they enter the sequence [rows, hidden_size]", media.encoded.tokens);
+    add("features", "what the aligner takes [tiles, patches, encoder width]",
+        media.encoded.features);
+    add("projected", "projector output per tile [tiles, patches, hidden_size]",
+        media.encoded.projected);
+    add("aligned", "soft tokens in the order they enter the sequence [rows, hidden_size]",
+        media.encoded.tokens);
     rows.push_back(media.encoded.tokens.size(0));
   }
   trace.input_ids = family_->displayed_ids(prompt.segments, rows);
-  trace.tensors.push_back({"inputs_embeds", "assembled sequence [seq, hidden_size]", prompt.sequence.embeddings});
+  trace.tensors.push_back(
+      {"inputs_embeds", "assembled sequence [seq, hidden_size]", prompt.sequence.embeddings});
 
   int64_t reused = 0;
   const Tensor states = prefill(prompt.sequence, reused, &probe);
@@ -443,7 +468,8 @@ Trace Engine::trace(const Request& request, bool hidden) {
   TextStream text(family_->tokenizer(), stop_strings(request, rules));
   generation::Continuation continuation(config, rules.ids, seen_before(*family_->tokenizer()),
                                         [&](int64_t token) { return text.push(token); });
-  SequenceDecoder decoder(model, *cache_, cached_keys_, logits.slice(0, logits.size(0) - 1).contiguous());
+  SequenceDecoder decoder(model, *cache_, cached_keys_,
+                          logits.slice(0, logits.size(0) - 1).contiguous());
   std::vector<Tensor> steps;
   std::vector<int64_t> last;
   while (!continuation.finished()) {
@@ -452,7 +478,8 @@ Trace Engine::trace(const Request& request, bool hidden) {
     last = {continuation.extend(row)};
   }
   text.finish();
-  trace.tensors.push_back({"step_logits", "logits that chose each token [new tokens, vocab]", torch::stack(steps)});
+  trace.tensors.push_back(
+      {"step_logits", "logits that chose each token [new tokens, vocab]", torch::stack(steps)});
   trace.output_ids = continuation.tokens();
   trace.text = text.text();
   trace.finish_reason = generation::name_of(*continuation.finished());

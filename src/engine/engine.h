@@ -30,11 +30,13 @@ struct Trace {
   const Tensor* find(std::string_view name) const;
 };
 
-// Weights are shared and immutable; the engine keeps the keys and values of the last conversation and the
-// features of the last pictures, so that a further question pays only for what is new. One thread at a time.
+// Weights are shared and immutable; the engine keeps the keys and values of the last conversation
+// and the features of the last pictures, so that a further question pays only for what is new. One
+// thread at a time.
 class Engine {
  public:
-  // `composed`: plain tensor operations that record gradients, instead of fused kernels in inference mode.
+  // `composed`: plain tensor operations that record gradients, instead of fused kernels in
+  // inference mode.
   Engine(std::shared_ptr<families::Family> family, bool composed);
   ~Engine();
 
@@ -43,7 +45,8 @@ class Engine {
   std::vector<Answer> generate_batch(std::span<const Request> requests);
   // Generates while keeping every stage. `hidden`: also the states after each decoder layer.
   Trace trace(const Request& request, bool hidden);
-  // Logits at the last real position of each prompt, all as one batch padded on the model's own side. [batch, vocab]
+  // Logits at the last real position of each prompt, all as one batch padded on the model's own
+  // side. [batch, vocab]
   Tensor last_logits(std::span<const Request> requests);
   // Drops cached keys, values and pictures.
   void forget();
@@ -60,7 +63,8 @@ class Engine {
   void check_length(const Prompt& prompt) const;
   // Checks `config` and shortens max_new_tokens to what the context still holds.
   GenerationConfig capped(const GenerationConfig& config, int64_t prompt_length) const;
-  // Runs the rows after the reused prefix; returns hidden states of the new rows and how many were reused.
+  // Runs the rows after the reused prefix; returns hidden states of the new rows and how many were
+  // reused.
   Tensor prefill(const families::Sequence& sequence, int64_t& reused, nn::Probe* probe);
   Answer search_beams(const Request& request, const Prompt& prompt, const TextCallback& on_text);
 

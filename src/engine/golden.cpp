@@ -23,21 +23,22 @@ struct Expectation {
   double atol, rtol;
 };
 
-// The reference's names of stages and ours, in the order in which a model computes them. `per_image`: the
-// file stacks what we keep per medium.
+// The reference's names of stages and ours, in the order in which a model computes them.
+// `per_image`: the file stacks what we keep per medium.
 struct StageName {
   const char* reference;
   const char* ours;
   bool per_image;
 };
 constexpr StageName kStages[] = {
-    {"pixel_values", "input", true},     {"vit_hidden0", "tokens", true},
-    {"vit_selected", "features", true},  {"projected", "projected", true},
+    {"pixel_values", "input", true},           {"vit_hidden0", "tokens", true},
+    {"vit_selected", "features", true},        {"projected", "projected", true},
     {"inputs_embeds", "inputs_embeds", false}, {"llm_hidden", "hidden", false},
-    {"prompt_logits", "logits", false},  {"step_logits", "step_logits", false},
+    {"prompt_logits", "logits", false},        {"step_logits", "step_logits", false},
 };
 
-std::vector<Part> split_at_image_markers(const std::string& text, const std::vector<std::filesystem::path>& images,
+std::vector<Part> split_at_image_markers(const std::string& text,
+                                         const std::vector<std::filesystem::path>& images,
                                          size_t& next_image) {
   constexpr std::string_view kMarker = "<image>";
   std::vector<Part> parts;
@@ -61,8 +62,8 @@ Request request_of(const JsonView& json, const std::filesystem::path& folder) {
     request.conversation_template = json.string("conv_mode");
     bool user = true;
     for (const JsonView& turn : turns->elements()) {
-      request.messages.push_back(
-          {user ? "user" : "assistant", split_at_image_markers(turn.as_string(), images, next_image)});
+      request.messages.push_back({user ? "user" : "assistant",
+                                  split_at_image_markers(turn.as_string(), images, next_image)});
       user = !user;
     }
   } else {
@@ -105,8 +106,9 @@ StageResult compare(const Tensor& found, const Expectation& expected) {
   if (finite && (excess.numel() == 0 || excess.max().item<double>() <= 0)) return result;
   const int64_t worst = finite ? excess.argmax().item<int64_t>() : 0;
   result.agrees = false;
-  result.detail = fmt::format("max |Δ| {:.2g} at {} (tolerance {:.0e} + {:.0e}·|x|)", result.max_difference,
-                              index_of(worst, want.sizes()), expected.atol, expected.rtol);
+  result.detail =
+      fmt::format("max |Δ| {:.2g} at {} (tolerance {:.0e} + {:.0e}·|x|)", result.max_difference,
+                  index_of(worst, want.sizes()), expected.atol, expected.rtol);
   return result;
 }
 
@@ -127,14 +129,17 @@ class Case {
       tensors_.emplace(tensor.string("name"), tensor);
   }
   const JsonView& json() const { return json_; }
-  std::string name() const { return fmt::format("{}/{}", json_.string("family", "?"), json_.string("case", "?")); }
+  std::string name() const {
+    return fmt::format("{}/{}", json_.string("family", "?"), json_.string("case", "?"));
+  }
 
   std::optional<Expectation> find(const std::string& name) const {
     const auto found = tensors_.find(name);
     if (found == tensors_.end()) return std::nullopt;
     const JsonView& entry = found->second;
     const auto array = formats::read_npy(folder_ / entry.string("file"));
-    return Expectation{weights::tensor_of(array).clone(), entry.number("atol"), entry.number("rtol")};
+    return Expectation{weights::tensor_of(array).clone(), entry.number("atol"),
+                       entry.number("rtol")};
   }
 
  private:
@@ -174,7 +179,11 @@ class Verifier {
  public:
   Verifier(const std::filesystem::path& folder, std::string model, LoadOptions options,
            const std::function<void(const StageResult&)>& on_stage)
-      : folder_(folder), case_(folder), model_(std::move(model)), options_(std::move(options)), on_stage_(on_stage) {
+      : folder_(folder),
+        case_(folder),
+        model_(std::move(model)),
+        options_(std::move(options)),
+        on_stage_(on_stage) {
     report_.name = case_.name();
   }
 
@@ -193,8 +202,10 @@ class Verifier {
   }
 
   Engine& engine_for(const JsonView& request) {
-    const std::string model = !model_.empty() ? model_
-                              : (folder_ / request.string("model", case_.json().string("model", ""))).string();
+    const std::string model =
+        !model_.empty()
+            ? model_
+            : (folder_ / request.string("model", case_.json().string("model", ""))).string();
     const std::string base =
         request.contains("model_base") ? (folder_ / request.string("model_base")).string() : "";
     auto& engine = engines_[model + "\n" + base];
@@ -225,15 +236,18 @@ class Verifier {
       add(name, "output_text", compare_exact(trace.text, json.string("output_text")));
   }
 
-  // Most tensors are called request.stage; the pixels of a case may be called pixel_values<image> instead.
+  // Most tensors are called request.stage; the pixels of a case may be called pixel_values<image>
+  // instead.
   std::optional<Expectation> expectation(const std::string& request, const StageName& stage,
                                          const JsonView& json) const {
     if (auto own = case_.find(fmt::format("{}.{}", request, stage.reference))) return own;
-    if (std::string_view(stage.reference) != "pixel_values" || !case_.json().contains("tensors")) return std::nullopt;
+    if (std::string_view(stage.reference) != "pixel_values" || !case_.json().contains("tensors"))
+      return std::nullopt;
     std::vector<Tensor> pixels;
     std::optional<Expectation> first;
     for (const JsonView& image : json.at("images").elements()) {
-      const std::string digits = image.as_string().substr(image.as_string().find_first_of("0123456789"));
+      const std::string digits =
+          image.as_string().substr(image.as_string().find_first_of("0123456789"));
       auto one = case_.find("pixel_values" + digits.substr(0, digits.find('.')));
       if (!one) return std::nullopt;
       pixels.push_back(one->value.dim() == 3 ? one->value.unsqueeze(0) : one->value);
@@ -278,7 +292,8 @@ const StageResult* GoldenReport::first_difference() const {
 }
 
 GoldenReport verify_golden(const std::filesystem::path& folder, const std::string& model,
-                           const LoadOptions& options, const std::function<void(const StageResult&)>& on_stage) {
+                           const LoadOptions& options,
+                           const std::function<void(const StageResult&)>& on_stage) {
   return Verifier(folder, model, options, on_stage).run();
 }
 

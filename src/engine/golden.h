@@ -1,4 +1,5 @@
-// Replays golden cases: requests with every stage the reference computed, and how close we must come.
+// Replays golden cases: requests with every stage the reference computed, and how close we must
+// come.
 #pragma once
 
 #include <filesystem>
@@ -12,21 +13,22 @@ namespace isthmus::engine {
 
 // One stage of one request held against the reference.
 struct StageResult {
-  std::string request, stage;   // "single", "projected"
+  std::string request, stage;  // "single", "projected"
   bool agrees = true;
-  double max_difference = 0;    // of the worst element
-  std::string detail;           // where and by how much, when it differs
+  double max_difference = 0;  // of the worst element
+  std::string detail;         // where and by how much, when it differs
 };
 
 struct GoldenReport {
-  std::string name;             // "llava/v15_original"
+  std::string name;  // "llava/v15_original"
   std::vector<StageResult> stages;
-  // The first stage that differs, in the order in which a model computes them; nullptr when all agree.
+  // The first stage that differs, in the order in which a model computes them; nullptr when all
+  // agree.
   const StageResult* first_difference() const;
 };
 
-// `folder` holds expect.json. `model`: used instead of the one named there, unless empty. Throws ModelError for
-// a broken case. `on_stage` hears of every comparison as it is made.
+// `folder` holds expect.json. `model`: used instead of the one named there, unless empty. Throws
+// ModelError for a broken case. `on_stage` hears of every comparison as it is made.
 GoldenReport verify_golden(const std::filesystem::path& folder, const std::string& model,
                            const LoadOptions& options,
                            const std::function<void(const StageResult&)>& on_stage = {});

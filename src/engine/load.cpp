@@ -14,19 +14,22 @@ namespace isthmus::engine {
 namespace {
 
 void prepare_arithmetic(int asked) {
-  const int threads = asked > 0 ? asked : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  const int threads =
+      asked > 0 ? asked : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   nn::setup_blas();
   at::set_num_threads(threads);
 }
 
 }  // namespace
 
-std::unique_ptr<Engine> load_engine(const std::string& model, const std::string& base, const std::string& name,
-                                    const LoadOptions& options) {
+std::unique_ptr<Engine> load_engine(const std::string& model, const std::string& base,
+                                    const std::string& name, const LoadOptions& options) {
   if (options.device != "cpu")
-    throw UnsupportedError(fmt::format("--device {}: this build computes on the cpu", options.device));
+    throw UnsupportedError(
+        fmt::format("--device {}: this build computes on the cpu", options.device));
   prepare_arithmetic(options.threads);
-  return std::make_unique<Engine>(families::load_family(model, base, name, options), options.composed);
+  return std::make_unique<Engine>(families::load_family(model, base, name, options),
+                                  options.composed);
 }
 
 }  // namespace isthmus::engine

@@ -9,9 +9,9 @@
 
 namespace isthmus::engine {
 
-// `model` and `base` as in load_pretrained_model; `name`: what the reference would call the model, empty: its
-// folder's name.
-std::unique_ptr<Engine> load_engine(const std::string& model, const std::string& base, const std::string& name,
-                                    const LoadOptions& options);
+// `model` and `base` as in load_pretrained_model; `name`: what the reference would call the model,
+// empty: its folder's name.
+std::unique_ptr<Engine> load_engine(const std::string& model, const std::string& base,
+                                    const std::string& name, const LoadOptions& options);
 
 }  // namespace isthmus::engine

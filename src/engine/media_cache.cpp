@@ -7,7 +7,8 @@ namespace {
 
 // Bytes, not floats: NaN must equal itself here.
 bool same(const modalities::Prepared& a, const modalities::Prepared& b) {
-  return a.modality == b.modality && a.shape == b.shape && a.geometry.original_width == b.geometry.original_width &&
+  return a.modality == b.modality && a.shape == b.shape &&
+         a.geometry.original_width == b.geometry.original_width &&
          a.geometry.original_height == b.geometry.original_height &&
          std::memcmp(a.values.data(), b.values.data(), a.values.size() * sizeof(float)) == 0;
 }

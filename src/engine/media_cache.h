@@ -20,7 +20,8 @@ class MediaCache {
  public:
   explicit MediaCache(size_t capacity) : capacity_(capacity) {}
   std::shared_ptr<const CachedMedia> find(const modalities::Prepared& prepared);
-  std::shared_ptr<const CachedMedia> insert(modalities::Prepared prepared, families::EncodedMedia encoded);
+  std::shared_ptr<const CachedMedia> insert(modalities::Prepared prepared,
+                                            families::EncodedMedia encoded);
 
  private:
   size_t capacity_;

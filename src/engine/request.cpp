@@ -52,7 +52,8 @@ Part parse_part(const JsonView& json, const std::filesystem::path& folder, bool 
   }
   if (type == "image") return parse_image(json, folder);
   if (type == "token") {
-    json.require(literal, "type", "a special token may stand only in \"prompt\", never in a message");
+    json.require(literal, "type",
+                 "a special token may stand only in \"prompt\", never in a message");
     allow_only(json, {"type", "text"});
     Part part;
     part.type = Part::Type::kToken;
@@ -61,11 +62,13 @@ Part parse_part(const JsonView& json, const std::filesystem::path& folder, bool 
   }
   constexpr std::array others{"video", "audio", "points", "depth", "normal", "imu", "fmri"};
   if (std::find(others.begin(), others.end(), type) != others.end())
-    throw UnsupportedError(fmt::format("{}: this model takes text and images, not {}", json.where(), type));
+    throw UnsupportedError(
+        fmt::format("{}: this model takes text and images, not {}", json.where(), type));
   json.at("type").fail(fmt::format("\"{}\" is none of text, image, token", type));
 }
 
-std::vector<Part> parse_parts(const JsonView& json, const std::filesystem::path& folder, bool literal) {
+std::vector<Part> parse_parts(const JsonView& json, const std::filesystem::path& folder,
+                              bool literal) {
   if (json.is_string()) return {Part::of_text(json.as_string())};
   std::vector<Part> parts;
   for (const JsonView& part : json.elements()) parts.push_back(parse_part(part, folder, literal));

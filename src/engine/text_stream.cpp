@@ -2,7 +2,8 @@
 
 namespace isthmus::engine {
 
-TextStream::TextStream(std::shared_ptr<const text::Tokenizer> tokenizer, std::vector<std::string> stop_strings)
+TextStream::TextStream(std::shared_ptr<const text::Tokenizer> tokenizer,
+                       std::vector<std::string> stop_strings)
     : detokenizer_(std::move(tokenizer)), stop_strings_(std::move(stop_strings)) {}
 
 bool TextStream::push(int64_t token) {

@@ -11,11 +11,12 @@
 
 namespace isthmus::engine {
 
-// Feeds tokens to the detokenizer and looks for stop strings; holds back what may still become one. Belongs to one
-// answer.
+// Feeds tokens to the detokenizer and looks for stop strings; holds back what may still become one.
+// Belongs to one answer.
 class TextStream {
  public:
-  TextStream(std::shared_ptr<const text::Tokenizer> tokenizer, std::vector<std::string> stop_strings);
+  TextStream(std::shared_ptr<const text::Tokenizer> tokenizer,
+             std::vector<std::string> stop_strings);
   // True when a stop string is complete.
   bool push(int64_t token);
   // Text that became certain since the last call.

@@ -43,26 +43,30 @@ struct StopRules {
   std::vector<std::string> strings;  // ends of a turn that the template writes as text
 };
 
-// Immutable once loaded; `encode` and the language model may be used by one thread at a time per context.
+// Immutable once loaded; `encode` and the language model may be used by one thread at a time per
+// context.
 class Family {
  public:
   virtual ~Family() = default;
 
   virtual std::shared_ptr<const text::Tokenizer> tokenizer() const = 0;
   virtual decoders::LanguageModel& language_model() = 0;
-  virtual int64_t context_length() const = 0;  // longest sequence, media rows included
+  virtual int64_t context_length() const = 0;         // longest sequence, media rows included
   virtual int64_t reference_context_len() const = 0;  // what the reference's loader returns
 
   virtual modalities::Prepared prepare(const media::Image& image) const = 0;
   virtual EncodedMedia encode(const modalities::Prepared& medium, nn::Probe* probe) = 0;
 
-  // `rows[i]`: soft tokens of medium i. Throws UsageError (unknown template, a token the tokenizer lacks).
-  virtual std::vector<Segment> segments(const Request& request, std::span<const int64_t> rows) const = 0;
+  // `rows[i]`: soft tokens of medium i. Throws UsageError (unknown template, a token the tokenizer
+  // lacks).
+  virtual std::vector<Segment> segments(const Request& request,
+                                        std::span<const int64_t> rows) const = 0;
   // The ids as the reference shows them for this prompt: a marker, or one image id per soft token.
   virtual std::vector<int64_t> displayed_ids(std::span<const Segment> segments,
                                              std::span<const int64_t> rows) const = 0;
   virtual StopRules stop_rules(const Request& request) const = 0;
-  // False where the keys of a prefix depend on how long the whole sequence is (dynamic rotary scaling).
+  // False where the keys of a prefix depend on how long the whole sequence is (dynamic rotary
+  // scaling).
   virtual bool reuses_prefix() const = 0;
   virtual Padding padding() const = 0;  // side on which the reference pads a batch
   // The module tree as print(model) shows it.

@@ -4,8 +4,8 @@
 
 namespace isthmus::families {
 
-std::shared_ptr<Family> load_family(const std::string& model, const std::string& base, const std::string& name,
-                                    const LoadOptions& options) {
+std::shared_ptr<Family> load_family(const std::string& model, const std::string& base,
+                                    const std::string& name, const LoadOptions& options) {
   return llava::load(model, base, name, options);
 }
 

@@ -13,7 +13,8 @@ int64_t media_row_key(int64_t media_id, int64_t row) { return -1 - ((media_id <<
 }  // namespace
 
 Sequence build_sequence(std::span<const Segment> segments, std::span<const Tensor> media_tokens,
-                        std::span<const int64_t> media_ids, decoders::LanguageModel& language_model) {
+                        std::span<const int64_t> media_ids,
+                        decoders::LanguageModel& language_model) {
   Sequence sequence;
   std::vector<Tensor> pieces;
   for (const Segment& segment : segments) {
@@ -47,7 +48,8 @@ Batch pad_batch(std::span<const Sequence> rows, Padding side) {
     const int64_t begin = side == Padding::kLeft ? longest - row.length() : 0;
     const int64_t after = longest - row.length() - begin;
     embeddings.push_back(torch::constant_pad_nd(row.embeddings, {0, 0, begin, after}));
-    positions.push_back(torch::constant_pad_nd(torch::arange(row.length(), torch::kInt64), {begin, after}));
+    positions.push_back(
+        torch::constant_pad_nd(torch::arange(row.length(), torch::kInt64), {begin, after}));
     if (shortest != longest) batch.key_ranges.push_back({begin, begin + row.length()});
   }
   batch.embeddings = torch::stack(embeddings);

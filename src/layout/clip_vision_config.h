@@ -19,7 +19,8 @@ struct ClipVisionConfig {
   int64_t head_dim() const { return hidden_size / num_attention_heads; }
   int64_t patches_per_side() const { return image_size / patch_size; }
   int64_t num_patches() const { return patches_per_side() * patches_per_side(); }
-  // `json`: a bare clip_vision_model config, a whole CLIP config with `vision_config`, or LLaVA's vision_config.
+  // `json`: a bare clip_vision_model config, a whole CLIP config with `vision_config`, or LLaVA's
+  // vision_config.
   static ClipVisionConfig parse(const JsonView& json);
 };
 

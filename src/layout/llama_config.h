@@ -8,19 +8,24 @@
 
 namespace isthmus::layout {
 
-enum class RopeLayout { kHalves, kPairs };  // HF export rotates halves of a head, Meta's files adjacent pairs
+enum class RopeLayout {
+  kHalves,
+  kPairs
+};  // HF export rotates halves of a head, Meta's files adjacent pairs
 
 // Rotary frequency scaling; `factor` is unused for kNone.
 enum class RopeScaling { kNone, kLinear, kDynamic };
 
 struct LlamaConfig {
-  int64_t hidden_size, intermediate_size, num_hidden_layers, num_attention_heads, num_key_value_heads;
+  int64_t hidden_size, intermediate_size, num_hidden_layers, num_attention_heads,
+      num_key_value_heads;
   int64_t vocab_size, max_position_embeddings, head_dim;
   double rms_norm_eps, rope_theta;
   RopeLayout rope_layout;
   RopeScaling rope_scaling;
   double rope_factor;
-  int64_t sliding_window;     // keys a query may look back on, itself included; 0 = all (Mistral v0.1: 4096)
+  int64_t sliding_window;  // keys a query may look back on, itself included; 0 = all (Mistral v0.1:
+                           // 4096)
   bool tie_word_embeddings;
   bool attention_bias;
 

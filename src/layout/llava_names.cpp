@@ -92,7 +92,8 @@ std::vector<std::string> strip_non_lora_prefixes(std::span<const std::string> na
 LlavaNames non_lora_names(std::span<const std::string> names) {
   if (names.empty()) return original_names();
   const std::string& first = names.front();
-  return original_names(first.substr(0, first.size() - strip_non_lora_prefixes(names).front().size()));
+  return original_names(
+      first.substr(0, first.size() - strip_non_lora_prefixes(names).front().size()));
 }
 
 bool holds_vision_tower(LlavaLayout layout, const formats::Checkpoint& checkpoint) {

@@ -55,7 +55,8 @@ LlavaNames names_for(LlavaLayout layout, const formats::Checkpoint& checkpoint);
 // it.       builder.py
 std::vector<std::string> strip_non_lora_prefixes(std::span<const std::string> names);
 
-// The names of non_lora_trainables.bin as they stand in the file; what is stripped is the same for all.
+// The names of non_lora_trainables.bin as they stand in the file; what is stripped is the same for
+// all.
 LlavaNames non_lora_names(std::span<const std::string> names);
 
 // Whether the checkpoint brings its own vision tower (LLaVA 1.6, llava-hf), which then replaces the

@@ -16,10 +16,10 @@ struct StoredMatrix {
   int64_t row_stride;  // in elements
 };
 
-// kFloat32: weights are widened, every product and sum is float32. kBFloat16: activations are rounded to
-// bfloat16, products are exact, sums float32; taken only where the CPU multiplies bfloat16 natively, the
-// weights are stored as bfloat16 and there are more than eight rows (fewer are bound by memory anyway);
-// otherwise the same as kFloat32.
+// kFloat32: weights are widened, every product and sum is float32. kBFloat16: activations are
+// rounded to bfloat16, products are exact, sums float32; taken only where the CPU multiplies
+// bfloat16 natively, the weights are stored as bfloat16 and there are more than eight rows (fewer
+// are bound by memory anyway); otherwise the same as kFloat32.
 enum class Arithmetic { kFloat32, kBFloat16 };
 
 // y[m, rows] = x[m, cols] · wᵀ + bias. x, y contiguous; bias may be null; y must not overlap x.

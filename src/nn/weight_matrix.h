@@ -14,8 +14,8 @@ using torch::Tensor;
 class WeightMatrix {
  public:
   virtual ~WeightMatrix() = default;
-  virtual int64_t rows() const = 0;   // out_features
-  virtual int64_t cols() const = 0;   // in_features
+  virtual int64_t rows() const = 0;  // out_features
+  virtual int64_t cols() const = 0;  // in_features
   virtual DType dtype() const = 0;
   virtual size_t bytes() const = 0;
   // x [..., cols] -> x Wᵀ (+ bias, if defined) [..., rows], float32

@@ -31,7 +31,8 @@ struct BindOptions {
   std::string config = "config.json";  // what asks for the shapes, in messages
   // Named sizes of the config, to explain a wrong shape: {"hidden_size", 5120}.
   std::vector<std::pair<std::string, int64_t>> dimensions;
-  // Slots that take the first rows of a file's larger matrix (an embedding with more rows than there are tokens).
+  // Slots that take the first rows of a file's larger matrix (an embedding with more rows than
+  // there are tokens).
   std::vector<std::string> first_rows_only;
 };
 

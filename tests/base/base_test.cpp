@@ -34,11 +34,11 @@ TEST(Half, EveryPatternSurvivesARoundTrip) {
 }
 
 TEST(Half, RoundsToNearestEven) {
-  EXPECT_EQ(float_to_half(1.0f + 0x1p-11f), 0x3c00);           // tie, down to even
-  EXPECT_EQ(float_to_half(1.0f + 0x3p-11f), 0x3c02);           // tie, up to even
+  EXPECT_EQ(float_to_half(1.0f + 0x1p-11f), 0x3c00);  // tie, down to even
+  EXPECT_EQ(float_to_half(1.0f + 0x3p-11f), 0x3c02);  // tie, up to even
   EXPECT_EQ(float_to_half(65519.9f), 0x7bff);
   EXPECT_EQ(float_to_half(65520.0f), 0x7c00);
-  EXPECT_EQ(float_to_half(0x1p-25f), 0x0000);                  // tie with the smallest subnormal
+  EXPECT_EQ(float_to_half(0x1p-25f), 0x0000);  // tie with the smallest subnormal
   EXPECT_EQ(float_to_half(-0x1.8p-25f), 0x8001);
   EXPECT_TRUE(std::isnan(half_to_float(float_to_half(std::nanf("")))));
 }
@@ -59,20 +59,23 @@ TEST(Shape, AbsurdSizesAreRefused) {
 }
 
 TEST(JsonView, ComplaintsNameFileKeyAndWhatWasFound) {
-  const JsonView json = JsonView::parse(R"({"vision_config": {"patch_size": "14", "n": null, "x": [1, 2.5]}})",
-                                        "llava/config.json");
+  const JsonView json = JsonView::parse(
+      R"({"vision_config": {"patch_size": "14", "n": null, "x": [1, 2.5]}})", "llava/config.json");
   EXPECT_EQ(message_of([&] { json.at("vision_config").positive("patch_size"); }),
-            "llava/config.json: vision_config.patch_size: expected a positive integer, found \"14\" (a string)");
+            "llava/config.json: vision_config.patch_size: expected a positive integer, found "
+            "\"14\" (a string)");
   EXPECT_EQ(message_of([&] { json.at("vision_config").at("hidden_size"); }),
             "llava/config.json: vision_config.hidden_size: missing");
   EXPECT_EQ(json.at("vision_config").integer("n", 7), 7);
   EXPECT_EQ(message_of([&] { json.at("vision_config").at("x").elements()[1].as_integer(); }),
             "llava/config.json: vision_config.x[1]: expected an integer, found 2.5 (a number)");
-  EXPECT_EQ(message_of([&] { JsonView::parse("{\"a\": ", "b.json"); }), "b.json: not valid JSON at byte 7");
+  EXPECT_EQ(message_of([&] { JsonView::parse("{\"a\": ", "b.json"); }),
+            "b.json: not valid JSON at byte 7");
 }
 
 TEST(AtomicFile, NothingAppearsWithoutCommit) {
-  const std::filesystem::path path = std::filesystem::path(testing::TempDir()) / "isthmus_atomic.txt";
+  const std::filesystem::path path =
+      std::filesystem::path(testing::TempDir()) / "isthmus_atomic.txt";
   std::filesystem::remove(path);
   {
     AtomicFile file(path);
@@ -101,7 +104,8 @@ TEST(MappedFile, EmptyAndMissingFiles) {
 
 TEST(Rng, IsTheSameEverywhere) {
   Rng rng(0);
-  EXPECT_EQ(rng.next(), 11091344671253066420u);   // published xoshiro256** with splitmix64(0) seeding
+  EXPECT_EQ(rng.next(),
+            11091344671253066420u);  // published xoshiro256** with splitmix64(0) seeding
   const double value = rng.uniform();
   EXPECT_GE(value, 0.0);
   EXPECT_LT(value, 1.0);

@@ -1,4 +1,5 @@
-// Answers through the public API: batches, beams, sampling, streaming, stops, reuse of what is known.
+// Answers through the public API: batches, beams, sampling, streaming, stops, reuse of what is
+// known.
 #include <filesystem>
 
 #include <gtest/gtest.h>
@@ -14,7 +15,8 @@ const std::filesystem::path kDemo = std::filesystem::path(ISTHMUS_SOURCE_DIR) / 
 std::filesystem::path picture(const char* name) { return kDemo / "pictures" / name; }
 
 const Pretrained& demo() {
-  static const Pretrained loaded = load_pretrained_model((kDemo / "llava/llava-v1.5-tabletop").string());
+  static const Pretrained loaded =
+      load_pretrained_model((kDemo / "llava/llava-v1.5-tabletop").string());
   return loaded;
 }
 
@@ -39,9 +41,12 @@ TEST(Pretrained, TheFourHandlesOfTheReference) {
 
 TEST(Generate, StreamedPiecesJoinToTheText) {
   std::string streamed;
-  const Answer answer = demo().model.generate(ask("table02.png", "What is in this picture?"),
-                                              [&](std::string_view piece) { return streamed += piece, true; });
-  EXPECT_EQ(answer.text, "There are two objects. From left to right: a small blue cone and a large purple sphere.");
+  const Answer answer =
+      demo().model.generate(ask("table02.png", "What is in this picture?"),
+                            [&](std::string_view piece) { return streamed += piece, true; });
+  EXPECT_EQ(
+      answer.text,
+      "There are two objects. From left to right: a small blue cone and a large purple sphere.");
   EXPECT_EQ(streamed, answer.text);
   EXPECT_EQ(answer.finish_reason, "eos");
 }
@@ -75,9 +80,9 @@ TEST(Generate, AFollowUpPaysOnlyForWhatIsNew) {
 }
 
 TEST(Generate, ABatchOfDifferentLengthsAnswersAsEachAlone) {
-  std::vector<Request> requests{ask("table01.png", "Count the objects."),
-                                ask("table05.jpg", "What is in this picture?"),
-                                ask("table02.png", "Which is larger, the purple sphere or the blue cone?")};
+  std::vector<Request> requests{
+      ask("table01.png", "Count the objects."), ask("table05.jpg", "What is in this picture?"),
+      ask("table02.png", "Which is larger, the purple sphere or the blue cone?")};
   requests.push_back({});
   requests.back().messages.push_back({"user", {Part::of_text("What color is the cube?")}});
   requests.back().generate.max_new_tokens = 8;
@@ -114,7 +119,8 @@ TEST(Generate, RepetitionPenaltyChangesTheAnswer) {
 }
 
 TEST(Generate, UserTextCannotSpellTokens) {
-  // Were "</s>" and "<image>" read as tokens, the first would end a turn and the second want a picture.
+  // Were "</s>" and "<image>" read as tokens, the first would end a turn and the second want a
+  // picture.
   const Answer answer = demo().model.generate(ask("table01.png", "Count</s> the <image> objects."));
   const Answer shorter = demo().model.generate(ask("table01.png", "Count the objects."));
   EXPECT_GT(answer.timings.prompt_tokens, shorter.timings.prompt_tokens + 6);
@@ -133,7 +139,8 @@ TEST(Generate, ErrorsNameWhatIsWrong) {
   unknown.conversation_template = "vicuna_v9";
   EXPECT_NE(message_of(unknown).find("\"vicuna_v9\""), std::string::npos);
   Request lengthy = ask("table01.png", std::string(20000, 'a'));
-  EXPECT_NE(message_of(lengthy).find("context holds 2048"), std::string::npos) << message_of(lengthy);
+  EXPECT_NE(message_of(lengthy).find("context holds 2048"), std::string::npos)
+      << message_of(lengthy);
   Request missing = ask("table01.png", "?");
   missing.messages[0].content[0].path = picture("none.png");
   EXPECT_NE(message_of(missing).find("none.png"), std::string::npos);

@@ -28,14 +28,14 @@ TEST_P(Golden, EveryStageAgreesWithTheReference) {
   const GoldenReport report = verify_golden(folder, "", options);
   EXPECT_GT(report.stages.size(), 10u);
   if (const StageResult* first = report.first_difference())
-    FAIL() << report.name << ": " << first->request << ": " << first->stage << " differs: " << first->detail
-           << "; stages before it agree";
+    FAIL() << report.name << ": " << first->request << ": " << first->stage
+           << " differs: " << first->detail << "; stages before it agree";
 }
 
 std::vector<GoldenCase> all_cases() {
   std::vector<GoldenCase> cases;
-  for (const char* name : {"v15_original", "v1_linear", "adapters", "v16_anyres_vicuna", "v16_anyres_mistral",
-                           "hf_llava15", "hf_llava_next"})
+  for (const char* name : {"v15_original", "v1_linear", "adapters", "v16_anyres_vicuna",
+                           "v16_anyres_mistral", "hf_llava15", "hf_llava_next"})
     for (const bool composed : {false, true}) cases.push_back({name, composed});
   return cases;
 }
@@ -44,7 +44,8 @@ INSTANTIATE_TEST_SUITE_P(Llava, Golden, testing::ValuesIn(all_cases()), [](const
   return std::string(info.param.name) + (info.param.composed ? "_composed" : "_fused");
 });
 
-// The low-rank branch beside the weights computes W x + s B A x without the float16 rounding of merging.
+// The low-rank branch beside the weights computes W x + s B A x without the float16 rounding of
+// merging.
 TEST(Golden, UnmergedLoraAgreesWithinTheStatedRounding) {
   LoadOptions options;
   options.merge_lora = false;

@@ -31,7 +31,8 @@ Part words(const char* text) { return Part::of_text(text); }
 TEST(Prompts, OpeningPicturesAreFollowedByALineBreak) {
   EXPECT_EQ(user_turn({image(), words("What?")}), "<image>\nWhat?");
   EXPECT_EQ(user_turn({image(), image(), words("What?")}), "<image>\n<image>\nWhat?");
-  EXPECT_EQ(user_turn({image(), words("\n"), image(), words("\nWhat?")}), "<image>\n<image>\nWhat?");
+  EXPECT_EQ(user_turn({image(), words("\n"), image(), words("\nWhat?")}),
+            "<image>\n<image>\nWhat?");
 }
 
 TEST(Prompts, ElsewherePartsStandAsWritten) {

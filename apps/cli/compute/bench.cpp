@@ -78,7 +78,8 @@ int bench(const Options& options) {
   std::vector<double> encode, prefill, decode;
   Timings last;
   Progress progress("bench", options.repetitions + 1);
-  for (int64_t i = 0; i <= options.repetitions; ++i) {  // the first run warms caches and is not counted
+  for (int64_t i = 0; i <= options.repetitions;
+       ++i) {  // the first run warms caches and is not counted
     engine->forget();
     last = engine->generate(request, {}).timings;
     progress.advance();
@@ -106,7 +107,8 @@ int bench(const Options& options) {
   fmt::print("encode   {:10.3f} s\n", median(encode));
   fmt::print("prefill  {:10.1f} tokens/s over {} tokens\n", median(prefill), last.prompt_tokens);
   fmt::print("decode   {:10.1f} tokens/s over {} tokens\n", median(decode), last.generated_tokens);
-  fmt::print("memory   {:10.0f} MB private, {:.0f} MB resident with mapped weights\n", private_peak, resident);
+  fmt::print("memory   {:10.0f} MB private, {:.0f} MB resident with mapped weights\n", private_peak,
+             resident);
   return 0;
 }
 

@@ -50,15 +50,18 @@ class LineReader {
 };
 
 std::string trimmed(std::string_view text) {
-  while (!text.empty() && std::isspace(static_cast<unsigned char>(text.front())) != 0) text.remove_prefix(1);
-  while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back())) != 0) text.remove_suffix(1);
+  while (!text.empty() && std::isspace(static_cast<unsigned char>(text.front())) != 0)
+    text.remove_prefix(1);
+  while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back())) != 0)
+    text.remove_suffix(1);
   return std::string(text);
 }
 
 std::string percent_decoded(std::string_view text) {
   std::string decoded;
   for (size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '%' && i + 2 < text.size() && std::isxdigit(static_cast<unsigned char>(text[i + 1])) != 0 &&
+    if (text[i] == '%' && i + 2 < text.size() &&
+        std::isxdigit(static_cast<unsigned char>(text[i + 1])) != 0 &&
         std::isxdigit(static_cast<unsigned char>(text[i + 2])) != 0) {
       decoded += static_cast<char>(std::stoi(std::string(text.substr(i + 1, 2)), nullptr, 16));
       i += 2;
@@ -72,7 +75,8 @@ std::string percent_decoded(std::string_view text) {
 class Conversation {
  public:
   explicit Conversation(const Options& options)
-      : options_(options), pretrained_(load_pretrained_model(options.model, options.base, "", options.load)) {
+      : options_(options),
+        pretrained_(load_pretrained_model(options.model, options.base, "", options.load)) {
     for (const auto& image : options.images) add_image(image);
     reset();
   }
@@ -156,15 +160,18 @@ class Conversation {
     request_ = Request{};
     request_.generate = options_.generate;
     request_.conversation_template = options_.conversation_template;
-    if (!options_.system.empty()) request_.messages.push_back({"system", {Part::of_text(options_.system)}});
+    if (!options_.system.empty())
+      request_.messages.push_back({"system", {Part::of_text(options_.system)}});
   }
 
   void show_history() const {
     for (const Message& message : request_.messages) {
       std::cout << message.role << ":";
       for (const Part& part : message.content) {
-        if (part.type == Part::Type::kImage) std::cout << " [" << part.path.filename().string() << "]";
-        else std::cout << " " << part.text;
+        if (part.type == Part::Type::kImage)
+          std::cout << " [" << part.path.filename().string() << "]";
+        else
+          std::cout << " " << part.text;
       }
       std::cout << "\n";
     }
@@ -177,7 +184,8 @@ class Conversation {
       nlohmann::ordered_json content = nlohmann::ordered_json::array();
       for (const Part& part : message.content) {
         if (part.type == Part::Type::kImage)
-          content.push_back({{"type", "image"}, {"path", std::filesystem::absolute(part.path).string()}});
+          content.push_back(
+              {{"type", "image"}, {"path", std::filesystem::absolute(part.path).string()}});
         else
           content.push_back({{"type", "text"}, {"text", part.text}});
       }
@@ -200,7 +208,8 @@ class Conversation {
 int hold_conversation(const Options& options) {
   LineReader reader;
   Conversation conversation(options);
-  if (reader.terminal()) std::cerr << "Ask a question; drop a picture's file here to show it. /help lists commands.\n";
+  if (reader.terminal())
+    std::cerr << "Ask a question; drop a picture's file here to show it. /help lists commands.\n";
   while (const auto line = reader.next())
     if (!conversation.take(*line)) break;
   return 0;
@@ -208,7 +217,8 @@ int hold_conversation(const Options& options) {
 
 std::optional<std::filesystem::path> dropped_path(std::string_view line) {
   std::string text = trimmed(line);
-  if (text.size() >= 2 && (text.front() == '\'' || text.front() == '"') && text.back() == text.front())
+  if (text.size() >= 2 && (text.front() == '\'' || text.front() == '"') &&
+      text.back() == text.front())
     text = text.substr(1, text.size() - 2);
   else if (text.starts_with("file://"))
     text = percent_decoded(text.substr(7));
@@ -219,7 +229,8 @@ std::optional<std::filesystem::path> dropped_path(std::string_view line) {
   }
   for (const std::string& candidate : {text, unescaped}) {
     std::error_code ignored;
-    if (!candidate.empty() && std::filesystem::is_regular_file(candidate, ignored)) return candidate;
+    if (!candidate.empty() && std::filesystem::is_regular_file(candidate, ignored))
+      return candidate;
   }
   return std::nullopt;
 }
@@ -241,8 +252,9 @@ nlohmann::ordered_json to_json(const Answer& answer) {
 std::string summary(const Answer& answer) {
   const Timings& t = answer.timings;
   const double rate = t.decode > 0 ? static_cast<double>(t.generated_tokens) / t.decode : 0;
-  return fmt::format("{} + {} tokens ({} reused), encode {:.2f} s, prefill {:.2f} s, decode {:.1f} tokens/s",
-                     t.prompt_tokens, t.generated_tokens, t.reused_tokens, t.encode, t.prefill, rate);
+  return fmt::format(
+      "{} + {} tokens ({} reused), encode {:.2f} s, prefill {:.2f} s, decode {:.1f} tokens/s",
+      t.prompt_tokens, t.generated_tokens, t.reused_tokens, t.encode, t.prefill, rate);
 }
 
 }  // namespace isthmus::cli

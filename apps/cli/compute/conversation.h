@@ -18,8 +18,8 @@ int hold_conversation(const Options& options);
 nlohmann::ordered_json to_json(const Answer& answer);
 // "17 + 8 tokens, encode 0.02 s, prefill 0.03 s, decode 41 tokens/s"
 std::string summary(const Answer& answer);
-// The file a line names when it is nothing but the path of one: quoted, backslash-escaped, or file://, as
-// terminals paste a dropped file.
+// The file a line names when it is nothing but the path of one: quoted, backslash-escaped, or
+// file://, as terminals paste a dropped file.
 std::optional<std::filesystem::path> dropped_path(std::string_view line);
 
 }  // namespace isthmus::cli

@@ -8,8 +8,8 @@
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <nlohmann/json.hpp>
 #include <torch/version.h>
+#include <nlohmann/json.hpp>
 
 #include "isthmus/version.h"
 #include "kernels/table.h"
@@ -28,14 +28,16 @@ double fastest(const Action& action) {
   for (int i = 0; i <= kRepetitions; ++i) {
     const auto start = std::chrono::steady_clock::now();
     action();
-    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    const double seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     if (i > 0) best = std::min(best, seconds);
   }
   return best;
 }
 
 struct Speed {
-  double gflops, gigabytes;  // float32 product of prefill shape; float16 matrix-vector product from memory
+  double gflops,
+      gigabytes;  // float32 product of prefill shape; float16 matrix-vector product from memory
 };
 
 Speed measure() {
@@ -50,7 +52,8 @@ Speed measure() {
   const double vector = fastest([&] {
     nn::matmul_transposed(x.data(), 1, stored, nullptr, y.data(), nn::Arithmetic::kFloat32);
   });
-  return {2.0 * kRows * kIn * kOut / product / 1e9, static_cast<double>(halves.size() * 2) / vector / 1e9};
+  return {2.0 * kRows * kIn * kOut / product / 1e9,
+          static_cast<double>(halves.size() * 2) / vector / 1e9};
 }
 
 }  // namespace
@@ -60,7 +63,8 @@ int doctor(const Options& options) {
   nn::setup_blas();
   at::set_num_threads(processors);
   std::vector<std::string> supported;
-  for (const kernels::KernelTable* table : kernels::supported_tables()) supported.emplace_back(table->name);
+  for (const kernels::KernelTable* table : kernels::supported_tables())
+    supported.emplace_back(table->name);
   const bool bf16 = kernels::bf16_gemm() != nullptr;
   const Speed speed = measure();
   if (options.json) {
@@ -77,11 +81,13 @@ int doctor(const Options& options) {
     return 0;
   }
   fmt::print("isthmus   {}, libtorch {}\n", version(), TORCH_VERSION);
-  fmt::print("processor {} threads; kernels {} of {}; bfloat16 products {}\n", processors, kernels::kernels().name,
-             fmt::join(supported, ", "), bf16 ? "in hardware" : "as float32");
+  fmt::print("processor {} threads; kernels {} of {}; bfloat16 products {}\n", processors,
+             kernels::kernels().name, fmt::join(supported, ", "),
+             bf16 ? "in hardware" : "as float32");
   fmt::print("training  {}\n", nn::blas_description());
-  fmt::print("speed     {:.0f} GFLOP/s float32 product, {:.1f} GB/s float16 matrix-vector product\n", speed.gflops,
-             speed.gigabytes);
+  fmt::print(
+      "speed     {:.0f} GFLOP/s float32 product, {:.1f} GB/s float16 matrix-vector product\n",
+      speed.gflops, speed.gigabytes);
   return 0;
 }
 

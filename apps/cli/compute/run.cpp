@@ -20,7 +20,8 @@ namespace {
 // One user message: the pictures first, then the question, as the models were trained.
 Request request_from_flags(const Options& options) {
   Request request;
-  if (!options.system.empty()) request.messages.push_back({"system", {Part::of_text(options.system)}});
+  if (!options.system.empty())
+    request.messages.push_back({"system", {Part::of_text(options.system)}});
   Message message{"user", {}};
   for (const auto& image : options.images) message.content.push_back(Part::of_image(image));
   message.content.push_back(Part::of_text(options.prompt));
@@ -32,10 +33,12 @@ Request request_from_flags(const Options& options) {
 
 Request request_from_file(const Options& options) {
   if (!options.prompt.empty() || !options.images.empty())
-    throw UsageError("--request holds the question and its pictures; leave out --prompt and --image");
+    throw UsageError(
+        "--request holds the question and its pictures; leave out --prompt and --image");
   Request request = Request::load(options.request);
   request.generate = with_flags(request.generate, options);
-  if (!options.conversation_template.empty()) request.conversation_template = options.conversation_template;
+  if (!options.conversation_template.empty())
+    request.conversation_template = options.conversation_template;
   return request;
 }
 
@@ -44,7 +47,8 @@ std::string read_standard_input() {
 }
 
 void answer_once(const Options& options, const Request& request) {
-  const Pretrained pretrained = load_pretrained_model(options.model, options.base, "", options.load);
+  const Pretrained pretrained =
+      load_pretrained_model(options.model, options.base, "", options.load);
   if (options.json) {
     std::cout << to_json(pretrained.model.generate(request)).dump() << "\n";
     return;

@@ -16,8 +16,9 @@ namespace {
 void write_array(const std::filesystem::path& file, const torch::Tensor& value) {
   const torch::Tensor dense = value.to(torch::kFloat32).contiguous();
   const Shape shape(dense.sizes().begin(), dense.sizes().end());
-  formats::write_npy(file, DType::kF32, shape,
-                     {static_cast<const std::byte*>(dense.data_ptr()), static_cast<size_t>(dense.nbytes())});
+  formats::write_npy(
+      file, DType::kF32, shape,
+      {static_cast<const std::byte*>(dense.data_ptr()), static_cast<size_t>(dense.nbytes())});
 }
 
 }  // namespace
@@ -30,7 +31,8 @@ int trace(const Options& options) {
   std::error_code failure;
   std::filesystem::create_directories(options.out, failure);
   if (failure)
-    throw ResourceError(fmt::format("{}: cannot be made: {}", options.out.string(), failure.message()));
+    throw ResourceError(
+        fmt::format("{}: cannot be made: {}", options.out.string(), failure.message()));
   nlohmann::ordered_json tensors = nlohmann::ordered_json::array();
   for (const engine::TracedTensor& tensor : traced.tensors) {
     const std::string file = tensor.name + ".npy";

@@ -36,16 +36,19 @@ int verify(const Options& options) {
         if (options.json) return;
         if (stage.request != request) fmt::print("{}\n", stage.request);
         request = stage.request;
-        fmt::print("  {:<14} {}  {}\n", stage.stage, stage.agrees ? "agrees " : "DIFFERS",
-                   stage.agrees ? fmt::format("max |Δ| {:.2g}", stage.max_difference) : stage.detail);
+        fmt::print(
+            "  {:<14} {}  {}\n", stage.stage, stage.agrees ? "agrees " : "DIFFERS",
+            stage.agrees ? fmt::format("max |Δ| {:.2g}", stage.max_difference) : stage.detail);
         std::fflush(stdout);
       });
   const engine::StageResult* first = report.first_difference();
-  if (options.json) print_json(report);
-  else if (first == nullptr) fmt::print("{}: all {} stages agree\n", report.name, report.stages.size());
+  if (options.json)
+    print_json(report);
+  else if (first == nullptr)
+    fmt::print("{}: all {} stages agree\n", report.name, report.stages.size());
   if (first == nullptr) return 0;
-  fmt::print(stderr, "{}: {}: {} differs: {}; stages before it agree\n", report.name, first->request, first->stage,
-             first->detail);
+  fmt::print(stderr, "{}: {}: {} differs: {}; stages before it agree\n", report.name,
+             first->request, first->stage, first->detail);
   return kDiffers;
 }
 

@@ -22,12 +22,14 @@ aligners::ProjectorOptions projector_options(const layout::LlavaConfig& config) 
 
 }  // namespace
 
-LlavaModules::LlavaModules(const layout::LlavaConfig& config, const std::optional<layout::ClipVisionConfig>& tower) {
+LlavaModules::LlavaModules(const layout::LlavaConfig& config,
+                           const std::optional<layout::ClipVisionConfig>& tower) {
   if (tower) {
-    const encoders::ClipVitOptions options{config.select_layer,
-                                           config.select_feature == layout::SelectFeature::kClsPatch};
+    const encoders::ClipVitOptions options{
+        config.select_layer, config.select_feature == layout::SelectFeature::kClsPatch};
     encoder = register_module("encoder", encoders::ClipVit(*tower, options));
-    aligner = register_module("aligner", std::make_shared<aligners::Projector>(projector_options(config)));
+    aligner = register_module("aligner",
+                              std::make_shared<aligners::Projector>(projector_options(config)));
   }
   decoder = register_module("decoder", std::make_shared<decoders::Llama>(config.text));
 }
@@ -35,7 +37,8 @@ LlavaModules::LlavaModules(const layout::LlavaConfig& config, const std::optiona
 Llava::Llava(LlavaSettings settings, std::shared_ptr<LlavaModules> modules)
     : settings_(std::move(settings)), modules_(std::move(modules)) {}
 
-// Positions beyond max_position_embeddings were never trained, but scaled rotary frequencies reach further.
+// Positions beyond max_position_embeddings were never trained, but scaled rotary frequencies reach
+// further.
 int64_t Llava::context_length() const {
   const layout::LlamaConfig& text = settings_.config.text;
   const double factor = text.rope_scaling == layout::RopeScaling::kNone ? 1.0 : text.rope_factor;
@@ -43,15 +46,18 @@ int64_t Llava::context_length() const {
 }
 
 modalities::Prepared Llava::prepare(const media::Image& image) const {
-  if (!settings_.tower) throw UsageError("this model is a language model without a vision tower; it takes no pictures");
-  return modalities::prepare_clip_image(image, settings_.image, settings_.aspect, settings_.grid_pinpoints);
+  if (!settings_.tower)
+    throw UsageError("this model is a language model without a vision tower; it takes no pictures");
+  return modalities::prepare_clip_image(image, settings_.image, settings_.aspect,
+                                        settings_.grid_pinpoints);
 }
 
 EncodedMedia Llava::encode(const modalities::Prepared& medium, nn::Probe* probe) {
   ISTHMUS_CHECK(modules_->aligner != nullptr, "a prepared picture implies a vision tower");
   nn::ForwardContext context;
   context.probe = probe;
-  const Tensor pixels = torch::from_blob(const_cast<float*>(medium.values.data()), medium.shape, torch::kFloat32);
+  const Tensor pixels =
+      torch::from_blob(const_cast<float*>(medium.values.data()), medium.shape, torch::kFloat32);
   EncodedMedia encoded;
   encoded.features = modules_->encoder->forward(pixels, context).values.detach();
   encoded.projected = modules_->aligner->align({encoded.features}, context).tokens.detach();
@@ -59,8 +65,9 @@ EncodedMedia Llava::encode(const modalities::Prepared& medium, nn::Probe* probe)
   const auto rule = settings_.config.layout == layout::LlavaLayout::kOriginal
                         ? modalities::UnpadRule::kTruncate
                         : modalities::UnpadRule::kRoundThenTruncate;
-  encoded.tokens = merge_tiles(encoded.projected, unpads ? modules_->aligner->image_newline() : Tensor(),
-                               settings_.config.patch_merge_type, medium.geometry, rule);
+  encoded.tokens =
+      merge_tiles(encoded.projected, unpads ? modules_->aligner->image_newline() : Tensor(),
+                  settings_.config.patch_merge_type, medium.geometry, rule);
   return encoded;
 }
 
@@ -68,7 +75,8 @@ std::vector<Segment> Llava::segments(const Request& request, std::span<const int
   return tokenize(request, settings_.prompts, *settings_.tokenizer, rows);
 }
 
-std::vector<int64_t> Llava::displayed_ids(std::span<const Segment> segments, std::span<const int64_t> rows) const {
+std::vector<int64_t> Llava::displayed_ids(std::span<const Segment> segments,
+                                          std::span<const int64_t> rows) const {
   std::vector<int64_t> ids;
   for (const Segment& segment : segments) {
     if (const auto* text = std::get_if<TextSegment>(&segment))
@@ -84,14 +92,18 @@ std::vector<int64_t> Llava::displayed_ids(std::span<const Segment> segments, std
 
 StopRules Llava::stop_rules(const Request& request) const {
   StopRules rules{settings_.config.eos_token_ids, {}};
-  if (request.prompt.empty()) rules.strings = text::template_stop_strings(template_of(request, settings_.prompts));
+  if (request.prompt.empty())
+    rules.strings = text::template_stop_strings(template_of(request, settings_.prompts));
   return rules;
 }
 
-bool Llava::reuses_prefix() const { return settings_.config.text.rope_scaling != layout::RopeScaling::kDynamic; }
+bool Llava::reuses_prefix() const {
+  return settings_.config.text.rope_scaling != layout::RopeScaling::kDynamic;
+}
 
 Padding Llava::padding() const {
-  return settings_.config.tokenizer_padding_side == layout::PaddingSide::kLeft ? Padding::kLeft : Padding::kRight;
+  return settings_.config.tokenizer_padding_side == layout::PaddingSide::kLeft ? Padding::kLeft
+                                                                               : Padding::kRight;
 }
 
 std::string Llava::print() const {

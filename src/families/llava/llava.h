@@ -1,4 +1,5 @@
-// LLaVA: CLIP features, a projector, and their rows spliced into the prompt of LLaMA, Vicuna or Mistral.
+// LLaVA: CLIP features, a projector, and their rows spliced into the prompt of LLaMA, Vicuna or
+// Mistral.
 //   Liu et al. 2023 (arXiv 2304.08485, §4.1); Liu et al. 2023 (arXiv 2310.03744); LLaVA-NeXT, 2024
 #pragma once
 
@@ -18,11 +19,12 @@
 
 namespace isthmus::families::llava {
 
-// The trained parts under their canonical names: encoder.*, aligner.*, decoder.*. Encoder and aligner are absent
-// from a plain language model.
+// The trained parts under their canonical names: encoder.*, aligner.*, decoder.*. Encoder and
+// aligner are absent from a plain language model.
 class LlavaModules : public torch::nn::Module {
  public:
-  LlavaModules(const layout::LlavaConfig& config, const std::optional<layout::ClipVisionConfig>& tower);
+  LlavaModules(const layout::LlavaConfig& config,
+               const std::optional<layout::ClipVisionConfig>& tower);
 
   encoders::ClipVit encoder{nullptr};
   std::shared_ptr<aligners::Projector> aligner;
@@ -33,7 +35,8 @@ class LlavaModules : public torch::nn::Module {
 struct LlavaSettings {
   layout::LlavaConfig config;
   std::optional<layout::ClipVisionConfig> tower;
-  modalities::ClipImageConfig image;           // of the tower's folder, or of the model's in the Hugging Face layouts
+  modalities::ClipImageConfig
+      image;  // of the tower's folder, or of the model's in the Hugging Face layouts
   modalities::AspectMode aspect;
   std::vector<modalities::Resolution> grid_pinpoints;
   PromptRules prompts;
@@ -50,8 +53,10 @@ class Llava : public Family {
   int64_t reference_context_len() const override { return settings_.config.context_len; }
   modalities::Prepared prepare(const media::Image& image) const override;
   EncodedMedia encode(const modalities::Prepared& medium, nn::Probe* probe) override;
-  std::vector<Segment> segments(const Request& request, std::span<const int64_t> rows) const override;
-  std::vector<int64_t> displayed_ids(std::span<const Segment> segments, std::span<const int64_t> rows) const override;
+  std::vector<Segment> segments(const Request& request,
+                                std::span<const int64_t> rows) const override;
+  std::vector<int64_t> displayed_ids(std::span<const Segment> segments,
+                                     std::span<const int64_t> rows) const override;
   StopRules stop_rules(const Request& request) const override;
   bool reuses_prefix() const override;
   Padding padding() const override;

@@ -28,26 +28,30 @@ struct Sources {
   const LlavaFolder& language() const { return base ? *base : model; }
 };
 
-Sources find_sources(const std::string& model, const std::string& base, const LoadOptions& options) {
+Sources find_sources(const std::string& model, const std::string& base,
+                     const LoadOptions& options) {
   const auto locator = layout::ModelLocator::from_environment();
   Sources sources{LlavaFolder::open(locator.find_model(model)), std::nullopt, {}};
   const LlavaFolder& folder = sources.model;
   if (folder.needs_base()) {
     if (base.empty())
-      throw UsageError(fmt::format(
-          "{}: holds only {}; name the language model it was trained on with --base{}", folder.path.string(),
-          folder.contents == FolderContents::kLora ? "a LoRA adapter" : "a projector",
-          folder.lora && !folder.lora->base_model_name_or_path.empty()
-              ? fmt::format(" ({})", folder.lora->base_model_name_or_path)
-              : ""));
+      throw UsageError(
+          fmt::format("{}: holds only {}; name the language model it was trained on with --base{}",
+                      folder.path.string(),
+                      folder.contents == FolderContents::kLora ? "a LoRA adapter" : "a projector",
+                      folder.lora && !folder.lora->base_model_name_or_path.empty()
+                          ? fmt::format(" ({})", folder.lora->base_model_name_or_path)
+                          : ""));
     sources.base = LlavaFolder::open(locator.find_model(base));
     if (sources.base->needs_base())
       throw UsageError(fmt::format("--base {}: is itself no full language model", base));
   } else if (!base.empty()) {
-    throw UsageError(fmt::format("--base: {} is a full model and needs none", folder.path.string()));
+    throw UsageError(
+        fmt::format("--base: {} is a full model and needs none", folder.path.string()));
   }
   if (!folder.config.vision_tower.empty())
-    sources.tower = locator.find_vision_tower(folder.config.vision_tower, folder.path, options.vision);
+    sources.tower =
+        locator.find_vision_tower(folder.config.vision_tower, folder.path, options.vision);
   return sources;
 }
 
@@ -72,19 +76,22 @@ modalities::AspectMode aspect_of(layout::ImageAspectRatio ratio) {
   return modalities::AspectMode::kSquare;
 }
 
-std::string default_template(const LlavaFolder& folder, const std::string& name, const text::Tokenizer& tokenizer) {
+std::string default_template(const LlavaFolder& folder, const std::string& name,
+                             const text::Tokenizer& tokenizer) {
   const bool hugging_face = folder.config.layout != LlavaLayout::kOriginal;
   if (hugging_face)
     if (const auto recognised = text::recognise_chat_template(tokenizer.chat_template()))
       return std::string(*recognised);
-  const char* type = folder.config.decoder == layout::DecoderKind::kMistral ? "llava_mistral" : "llava_llama";
+  const char* type =
+      folder.config.decoder == layout::DecoderKind::kMistral ? "llava_mistral" : "llava_llama";
   return std::string(text::default_template(type, name, hugging_face));
 }
 
 // The tokenizer with the tokens that the config says the reference adds, in its order.
 std::shared_ptr<const text::Tokenizer> load_tokenizer(const Sources& sources) {
   const layout::LlavaConfig& config = sources.model.config;
-  // Quirk: the reference loads Mistral's and llava-hf's tokenizers in their fast form, LLaMA's in the slow one.
+  // Quirk: the reference loads Mistral's and llava-hf's tokenizers in their fast form, LLaMA's in
+  // the slow one.
   const text::TokenizerOptions options{config.layout != LlavaLayout::kOriginal ||
                                        config.decoder == layout::DecoderKind::kMistral};
   auto tokenizer = text::Tokenizer::load(sources.language().path, options);
@@ -104,12 +111,14 @@ LlavaSettings load_settings(const Sources& sources, const std::string& name) {
   for (const layout::PixelSize& size : settings.config.grid_pinpoints)
     settings.grid_pinpoints.emplace_back(size.width, size.height);
   if (settings.tower) {
-    const auto folder = settings.config.layout == LlavaLayout::kOriginal ? folder_of(sources.tower) : sources.model.path;
-    settings.image = modalities::ClipImageConfig::parse(JsonView::load(folder / "preprocessor_config.json"));
+    const auto folder = settings.config.layout == LlavaLayout::kOriginal ? folder_of(sources.tower)
+                                                                         : sources.model.path;
+    settings.image =
+        modalities::ClipImageConfig::parse(JsonView::load(folder / "preprocessor_config.json"));
   }
   settings.prompts.layout = settings.config.layout;
-  settings.prompts.default_template =
-      default_template(sources.model, name.empty() ? sources.model.name : name, *settings.tokenizer);
+  settings.prompts.default_template = default_template(
+      sources.model, name.empty() ? sources.model.name : name, *settings.tokenizer);
   settings.prompts.wraps_media = settings.config.mm_use_im_start_end;
   settings.prompts.image_token = settings.config.image_token_index.value_or(0);
   return settings;
@@ -119,7 +128,8 @@ weights::WeightSource source(formats::Checkpoint checkpoint, layout::LlavaNames 
   return {std::move(checkpoint), std::move(names.map), names.ignores};
 }
 
-// Later sources win: a tower inside the checkpoint over the separate one, a trained projector over its base.
+// Later sources win: a tower inside the checkpoint over the separate one, a trained projector over
+// its base.
 std::vector<weights::WeightSource> weight_sources(const Sources& sources) {
   std::vector<weights::WeightSource> all;
   const LlavaFolder& language = sources.language();
@@ -135,7 +145,8 @@ std::vector<weights::WeightSource> weight_sources(const Sources& sources) {
   return all;
 }
 
-// Rows of the embedding that the files hold: it may have been grown for added tokens after config.json was written.
+// Rows of the embedding that the files hold: it may have been grown for added tokens after
+// config.json was written.
 int64_t stored_vocabulary(std::span<const weights::WeightSource> sources, int64_t configured) {
   for (size_t i = sources.size(); i-- > 0;) {
     const auto name = sources[i].names.to_file("decoder.embed_tokens.weight");
@@ -145,21 +156,27 @@ int64_t stored_vocabulary(std::span<const weights::WeightSource> sources, int64_
   return configured;
 }
 
-// Quirk: the reference resizes the embedding of a LLaVA to the length of its tokenizer, which also drops rows.
+// Quirk: the reference resizes the embedding of a LLaVA to the length of its tokenizer, which also
+// drops rows.
 int64_t vocabulary(const LlavaSettings& settings, std::span<const weights::WeightSource> sources) {
   const int64_t stored = stored_vocabulary(sources, settings.config.text.vocab_size);
-  const bool resizes = settings.config.layout == LlavaLayout::kOriginal && settings.config.has_vision();
-  return resizes ? std::min(stored, static_cast<int64_t>(settings.tokenizer->vocab_size())) : stored;
+  const bool resizes =
+      settings.config.layout == LlavaLayout::kOriginal && settings.config.has_vision();
+  return resizes ? std::min(stored, static_cast<int64_t>(settings.tokenizer->vocab_size()))
+                 : stored;
 }
 
-weights::BindOptions bind_options(const LlavaSettings& settings, const Sources& sources, const LoadOptions& load) {
+weights::BindOptions bind_options(const LlavaSettings& settings, const Sources& sources,
+                                  const LoadOptions& load) {
   weights::BindOptions options;
   options.config = (sources.model.path / "config.json").string();
   const layout::LlamaConfig& text = settings.config.text;
-  options.dimensions = {{"hidden_size", text.hidden_size}, {"intermediate_size", text.intermediate_size},
+  options.dimensions = {{"hidden_size", text.hidden_size},
+                        {"intermediate_size", text.intermediate_size},
                         {"vocab_size", text.vocab_size}};
   options.first_rows_only = {"decoder.embed_tokens.weight", "decoder.lm_head.weight"};
-  if (settings.tower) options.dimensions.emplace_back("vision hidden_size", settings.tower->hidden_size);
+  if (settings.tower)
+    options.dimensions.emplace_back("vision hidden_size", settings.tower->hidden_size);
   const std::pair<const char*, const std::string&> parts[] = {{"decoder.*", load.decoder_storage},
                                                               {"encoder.*", load.encoder_storage},
                                                               {"aligner.*", load.aligner_storage}};
@@ -173,8 +190,8 @@ weights::BindOptions bind_options(const LlavaSettings& settings, const Sources& 
 
 }  // namespace
 
-std::shared_ptr<Family> load(const std::string& model, const std::string& base, const std::string& name,
-                             const LoadOptions& options) {
+std::shared_ptr<Family> load(const std::string& model, const std::string& base,
+                             const std::string& name, const LoadOptions& options) {
   const Sources sources = find_sources(model, base, options);
   LlavaSettings settings = load_settings(sources, name);
   const auto weights = weight_sources(sources);
@@ -185,8 +202,10 @@ std::shared_ptr<Family> load(const std::string& model, const std::string& base, 
     const auto adapter = formats::Checkpoint::open(sources.model.adapter_file);
     const auto names = layout::adapter_names().map;
     const double scaling = sources.model.lora->scaling();
-    if (options.merge_lora) weights::merge_lora(*modules, adapter, names, scaling);
-    else weights::attach_lora(*modules, adapter, names, scaling);
+    if (options.merge_lora)
+      weights::merge_lora(*modules, adapter, names, scaling);
+    else
+      weights::attach_lora(*modules, adapter, names, scaling);
   }
   return std::make_shared<Llava>(std::move(settings), std::move(modules));
 }

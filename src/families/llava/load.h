@@ -11,7 +11,7 @@
 namespace isthmus::families::llava {
 
 // Arguments as in load_family.
-std::shared_ptr<Family> load(const std::string& model, const std::string& base, const std::string& name,
-                             const LoadOptions& options);
+std::shared_ptr<Family> load(const std::string& model, const std::string& base,
+                             const std::string& name, const LoadOptions& options);
 
 }  // namespace isthmus::families::llava

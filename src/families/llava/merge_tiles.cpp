@@ -7,17 +7,20 @@
 namespace isthmus::families::llava {
 namespace {
 
-// map [D, height, width] of a picture that was padded to the map's aspect ratio -> without the padding.
+// map [D, height, width] of a picture that was padded to the map's aspect ratio -> without the
+// padding.
 Tensor unpad(const Tensor& map, const modalities::Geometry& geometry, modalities::UnpadRule rule) {
   const modalities::FeatureWindow window = modalities::unpad_rows_and_columns(
       map.size(1), map.size(2), {geometry.original_width, geometry.original_height}, rule);
-  return map.slice(1, window.row_begin, window.row_end).slice(2, window.column_begin, window.column_end);
+  return map.slice(1, window.row_begin, window.row_end)
+      .slice(2, window.column_begin, window.column_end);
 }
 
 }  // namespace
 
-Tensor merge_tiles(const Tensor& projected, const Tensor& image_newline, layout::PatchMergeType merge,
-                   const modalities::Geometry& geometry, modalities::UnpadRule rule) {
+Tensor merge_tiles(const Tensor& projected, const Tensor& image_newline,
+                   layout::PatchMergeType merge, const modalities::Geometry& geometry,
+                   modalities::UnpadRule rule) {
   const int64_t tiles = projected.size(0), patches = projected.size(1), width = projected.size(2);
   if (merge == layout::PatchMergeType::kFlat) return projected.reshape({-1, width});
   const bool newlines = merge == layout::PatchMergeType::kSpatialUnpad;

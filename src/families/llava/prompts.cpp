@@ -26,8 +26,8 @@ bool begins_with_space(const std::string& text) {
   return !text.empty() && std::isspace(static_cast<unsigned char>(text.front())) != 0;
 }
 
-// Pictures that open a message are followed by a line break each, as in training, unless the text after them
-// brings its own white space. Everything else stands as the user wrote it.
+// Pictures that open a message are followed by a line break each, as in training, unless the text
+// after them brings its own white space. Everything else stands as the user wrote it.
 text::Message message_of(const Message& message, size_t& next_media) {
   text::Message result{role_of(message.role), {}};
   bool opening = true;
@@ -53,20 +53,26 @@ text::Message message_of(const Message& message, size_t& next_media) {
 void check_token(const std::string& token, const text::Tokenizer& tokenizer) {
   constexpr std::array kMediaTokens{"<image>", "<im_start>", "<im_end>", "<im_patch>"};
   for (const char* media : kMediaTokens)
-    if (token == media) throw UsageError(fmt::format("{} is inserted with each picture; it cannot be written", token));
+    if (token == media)
+      throw UsageError(
+          fmt::format("{} is inserted with each picture; it cannot be written", token));
   const auto id = tokenizer.find(token);
   if (!id || !tokenizer.is_special(*id))
     throw UsageError(fmt::format("\"{}\" is no special token of this model", token));
 }
 
-std::vector<text::PromptPart> literal_parts(const Request& request, const text::Tokenizer& tokenizer) {
+std::vector<text::PromptPart> literal_parts(const Request& request,
+                                            const text::Tokenizer& tokenizer) {
   using Kind = text::PromptPart::Kind;
   std::vector<text::PromptPart> parts;
   size_t next_media = 0;
   for (const Part& part : request.prompt) {
     if (part.type == Part::Type::kToken) check_token(part.text, tokenizer);
-    if (part.type == Part::Type::kImage) parts.push_back({Kind::kMedia, {}, next_media++});
-    else parts.push_back({part.type == Part::Type::kToken ? Kind::kMarkup : Kind::kUserText, part.text, 0});
+    if (part.type == Part::Type::kImage)
+      parts.push_back({Kind::kMedia, {}, next_media++});
+    else
+      parts.push_back(
+          {part.type == Part::Type::kToken ? Kind::kMarkup : Kind::kUserText, part.text, 0});
   }
   return parts;
 }
@@ -107,8 +113,8 @@ std::vector<Segment> split_at_image_ids(const text::PromptTokens& tokens, int64_
 }  // namespace
 
 const text::ConversationTemplate& template_of(const Request& request, const PromptRules& rules) {
-  const std::string& name =
-      request.conversation_template.empty() ? rules.default_template : request.conversation_template;
+  const std::string& name = request.conversation_template.empty() ? rules.default_template
+                                                                  : request.conversation_template;
   const text::ConversationTemplate* found = text::find_template(name);
   if (found == nullptr)
     throw UsageError(fmt::format("there is no conversation template \"{}\"; known are {}", name,
@@ -122,7 +128,8 @@ std::vector<text::PromptPart> prompt_parts(const Request& request, const PromptR
   if (request.messages.empty()) throw UsageError("the request has neither messages nor a prompt");
   std::vector<text::Message> messages;
   size_t next_media = 0;
-  for (const Message& message : request.messages) messages.push_back(message_of(message, next_media));
+  for (const Message& message : request.messages)
+    messages.push_back(message_of(message, next_media));
   return text::render(template_of(request, rules), messages, true);
 }
 
@@ -132,7 +139,8 @@ std::vector<Segment> tokenize(const Request& request, const PromptRules& rules,
   if (rules.layout == layout::LlavaLayout::kOriginal)
     return split_at_markers(text::tokenize_with_markers(tokenizer, parts, rules.wraps_media));
   const std::vector<size_t> counts(rows.begin(), rows.end());
-  return split_at_image_ids(text::tokenize_expanded(tokenizer, parts, kImageToken, counts), rules.image_token, rows);
+  return split_at_image_ids(text::tokenize_expanded(tokenizer, parts, kImageToken, counts),
+                            rules.image_token, rows);
 }
 
 }  // namespace isthmus::families::llava

@@ -20,10 +20,12 @@ struct PromptRules {
   int64_t image_token = 0;  // Hugging Face layouts: the id that stands once per soft token
 };
 
-// The conversation template of a request. Throws UsageError with the known names for an unknown one.
+// The conversation template of a request. Throws UsageError with the known names for an unknown
+// one.
 const text::ConversationTemplate& template_of(const Request& request, const PromptRules& rules);
 
-// Messages rendered by the template, or the literal prompt. Media are numbered in the order of the request.
+// Messages rendered by the template, or the literal prompt. Media are numbered in the order of the
+// request.
 std::vector<text::PromptPart> prompt_parts(const Request& request, const PromptRules& rules,
                                            const text::Tokenizer& tokenizer);
 
