@@ -43,8 +43,8 @@ layout::LlavaSources find_sources(const Options& options) {
   // A tower that is not at hand leaves its shapes out; everything else can still be told.
   try {
     if (!tower.empty())
-      sources.tower = std::filesystem::proximate(
-          locator.find_vision_tower(tower, sources.model.path, options.load.vision));
+      sources.tower = as_written(
+          locator.find_vision_tower(tower, sources.model.path, options.load.vision), options);
   } catch (const ModelError& error) {
     fmt::print(stderr, "isthmus: {}\n", error.what());
   }

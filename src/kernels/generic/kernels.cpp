@@ -9,13 +9,14 @@ namespace {
 
 inline V multiply_add(V sum, V a, V b) { return fma(a, b, sum); }
 
-// clang-format off: each file uses the ones before it
+// Each file uses the ones before it.
+// clang-format off
+#include "kernels/body/math.h"
+#include "kernels/body/rows.h"
 #include "kernels/body/elements.h"
+#include "kernels/body/matvec.h"
 #include "kernels/body/gemm.h"
 #include "kernels/body/gemm_f32.h"
-#include "kernels/body/math.h"
-#include "kernels/body/matvec.h"
-#include "kernels/body/rows.h"
 // clang-format on
 
 }  // namespace
