@@ -461,7 +461,8 @@ void expect_whole(const fs::path& out) {
     EXPECT_NO_THROW(formats::read_npy(file.path())) << file.path();
   }
   if (!fs::exists(out / "trace.json")) return;
-  for (const json& tensor : json::parse(text_of(out / "trace.json")).at("tensors"))
+  const json trace = json::parse(text_of(out / "trace.json"));
+  for (const json& tensor : trace.at("tensors"))
     EXPECT_TRUE(fs::exists(out / tensor.at("file").get<std::string>()));
 }
 
