@@ -37,9 +37,9 @@ struct LlavaSettings {
   std::optional<layout::ClipVisionConfig> tower;
   modalities::ClipImageConfig
       image;  // of the tower's folder, or of the model's in the Hugging Face layouts
-  modalities::AspectMode aspect;
+  modalities::AspectMode aspect{};
   std::vector<modalities::Resolution> grid_pinpoints;
-  PromptRules prompts;
+  PromptRules prompts{};
   std::shared_ptr<const text::Tokenizer> tokenizer;
 };
 
