@@ -35,8 +35,9 @@ class LlavaModules : public torch::nn::Module {
 struct LlavaSettings {
   layout::LlavaConfig config;
   std::optional<layout::ClipVisionConfig> tower;
-  modalities::ClipImageConfig
-      image;  // of the tower's folder, or of the model's in the Hugging Face layouts
+  // Of the tower's folder, or of the model's in the Hugging Face layouts; unused in a text-only
+  // model.
+  modalities::ClipImageConfig image{};
   modalities::AspectMode aspect{};
   std::vector<modalities::Resolution> grid_pinpoints;
   PromptRules prompts{};
