@@ -8,6 +8,7 @@
 
 #include <torch/types.h>
 
+#include "nn/media_memory.h"
 #include "nn/ops.h"
 #include "nn/rotary.h"
 
@@ -38,6 +39,7 @@ struct ForwardContext {
   std::vector<KeyRange> key_ranges;  // real keys per batch row over cache + this call; empty: all
   KvCache* cache = nullptr;          // null: no cache (training, single pass)
   BlockHook* hook = nullptr;
+  const MediaView* media = nullptr;  // what the hook reads; null: no media
   Probe* probe = nullptr;
   RotaryAngles rotary;  // of the positions; the decoder fills it in once per call
 };
