@@ -120,11 +120,11 @@ std::vector<families::MediaSource> media_sources(const Request& request) {
   std::vector<families::MediaSource> sources;
   const auto collect = [&](const std::vector<Part>& content) {
     for (const Part& part : content) {
-      if (part.type != Part::Type::kImage) continue;
-      const std::string name = part.path.empty()
-                                   ? fmt::format("image {} of the request", sources.size() + 1)
-                                   : part.path.string();
-      sources.push_back({part.path, part.data, name});
+      if (part.type != Part::Type::kMedia) continue;
+      const std::string name =
+          part.path.empty() ? fmt::format("{} {} of the request", part.modality, sources.size() + 1)
+                            : part.path.string();
+      sources.push_back({&part, name});
     }
   };
   for (const Message& message : request.messages) collect(message.content);
@@ -132,8 +132,19 @@ std::vector<families::MediaSource> media_sources(const Request& request) {
   return sources;
 }
 
-std::optional<ContentHash> hash_of(const families::MediaSource& source) {
-  return source.path.empty() ? hash_bytes(source.data) : hash_file(source.path);
+// Of all that decides what the medium becomes. Nothing when a file cannot be read.
+std::optional<ContentHash> hash_of(const Part& part) {
+  std::string all = part.modality + '\n';
+  const auto add = [&](const std::optional<ContentHash>& hash) {
+    if (hash) all += hash->hex();
+    return hash.has_value();
+  };
+  if (!add(part.path.empty() ? hash_bytes(part.data) : hash_file(part.path))) return std::nullopt;
+  if (!part.rgb.empty() && !add(hash_file(part.rgb))) return std::nullopt;
+  all += fmt::format(" {} {}", part.start.value_or(-1), part.end.value_or(-1));
+  if (const auto& box = part.crop)
+    all += fmt::format(" {} {} {} {}", box->top, box->left, box->height, box->width);
+  return hash_bytes(std::as_bytes(std::span(all)));
 }
 
 // What every way of generating reports at its end.
@@ -176,7 +187,7 @@ std::vector<std::shared_ptr<const CachedMedia>> Engine::load_media(
   std::vector<ContentHash> fresh_hashes;
   std::vector<size_t> place(sources.size());  // in `fresh`, of media not known yet
   for (size_t i = 0; i < sources.size(); ++i) {
-    const auto hash = hash_of(sources[i]);
+    const auto hash = hash_of(*sources[i].part);
     if (hash && probe == nullptr) {
       if ((media[i] = media_cache_.find(*hash))) continue;
       const auto twin = std::find(fresh_hashes.begin(), fresh_hashes.end(), *hash);

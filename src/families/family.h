@@ -35,11 +35,10 @@ struct MediaSegment {
 };
 using Segment = std::variant<TextSegment, MediaSegment>;
 
-// A medium as the user gave it: a file, or its bytes when `path` is empty.
+// A medium as the user gave it, and what messages call it.
 struct MediaSource {
-  std::filesystem::path path;
-  std::span<const std::byte> data;
-  std::string name;  // what messages call it
+  const Part* part;
+  std::string name;
 };
 
 // One medium on its way into the language model. Each family fills one of the two ports.

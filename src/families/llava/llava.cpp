@@ -1,5 +1,7 @@
 #include "families/llava/llava.h"
 
+#include <fmt/format.h>
+
 #include "base/check.h"
 #include "families/llava/merge_tiles.h"
 #include "isthmus/error.h"
@@ -49,8 +51,12 @@ int64_t Llava::context_length() const {
 modalities::Prepared Llava::prepare(const MediaSource& source) const {
   if (!settings_.tower)
     throw UsageError("this model is a language model without a vision tower; it takes no pictures");
-  const media::Image image = source.path.empty() ? media::decode_image(source.data, source.name)
-                                                 : media::load_image(source.path);
+  if (source.part->modality != "image")
+    throw UnsupportedError(fmt::format("{}: this model takes text and images, not {}", source.name,
+                                       source.part->modality));
+  const media::Image image = source.part->path.empty()
+                                 ? media::decode_image(source.part->data, source.name)
+                                 : media::load_image(source.part->path);
   return modalities::prepare_clip_image(image, settings_.image, settings_.aspect,
                                         settings_.grid_pinpoints);
 }
