@@ -170,7 +170,7 @@ OpenClipVisionConfig OpenClipVisionConfig::read(const formats::Checkpoint& check
       c.activation = Activation::kGelu;
   }
   if (c.width % head_width != 0)
-    shapes.fail("conv1.weight", fmt::format("expected a width that is a multiple of {} (head_width)",
+    shapes.fail("conv1.weight", fmt::format("expected a width that is a multiple of head_width {}",
                                             head_width));
   c.heads = c.width / head_width;
   return c;

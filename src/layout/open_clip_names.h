@@ -4,7 +4,7 @@
 //   encoder.   conv1.weight, class_embedding, positional_embedding, ln_pre.{weight,bias},
 //              transformer.resblocks.{i}.{ln_1, attn.in_proj, attn.out_proj, ln_2, mlp.c_fc,
 //              mlp.c_proj}.{weight,bias}, ln_post.{weight,bias}, proj
-// except that attn.in_proj_weight and attn.in_proj_bias are those of one linear layer, attn.in_proj.
+// except that attn.in_proj_weight and attn.in_proj_bias belong to one linear layer, attn.in_proj.
 #pragma once
 
 #include <functional>

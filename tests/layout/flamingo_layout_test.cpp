@@ -113,7 +113,8 @@ TEST(FlamingoConfig, AnotherLanguageModelIsNamed) {
     return message_of<ModelError>([&] { config.require_fits(layers, width, "c.pt", "lm"); });
   };
   expect_part(refusal(4, 7), "width 6, lm has hidden_size 7");
-  expect_part(refusal(8, 6), "2 gated cross-attention blocks, the last at layer 3; lm has 8 layers");
+  expect_part(refusal(8, 6),
+              "2 gated cross-attention blocks, the last at layer 3; lm has 8 layers");
 }
 
 TEST(FlamingoNames, EveryTensorOfEveryFixtureHasItsPlace) {
