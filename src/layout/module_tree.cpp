@@ -1,6 +1,10 @@
 #include "layout/module_tree.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
+
+#include "base/check.h"
 
 namespace isthmus::layout {
 
@@ -45,6 +49,19 @@ ModuleNode module_list(int64_t count, const ModuleNode& module) {
   ModuleNode list{"ModuleList", "", {}, {}};
   for (int64_t i = 0; i < count; ++i) list.children.push_back({std::to_string(i), module});
   return list;
+}
+
+ModuleNode& module_at(ModuleNode& root, std::string_view path) {
+  ModuleNode* current = &root;
+  while (!path.empty()) {
+    const size_t dot = path.find('.');
+    const std::string_view name = path.substr(0, dot);
+    const auto child = std::ranges::find(current->children, name, &ModuleNode::Child::name);
+    ISTHMUS_CHECK(child != current->children.end(), "the module tree has no " + std::string(path));
+    current = &child->module;
+    path = dot == std::string_view::npos ? std::string_view() : path.substr(dot + 1);
+  }
+  return *current;
 }
 
 std::string to_string(const ModuleNode& module) {
