@@ -15,6 +15,7 @@ enum class Callable {
   kTensorV3,       // (untyped storage, offset, shape, strides, requires_grad, hooks, dtype, …)
   kParameter,      // (tensor, requires_grad, hooks): the tensor
   kFromType,       // (function, type, arguments, state): function(*arguments)
+  kTyped,          // TorchScript: (value[, its type]): the value
   kReconstructor,  // copyreg: an instance of a class
   kInert,          // metadata that may be built and is skipped: torch.device, numpy scalars, paths
 };

@@ -570,6 +570,9 @@ Ref Machine::call(Ref callable, Ref arguments) {
     case Callable::kParameter:
       if (items.empty() || get<Tensor>(items[0]) == nullptr) fail("a parameter without a tensor");
       return items[0];
+    case Callable::kTyped:
+      if (items.empty()) fail("a typed value without the value");
+      return items[0];
     case Callable::kReconstructor:
       if (items.empty()) fail("copyreg without a class");
       return instantiate(items[0], arguments);

@@ -39,6 +39,15 @@ std::optional<std::string> key_of(const Document& document, Ref ref) {
   return std::nullopt;
 }
 
+// The attributes of a TorchScript module: sub-modules, parameters and plain values under the names
+// that state_dict() gives them. nullptr for any other object.
+const Dict* module_attributes(const Document& document, const pickle::Object& object) {
+  const auto* type = document.get<pickle::Global>(object.type);
+  if (type == nullptr) return nullptr;
+  if (type->module != "__torch__" && !type->module.starts_with("__torch__.")) return nullptr;
+  return document.get<Dict>(object.state);
+}
+
 class Collector {
  public:
   Collector(const Document& document, const std::shared_ptr<const MappedFile>& file,
@@ -57,6 +66,7 @@ class Collector {
   Ref unwrap(Ref root, const TorchReadOptions& options);
   bool is_state_dict(Ref ref, bool only_tensors) const;
   void visit(Ref ref, const std::string& name, size_t depth);
+  void visit_items(const Dict& dict, const std::string& name, size_t depth);
   void visit_item(Ref ref, const std::string& name, const std::string& key, size_t depth);
   void note_skipped(const pickle::Object& object);
   RawTensor tensor_view(const pickle::Tensor& tensor, const std::string& name) const;
@@ -142,6 +152,11 @@ void Collector::note_skipped(const pickle::Object& object) {
     skipped.push_back(name);
 }
 
+void Collector::visit_items(const Dict& dict, const std::string& name, size_t depth) {
+  for (const auto& [key, value] : dict.items)
+    if (const auto text = key_of(document_, key)) visit_item(value, name, *text, depth);
+}
+
 void Collector::visit_item(Ref ref, const std::string& name, const std::string& key, size_t depth) {
   if (name.size() + key.size() + 1 > kMaxNameLength)
     fail(name, fmt::format("a name of more than {} bytes", kMaxNameLength));
@@ -157,8 +172,7 @@ void Collector::visit(Ref ref, const std::string& name, size_t depth) {
     if (!names_.insert(name).second) fail(name, "two tensors have this name");
     result_.tensors.push_back(tensor_view(*tensor, name));
   } else if (const auto* dict = document_.get<Dict>(ref)) {
-    for (const auto& [key, value] : dict->items)
-      if (const auto text = key_of(document_, key)) visit_item(value, name, *text, depth);
+    visit_items(*dict, name, depth);
   } else if (const auto* list = document_.get<pickle::List>(ref)) {
     for (size_t i = 0; i < list->items.size(); ++i)
       visit_item(list->items[i], name, std::to_string(i), depth);
@@ -166,7 +180,10 @@ void Collector::visit(Ref ref, const std::string& name, size_t depth) {
     for (size_t i = 0; i < tuple->items.size(); ++i)
       visit_item(tuple->items[i], name, std::to_string(i), depth);
   } else if (const auto* object = document_.get<pickle::Object>(ref)) {
-    note_skipped(*object);
+    if (const Dict* attributes = module_attributes(document_, *object))
+      visit_items(*attributes, name, depth);
+    else
+      note_skipped(*object);
   }
 }
 
@@ -182,7 +199,9 @@ void Collector::strip_prefix(const std::string& prefix) {
 }
 
 TorchCheckpoint Collector::collect(const TorchReadOptions& options) {
-  if (const auto* object = document_.get<pickle::Object>(document_.root)) {
+  const auto* object = document_.get<pickle::Object>(document_.root);
+  const bool is_module = object != nullptr && module_attributes(document_, *object) != nullptr;
+  if (object != nullptr && !is_module) {
     note_skipped(*object);
     throw UnsupportedError(
         fmt::format("{}: holds an object of class {}, not a dict of tensors; save its state_dict() "
@@ -190,8 +209,8 @@ TorchCheckpoint Collector::collect(const TorchReadOptions& options) {
                     source_, fmt::join(result_.skipped, "")));
   }
   const Ref root = unwrap(document_.root, options);
-  if (document_.get<Dict>(root) == nullptr && document_.get<pickle::List>(root) == nullptr &&
-      document_.get<pickle::Tuple>(root) == nullptr)
+  if (!is_module && document_.get<Dict>(root) == nullptr &&
+      document_.get<pickle::List>(root) == nullptr && document_.get<pickle::Tuple>(root) == nullptr)
     throw UnsupportedError(fmt::format("{}: holds a single value, not a dict of tensors", source_));
   visit(root, "", 0);
   strip_prefix(options.strip_prefix);

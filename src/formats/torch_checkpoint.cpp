@@ -69,9 +69,7 @@ TorchCheckpoint read_zip(const std::shared_ptr<const MappedFile>& file,
   const std::string& first = archive.entries().front().name;
   const std::string root = first.substr(0, first.find('/') + 1);  // "archive/"
 
-  if (archive.contains(root + "constants.pkl"))
-    throw UnsupportedError(
-        fmt::format("{}: is a TorchScript program; only tensor checkpoints are read", source));
+  // In a TorchScript archive the code and its constants lie beside the pickle; both stay unread.
   const auto pickled = archive.find(root + "data.pkl");
   if (!pickled)
     throw ModelError(
@@ -83,7 +81,9 @@ TorchCheckpoint read_zip(const std::shared_ptr<const MappedFile>& file,
 
   const pickle::Document document = pickle::unpickle(*pickled, source);
   return collect_tensors(document, file, options, [&](const pickle::Storage& storage) {
-    const auto entry = archive.find(root + "data/" + storage.key);
+    auto entry = archive.find(root + "data/" + storage.key);
+    // TorchScript names the folder too where a tensor is also a constant of the code: "constants/3".
+    if (!entry && storage.key.starts_with("constants/")) entry = archive.find(root + storage.key);
     if (!entry)
       throw ModelError(
           fmt::format("{}: {}data/{}: missing", source, printable(root), printable(storage.key)));

@@ -1,4 +1,5 @@
-// Checkpoints of torch.save: the zip layout and the older bare pickle layout.
+// Checkpoints of torch.save: the zip layout and the older bare pickle layout; and the tensors of
+// TorchScript archives (torch.jit.save), whose modules are read as nested dicts of their attributes.
 #pragma once
 
 #include <filesystem>
@@ -38,10 +39,10 @@ struct TorchCheckpoint {
 // True for what torch.save writes: a zip file, or a pickle that begins with torch's magic number.
 bool is_torch_checkpoint(std::span<const std::byte> bytes);
 
-// Nothing in the file is executed (safe_unpickler.h). Numbers, strings and inert objects are
-// skipped. Throws ModelError (broken or truncated file, tensor outside its storage, a pickle that
-// calls anything) or UnsupportedError (TorchScript, tar layout, big-endian, unknown element type),
-// naming file and tensor.
+// Nothing in the file is executed (safe_unpickler.h), and the code of a TorchScript archive is not
+// even read. Numbers, strings and inert objects are skipped. Throws ModelError (broken or truncated
+// file, tensor outside its storage, a pickle that calls anything) or UnsupportedError (tar layout,
+// big-endian, unknown element type), naming file and tensor.
 TorchCheckpoint read_torch_checkpoint(const std::shared_ptr<const MappedFile>& file,
                                       const TorchReadOptions& options = {});
 

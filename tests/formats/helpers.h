@@ -125,6 +125,26 @@ struct Pickle {
   }
 };
 
+// data.pkl of a TorchScript archive: a module "sub" with "weight" [2, 3] in storage 0 and "bias" [2],
+// a constant of the code, in constants/0; beside it an int64 "size" in storage 1 and plain attributes.
+inline std::string script_pickle() {
+  Pickle pickle;
+  const auto open = [&](std::string_view type) {
+    pickle.global("__torch__.net.___torch_mangle_7", type).op(")\x81}(");
+  };
+  open("Net");
+  pickle.text("size").tensor("LongStorage", "1", 1, 0, {}, {});
+  pickle.text("training").op("\x88").text("hook").op("N");
+  pickle.text("pads").global("torch.jit._pickle", "build_intlist").op("(](").number(1).number(2).op("etR");
+  pickle.text("tag").global("torch.jit._pickle", "restore_type_tag");
+  pickle.op("(}").text("Dict[str, int]").op("tR");
+  pickle.text("sub");
+  open("Sub");
+  pickle.text("weight").tensor("FloatStorage", "0", 6, 0, {2, 3}, {3, 1});
+  pickle.text("bias").tensor("HalfStorage", "constants/0", 2, 0, {2}, {1});
+  return pickle.op("ubub.").bytes;
+}
+
 // The layout of torch before 1.6: "w" [2, 3] float32, "b" a 0-dim int64, "part" a storage that is a
 // view.
 inline std::string legacy_checkpoint() {

@@ -83,6 +83,24 @@ TEST(HostileFiles, TorchZipOfTheReference) {
   attack("hostile_reference.bin", get_file(path), read_torch, 3);
 }
 
+TEST(HostileFiles, TorchScript) {
+  const auto path = temporary("good_script.pt");
+  ZipWriter writer(path);
+  writer.add("net/data/0", std::string(24, '\1'));
+  writer.add("net/data/1", std::string(8, '\2'));
+  writer.add("net/constants/0", std::string(4, '\3'));
+  writer.add("net/data.pkl", script_pickle());
+  writer.add("net/constants.pkl", "\x80\x02).");
+  writer.finish();
+  attack("hostile_script.pt", get_file(path), read_torch, 1);
+}
+
+TEST(HostileFiles, TorchScriptOfTheReference) {
+  const auto path = std::filesystem::path(ISTHMUS_FIXTURES) /
+                    "openflamingo/neox_rpj_every2/model/clip/ViT-tiny.pt";
+  attack("hostile_reference.pt", get_file(path), read_torch, 2003);
+}
+
 TEST(HostileFiles, LegacyTorch) { attack("hostile_legacy.pt", legacy_checkpoint(), read_torch, 1); }
 
 TEST(HostileFiles, Safetensors) {

@@ -209,6 +209,57 @@ TEST(TorchCheckpoint, EveryWayToBuildATensor) {
   EXPECT_EQ(values_of<float>(checkpoint.tensors[3]), (std::vector<float>{3}));
 }
 
+TEST(TorchCheckpoint, ModulesOfATorchScriptArchiveAreNestedDicts) {
+  const TorchCheckpoint checkpoint =
+      read(put_zip("script.pt", {{"data/0", kSixFloats},
+                                 {"data/1", raw<int64_t>({224})},
+                                 {"constants/0", raw<uint16_t>({7, 8})},
+                                 {"data.pkl", script_pickle()},
+                                 {"code/__torch__/net.py", "raise SystemExit"},
+                                 {"constants.pkl", "posix"}}));
+  ASSERT_EQ(names_of(checkpoint), (std::vector<std::string>{"size", "sub.weight", "sub.bias"}));
+  EXPECT_EQ(checkpoint.tensors[0].dtype, DType::kI64);
+  EXPECT_EQ(values_of<int64_t>(checkpoint.tensors[0]), (std::vector<int64_t>{224}));
+  EXPECT_EQ(values_of<float>(checkpoint.tensors[1]), (std::vector<float>{0, 1, 2, 3, 4, 5}));
+  EXPECT_EQ(checkpoint.tensors[2].dtype, DType::kF16);
+  EXPECT_EQ(values_of<uint16_t>(checkpoint.tensors[2]), (std::vector<uint16_t>{7, 8}));
+}
+
+TEST(TorchCheckpoint, TorchScriptModulesInsideEachOtherAreRefused) {
+  const auto complaint = [](const std::string& pickle) {
+    return message_of([&] { read(put_zip("cycle.pt", {{"data.pkl", pickle}})); });
+  };
+  // A module whose attribute is itself, and one that holds a hundred others inside each other.
+  Pickle cycle;
+  cycle.global("__torch__", "Net").op(")\x81q").op(std::string_view("\0", 1)).op("}");
+  cycle.text("me").op("h").op(std::string_view("\0", 1)).op("sb.");
+  EXPECT_NE(complaint(cycle.bytes).find("nested deeper than 32, or inside itself"),
+            std::string::npos);
+  Pickle deep;
+  for (int i = 0; i < 100; ++i) deep.global("__torch__", "Net").op(")\x81}").text("m");
+  deep.op("N");
+  for (int i = 0; i < 100; ++i) deep.op("sb");
+  EXPECT_NE(complaint(deep.op(".").bytes).find("nested deeper than 32"), std::string::npos);
+  // What is not a TorchScript class stays inert.
+  const std::string inert =
+      Pickle().global("__torch", "Net").op(")\x81}").text("w").op("Nsb.").bytes;
+  EXPECT_NE(complaint(inert).find("holds an object of class __torch.Net"), std::string::npos);
+}
+
+TEST(TorchCheckpoint, TrainingCheckpointsAreUnwrapped) {
+  // {"epoch": 3, "model_state_dict": {"module.w": …}, "optimizer_state_dict": {"state": {0: …}}}
+  Pickle pickle;
+  pickle.op("}").text("epoch").number(3).op("s").text("model_state_dict").op("}");
+  pickle.text("module.w").tensor("FloatStorage", "0", 6, 0, {6}, {1}).op("ss");
+  pickle.text("optimizer_state_dict").op("}").text("state").op("}").number(0);
+  pickle.tensor("FloatStorage", "0", 6, 0, {6}, {1}).op("sss.");
+  const TorchCheckpoint checkpoint =
+      read(put_zip("checkpoint_3.pt", {{"data.pkl", pickle.bytes}, {"data/0", kSixFloats}}));
+  EXPECT_EQ(names_of(checkpoint), (std::vector<std::string>{"w"}));
+  EXPECT_EQ(checkpoint.layout.wrappers, (std::vector<std::string>{"model_state_dict"}));
+  EXPECT_EQ(checkpoint.layout.prefix, "module.");
+}
+
 TEST(TorchCheckpoint, WhatIsNoCheckpointIsNamed) {
   const std::string tensor =
       Pickle().op("}").text("w").tensor("FloatStorage", "0", 6, 0, {6}, {1}).op("s.").bytes;
@@ -225,8 +276,6 @@ TEST(TorchCheckpoint, WhatIsNoCheckpointIsNamed) {
   EXPECT_EQ(complaint({{"data.pkl", tensor}, {"data/0", kSixFloats}, {"byteorder", "big"}}),
             "byteorder is big, expected little");
   EXPECT_EQ(complaint({{"version", "3"}}), "archive/data.pkl: missing; not a torch checkpoint");
-  EXPECT_EQ(complaint({{"data.pkl", tensor}, {"constants.pkl", "."}}),
-            "is a TorchScript program; only tensor checkpoints are read");
   EXPECT_EQ(
       complaint({{"data.pkl", Pickle().global("my", "Model").op(")\x81.").bytes}}),
       "holds an object of class my.Model, not a dict of tensors; save its state_dict() instead");
