@@ -10,6 +10,8 @@ namespace isthmus::layout {
 
 namespace {
 
+constexpr const char* kNoModule = "None";
+
 std::string indented(const std::string& text) {
   std::string result;
   for (const char ch : text) {
@@ -51,6 +53,8 @@ ModuleNode module_list(int64_t count, const ModuleNode& module) {
   return list;
 }
 
+ModuleNode no_module() { return {kNoModule, "", {}, {}}; }
+
 ModuleNode& module_at(ModuleNode& root, std::string_view path) {
   ModuleNode* current = &root;
   while (!path.empty()) {
@@ -66,6 +70,7 @@ ModuleNode& module_at(ModuleNode& root, std::string_view path) {
 
 std::string to_string(const ModuleNode& module) {
   const auto lines = child_lines(module);
+  if (module.class_name == kNoModule) return kNoModule;
   if (lines.empty()) return fmt::format("{}({})", module.class_name, module.extra);
   std::string text = module.class_name + "(\n";
   if (!module.extra.empty()) text += "  " + module.extra + "\n";

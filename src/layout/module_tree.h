@@ -32,6 +32,9 @@ struct ModuleNode::Child {
 // A ModuleList of equal modules, named "0", "1", ….
 ModuleNode module_list(int64_t count, const ModuleNode& module);
 
+// The entry of a ModuleList that holds no module; prints as "None".
+ModuleNode no_module();
+
 // The module at a path such as "transformer.blocks"; InternalError when the tree has none.
 ModuleNode& module_at(ModuleNode& root, std::string_view path);
 
