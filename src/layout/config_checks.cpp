@@ -29,7 +29,8 @@ double norm_epsilon(const JsonView& json, std::string_view key, double fallback)
 
 void require_off(const JsonView& json, std::string_view key) {
   if (json.boolean(key, false))
-    throw UnsupportedError(fmt::format("{}: true is not supported (false is)", key_path(json, key)));
+    throw UnsupportedError(
+        fmt::format("{}: true is not supported (false is)", key_path(json, key)));
 }
 
 std::string key_path(const JsonView& json, std::string_view key) {
