@@ -1,9 +1,13 @@
 #include "layout/flamingo_module_tree.h"
 
+#include <string>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include "base/check.h"
+#include "layout/decoder_names.h"
+#include "layout/flamingo_names.h"
 #include "layout/language_model_tree.h"
 #include "layout/module_nodes.h"
 
@@ -106,6 +110,29 @@ ModuleNode language_encoder(const FlamingoConfig& config, LanguageModelTree lang
   return std::move(language.model);
 }
 
+// "vision_encoder.…", "perceiver.…" and the gated blocks; what is left is the language model's.
+std::string module_name(const std::string& name, const DecoderNames& names) {
+  constexpr std::string_view kVision = "vision_encoder.", kResampler = "perceiver.",
+                             kGated = ".gated_cross_attn_layer.", kFused = ".attn.in_proj_";
+  if (name.starts_with(kVision)) {
+    std::string rest = name.substr(kVision.size());
+    // Weight and bias of one linear layer, which torch keeps on the attention itself.
+    if (const size_t at = rest.find(kFused); at != std::string::npos)
+      rest[at + kFused.size() - 1] = '.';
+    return "encoder." + rest;
+  }
+  if (name.starts_with(kResampler)) return "aligner.resampler." + name.substr(kResampler.size());
+  if (const size_t at = name.find(kGated); at != std::string::npos) {
+    const size_t layer = name.rfind('.', at - 1) + 1;
+    return fmt::format("aligner.cross_attention.{}.{}", name.substr(layer, at - layer),
+                       name.substr(at + kGated.size()));
+  }
+  const auto own = language_model_name(name);
+  const auto mapped = own ? names.map().to_module(*own) : std::nullopt;
+  ISTHMUS_CHECK(mapped, "a parameter of the tree has no module name: " + name);
+  return mapped->name;
+}
+
 }  // namespace
 
 ModuleNode open_clip_module_tree(const OpenClipVisionConfig& vision) {
@@ -140,6 +167,19 @@ ModuleNode flamingo_module_tree(const FlamingoConfig& config, const OpenClipVisi
       {"lang_encoder",
        language_encoder(config, language_model_tree(model_type, language_model, vocab_size))}};
   return model;
+}
+
+std::vector<ModuleNode::Parameter> expected_parameters(const FlamingoConfig& config,
+                                                       const OpenClipVisionConfig& vision,
+                                                       std::string_view model_type,
+                                                       const JsonView& language_model,
+                                                       int64_t vocab_size) {
+  const DecoderNames names = decoder_names(model_type, language_model);
+  std::vector<ModuleNode::Parameter> parameters = named_parameters(
+      flamingo_module_tree(config, vision, model_type, language_model, vocab_size));
+  for (ModuleNode::Parameter& parameter : parameters)
+    parameter.name = module_name(parameter.name, names);
+  return parameters;
 }
 
 }  // namespace isthmus::layout

@@ -26,4 +26,12 @@ ModuleNode flamingo_module_tree(const FlamingoConfig& config, const OpenClipVisi
 // The tower as open_clip prints it: VisionTransformer.
 ModuleNode open_clip_module_tree(const OpenClipVisionConfig& vision);
 
+// The module name ("aligner.cross_attention.3.attn_gate") of every parameter of the tree, with its
+// shape, in the tree's order: what the files together must hold. Arguments as above.
+std::vector<ModuleNode::Parameter> expected_parameters(const FlamingoConfig& config,
+                                                       const OpenClipVisionConfig& vision,
+                                                       std::string_view model_type,
+                                                       const JsonView& language_model,
+                                                       int64_t vocab_size);
+
 }  // namespace isthmus::layout

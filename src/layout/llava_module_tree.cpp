@@ -194,6 +194,10 @@ ModuleNode llava_module_tree(const LlavaConfig& config,
                                                  : hugging_face_tree(config);
 }
 
+ModuleNode clip_module_tree(const ClipVisionConfig& tower) {
+  return clip_vision_model(tower, true);
+}
+
 std::vector<ModuleNode::Parameter> expected_parameters(
     const LlavaConfig& config, const std::optional<ClipVisionConfig>& tower) {
   const LlavaNames names =

@@ -19,9 +19,6 @@ using formats::Checkpoint;
 constexpr const char* kCases[] = {"mpt1b_mosaic_every1", "mpt7b_every1",         "mpt7b_every4",
                                   "neox_rpj_every2",     "neox_pythia_parallel", "opt_every2"};
 
-std::filesystem::path flamingo_case(const std::string& name) {
-  return std::filesystem::path(ISTHMUS_FIXTURES) / "openflamingo" / name;
-}
 JsonView config_of(const std::string& name) {
   return JsonView::load(flamingo_case(name) / "model/lm/config.json");
 }
