@@ -7,7 +7,11 @@
 #include <nlohmann/json.hpp>
 
 #include "isthmus/error.h"
+#include "layout/describe_flamingo.h"
+#include "layout/describe_language_model.h"
 #include "layout/describe_llava.h"
+#include "layout/flamingo_folder.h"
+#include "layout/flamingo_model.h"
 #include "layout/llava_module_tree.h"
 #include "layout/model_locator.h"
 
@@ -33,10 +37,9 @@ std::filesystem::path as_written(const std::filesystem::path& found, const Optio
   return relative.empty() || *relative.begin() == ".." ? found : relative;
 }
 
-layout::LlavaSources find_sources(const Options& options) {
-  const auto locator = layout::ModelLocator::from_environment();
-  layout::LlavaSources sources{
-      layout::LlavaFolder::open(locator.find_model(options.model)), std::nullopt, {}};
+layout::LlavaSources find_llava(const std::filesystem::path& model, const Options& options,
+                                const layout::ModelLocator& locator) {
+  layout::LlavaSources sources{layout::LlavaFolder::open(model), std::nullopt, {}};
   if (!options.base.empty())
     sources.base = layout::LlavaFolder::open(locator.find_model(options.base));
   const std::string& tower = sources.model.config.vision_tower;
@@ -51,26 +54,61 @@ layout::LlavaSources find_sources(const Options& options) {
   return sources;
 }
 
-}  // namespace
-
-int describe(const Options& options) {
-  const layout::LlavaSources sources = find_sources(options);
-  layout::LlavaDescription description = layout::describe_llava(sources);
-  const auto tower = layout::tower_of(sources);
-  if (!options.image_size.empty() && tower)
-    description.pictures = {
-        layout::picture_path(sources.model.config, *tower, parse_size(options.image_size))};
-  const std::string tree =
-      layout::to_string(layout::llava_module_tree(sources.model.config, tower));
+int show(const std::string& tree, const std::string& text, nlohmann::json json,
+         const Options& options) {
   if (options.json) {
-    nlohmann::json json = layout::to_json(description);
     if (!options.summary) json["module_tree"] = tree;
     fmt::print("{}\n", json.dump(1));
     return 0;
   }
   if (!options.summary) fmt::print("{}\n\n", tree);
-  fmt::print("{}", layout::to_text(description));
+  fmt::print("{}", text);
   return 0;
+}
+
+int describe_llava(const std::filesystem::path& path, const Options& options,
+                   const layout::ModelLocator& locator) {
+  const layout::LlavaSources sources = find_llava(path, options, locator);
+  layout::LlavaDescription description = layout::describe_llava(sources);
+  const auto tower = layout::tower_of(sources);
+  if (!options.image_size.empty() && tower)
+    description.pictures = {
+        layout::picture_path(sources.model.config, *tower, parse_size(options.image_size))};
+  return show(layout::to_string(layout::llava_module_tree(sources.model.config, tower)),
+              layout::to_text(description), layout::to_json(description), options);
+}
+
+int describe_flamingo(const std::filesystem::path& path, const Options& options,
+                      const layout::ModelLocator& locator) {
+  const auto model = layout::FlamingoModel::open(
+      layout::find_flamingo(path, {options.base, options.load.vision.string()}, locator));
+  layout::FlamingoDescription description = layout::describe_flamingo(model);
+  if (!options.image_size.empty())
+    description.pictures = {layout::picture_path(model, parse_size(options.image_size))};
+  return show(layout::to_string(model.module_tree()), layout::to_text(description),
+              layout::to_json(description), options);
+}
+
+int describe_language_model(const std::filesystem::path& path, const Options& options) {
+  const layout::LanguageModelDescription description = layout::describe_language_model(path);
+  return show(layout::to_string(description.module_tree), layout::to_text(description),
+              layout::to_json(description), options);
+}
+
+// A folder that LLaVA's reader has no words for.
+bool is_other_language_model(const std::filesystem::path& path) {
+  const auto type = layout::language_model_type(path);
+  return type && *type != "llama";
+}
+
+}  // namespace
+
+int describe(const Options& options) {
+  const auto locator = layout::ModelLocator::from_environment();
+  const std::filesystem::path path = locator.find_model(options.model);
+  if (layout::is_flamingo(path)) return describe_flamingo(path, options, locator);
+  if (is_other_language_model(path)) return describe_language_model(path, options);
+  return describe_llava(path, options, locator);
 }
 
 }  // namespace isthmus::cli

@@ -18,6 +18,7 @@ Activation parse_activation(const JsonView& json, std::string_view key, std::str
       Name{"quick_gelu", Activation::kQuickGelu},
       Name{"gelu", Activation::kGelu},
       Name{"gelu_new", Activation::kGeluTanh},
+      Name{"gelu_fast", Activation::kGeluTanh},  // the same formula, factored differently
       Name{"gelu_pytorch_tanh", Activation::kGeluTanh},
       Name{"silu", Activation::kSilu},
       Name{"swish", Activation::kSilu},
@@ -28,7 +29,7 @@ Activation parse_activation(const JsonView& json, std::string_view key, std::str
     if (name.published == value) return name.activation;
   throw UnsupportedError(
       fmt::format("{}: activation \"{}\" is not one of quick_gelu, gelu, gelu_new, "
-                  "gelu_pytorch_tanh, silu, swish, relu",
+                  "gelu_fast, gelu_pytorch_tanh, silu, swish, relu",
                   key_path(json, key), value));
 }
 

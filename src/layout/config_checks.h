@@ -21,6 +21,15 @@ inline constexpr int64_t kMaxImageSize = int64_t{1} << 14;
 int64_t bounded(const JsonView& json, std::string_view key, int64_t limit,
                 std::optional<int64_t> fallback = std::nullopt);
 
+// A number the file may give as 2 or 2.0, above 0. Throws ModelError.
+double above_zero(const JsonView& json, std::string_view key, double fallback);
+
+// What a norm adds to the variance: a number in (0, 1). Throws ModelError.
+double norm_epsilon(const JsonView& json, std::string_view key, double fallback);
+
+// Throws UnsupportedError when the file sets a switch that no code here follows.
+void require_off(const JsonView& json, std::string_view key);
+
 // "config.json: text_config.hidden_act", for messages that name a key.
 std::string key_path(const JsonView& json, std::string_view key);
 

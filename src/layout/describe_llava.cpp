@@ -1,13 +1,7 @@
 #include "layout/describe_llava.h"
 
-#include <algorithm>
-#include <map>
-#include <set>
-#include <string_view>
-
 #include <fmt/format.h>
 
-#include "base/dtype.h"
 #include "formats/checkpoint.h"
 #include "layout/llava_module_tree.h"
 #include "layout/llava_names.h"
@@ -18,14 +12,6 @@ namespace isthmus::layout {
 namespace fs = std::filesystem;
 
 namespace {
-
-struct StoredTensor {
-  Shape shape;
-  DType dtype;
-  fs::path source;
-};
-
-using StoredTensors = std::map<std::string, StoredTensor>;  // by module name
 
 void read_headers(const formats::Checkpoint& checkpoint, const LlavaNames& names,
                   std::span<const std::string> names_to_map, const fs::path& source,
@@ -98,63 +84,20 @@ std::string aligner_architecture(const LlavaConfig& config) {
                      config.text.hidden_size, config.has_image_newline ? ", image_newline" : "");
 }
 
-void note_stored(const StoredTensor& tensor, std::set<std::string>& dtypes, PartDescription& part) {
-  // Shapes are those of files that were checked when opened.
-  part.stored_bytes +=
-      num_elements(tensor.shape).value_or(0) * static_cast<int64_t>(size_of(tensor.dtype));
-  dtypes.insert(std::string(name_of(tensor.dtype)));
-  part.source = tensor.source.string();
-}
-
-PartDescription describe_part(const std::string& name, std::string architecture,
-                              const std::vector<ModuleNode::Parameter>& expected,
-                              const StoredTensors& stored, LlavaDescription& whole) {
-  PartDescription part{};
-  part.name = name;
-  part.architecture = std::move(architecture);
-  std::set<std::string> dtypes;
-  std::vector<std::string> problems;
-  bool any_stored = false;
-  for (const auto& [parameter, shape] : expected) {
-    if (!parameter.starts_with(name + ".")) continue;
-    ++part.num_tensors;
-    part.num_parameters += num_elements(shape).value_or(0);
-    const auto found = stored.find(parameter);
-    if (found == stored.end()) {
-      problems.push_back(fmt::format("{}: missing", parameter));
-      continue;
-    }
-    any_stored = true;
-    note_stored(found->second, dtypes, part);
-    if (found->second.shape != shape)
-      problems.push_back(fmt::format("{} is {}, the config needs {}", parameter,
-                                     isthmus::to_string(found->second.shape),
-                                     isthmus::to_string(shape)));
-  }
-  part.dtypes.assign(dtypes.begin(), dtypes.end());
-  // A part no file holds is said once, by its empty source.
-  if (any_stored) {
-    whole.num_problems += static_cast<int64_t>(problems.size());
-    constexpr size_t kMostShown = 10;
-    for (const std::string& problem : problems)
-      if (whole.problems.size() < kMostShown) whole.problems.push_back(problem);
-  }
-  return part;
+std::vector<ModuleNode::Parameter> below(const std::string& part,
+                                         const std::vector<ModuleNode::Parameter>& parameters) {
+  std::vector<ModuleNode::Parameter> found;
+  for (const ModuleNode::Parameter& parameter : parameters)
+    if (parameter.name.starts_with(part + ".")) found.push_back(parameter);
+  return found;
 }
 
 PartDescription describe_adapter(const LoraConfig& lora, const StoredTensors& stored) {
-  PartDescription part{};
-  part.name = "adapter";
-  part.architecture = fmt::format("LoRA of rank {}, scaled by {}", lora.rank, lora.scaling());
-  std::set<std::string> dtypes;
-  for (const auto& [name, tensor] : stored) {
-    if (name.find(".lora_") == std::string::npos) continue;
-    ++part.num_tensors;
-    part.num_parameters += num_elements(tensor.shape).value_or(0);
-    note_stored(tensor, dtypes, part);
-  }
-  part.dtypes.assign(dtypes.begin(), dtypes.end());
-  return part;
+  StoredTensors adapter;
+  for (const auto& [name, tensor] : stored)
+    if (name.find(".lora_") != std::string::npos) adapter.emplace(name, tensor);
+  return describe_stored_part(
+      "adapter", fmt::format("LoRA of rank {}, scaled by {}", lora.rank, lora.scaling()), adapter);
 }
 
 std::vector<StageDescription> describe_stages(const LlavaSources& sources) {
@@ -213,19 +156,17 @@ LlavaDescription describe_llava(const LlavaSources& sources) {
   d.contents = contents_name(model);
   const auto expected = expected_parameters(config, tower);
   const StoredTensors stored = stored_tensors(sources);
+  const auto add_part = [&](const std::string& name, std::string architecture) {
+    d.parts.push_back(
+        describe_part(name, std::move(architecture), below(name, expected), stored, d));
+  };
   if (config.has_vision()) {
-    d.parts.push_back(describe_part(
-        "encoder",
-        tower ? encoder_architecture(*tower) : fmt::format("{} (not found)", config.vision_tower),
-        expected, stored, d));
-    d.parts.push_back(describe_part("aligner", aligner_architecture(config), expected, stored, d));
+    add_part("encoder", tower ? encoder_architecture(*tower)
+                              : fmt::format("{} (not found)", config.vision_tower));
+    add_part("aligner", aligner_architecture(config));
   }
-  d.parts.push_back(describe_part("decoder", decoder_architecture(config), expected, stored, d));
-  for (const PartDescription& part : d.parts) {
-    d.num_parameters += part.num_parameters;
-    d.num_tensors += part.num_tensors;
-    d.stored_bytes += part.stored_bytes;
-  }
+  add_part("decoder", decoder_architecture(config));
+  sum_parts(d);
   // The adapter is merged into the decoder, so it adds bytes on disk but no parameters.
   if (model.lora) {
     d.parts.push_back(describe_adapter(*model.lora, stored));

@@ -25,13 +25,6 @@ Kind decoder_kind(const JsonView& json) {
       key_path(json, "model_type"), model_type));
 }
 
-// A number the file may give as 2 or 2.0.
-double above_zero(const JsonView& json, std::string_view key, double fallback) {
-  const double value = json.number(key, fallback);
-  json.require(value > 0, key, fmt::format("expected a number above 0, found {}", value));
-  return value;
-}
-
 void parse_rope(const JsonView& json, LlamaConfig& c) {
   c.rope_layout = RopeLayout::kHalves;
   c.rope_theta = above_zero(json, "rope_theta", 10000.0);  // LLaMA 1 and 2

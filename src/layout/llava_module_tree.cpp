@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "layout/llava_names.h"
+#include "layout/module_nodes.h"
 
 namespace isthmus::layout {
 
@@ -30,34 +31,6 @@ Dialect dialect_of(const LlavaConfig& config) {
       rotary = "LlamaDynamicNTKScalingRotaryEmbedding";
   }
   return {family, false, true, family + "SdpaAttention", rotary, "SiLU"};
-}
-
-ModuleNode leaf(std::string class_name, std::string extra = "") {
-  return {std::move(class_name), std::move(extra), {}, {}};
-}
-
-ModuleNode linear(int64_t in, int64_t out, bool bias) {
-  ModuleNode node = leaf("Linear", fmt::format("in_features={}, out_features={}, bias={}", in, out,
-                                               bias ? "True" : "False"));
-  node.parameters.push_back({"weight", {out, in}});
-  if (bias) node.parameters.push_back({"bias", {out}});
-  return node;
-}
-
-ModuleNode embedding(int64_t count, int64_t width,
-                     std::optional<int64_t> padding_idx = std::nullopt) {
-  ModuleNode node = leaf("Embedding", fmt::format("{}, {}", count, width));
-  if (padding_idx) node.extra += fmt::format(", padding_idx={}", *padding_idx);
-  node.parameters.push_back({"weight", {count, width}});
-  return node;
-}
-
-ModuleNode layer_norm(int64_t width, double eps) {
-  // fmt writes the shortest digits that read back, with Python's rules for the exponent: 1e-05.
-  ModuleNode node =
-      leaf("LayerNorm", fmt::format("({},), eps={}, elementwise_affine=True", width, eps));
-  node.parameters = {{"weight", {width}}, {"bias", {width}}};
-  return node;
 }
 
 ModuleNode rms_norm(const LlamaConfig& text, const Dialect& dialect) {
@@ -219,6 +192,10 @@ ModuleNode llava_module_tree(const LlavaConfig& config,
                              const std::optional<ClipVisionConfig>& tower) {
   return config.layout == LlavaLayout::kOriginal ? original_tree(config, tower)
                                                  : hugging_face_tree(config);
+}
+
+ModuleNode clip_module_tree(const ClipVisionConfig& tower) {
+  return clip_vision_model(tower, true);
 }
 
 std::vector<ModuleNode::Parameter> expected_parameters(

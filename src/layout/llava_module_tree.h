@@ -18,6 +18,9 @@ namespace isthmus::layout {
 ModuleNode llava_module_tree(const LlavaConfig& config,
                              const std::optional<ClipVisionConfig>& tower = std::nullopt);
 
+// A CLIP vision tower on its own, as transformers 4.37 prints it: CLIPVisionModel.
+ModuleNode clip_module_tree(const ClipVisionConfig& tower);
+
 // The module name ("decoder.norm.weight") of every parameter of the tree, with its shape, in the
 // tree's order. What a checkpoint of this config must hold, in whatever layout.
 std::vector<ModuleNode::Parameter> expected_parameters(

@@ -1,6 +1,7 @@
 #include "layout/model_locator.h"
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <cstdlib>
 #include <fstream>
@@ -23,10 +24,40 @@ std::optional<std::string> environment(const char* name) {
   return value;
 }
 
-bool is_model(const fs::path& path) {
+bool is_file(const fs::path& path) {
   std::error_code ignored;
-  return fs::is_regular_file(path, ignored) || fs::is_regular_file(path / "config.json", ignored) ||
-         fs::is_regular_file(path / "isthmus.json", ignored);
+  return fs::is_regular_file(path, ignored);
+}
+
+// A repository of OpenFlamingo holds nothing but a checkpoint.pt.
+bool is_model(const fs::path& path) {
+  return is_file(path) || is_file(path / "config.json") || is_file(path / "isthmus.json") ||
+         is_file(path / "checkpoint.pt");
+}
+
+bool is_clip(const fs::path& path) {
+  return is_file(path) || is_file(path / "config.json") ||
+         is_file(path / "open_clip_config.json") || is_file(path / "open_clip_pytorch_model.bin") ||
+         is_file(path / "open_clip_model.safetensors");
+}
+
+// Names of open_clip whose weights OpenAI published: as an archive, and in a repository of Hugging
+// Face in other names.
+struct PublishedClip {
+  std::string_view name, archive, repository;
+};
+constexpr std::array kPublishedClips = {
+    PublishedClip{"ViT-B-32", "ViT-B-32.pt", "openai/clip-vit-base-patch32"},
+    PublishedClip{"ViT-B-16", "ViT-B-16.pt", "openai/clip-vit-base-patch16"},
+    PublishedClip{"ViT-L-14", "ViT-L-14.pt", "openai/clip-vit-large-patch14"},
+    PublishedClip{"ViT-L-14-336", "ViT-L-14-336px.pt", "openai/clip-vit-large-patch14-336"},
+};
+
+// `folder`, the one around it, and the one around that.
+std::vector<fs::path> around(const fs::path& folder) {
+  std::error_code ignored;
+  const fs::path inside = (fs::absolute(folder, ignored).lexically_normal() / "").parent_path();
+  return {inside, inside.parent_path(), inside.parent_path().parent_path()};
 }
 
 // The part of a name that may be appended to a search root: what follows the last "..", without "."
@@ -63,10 +94,12 @@ std::string read_reference(const fs::path& file) {
 // Looks at places in turn and remembers them for the message.
 class Search {
  public:
+  explicit Search(bool (*accepts)(const fs::path&) = is_model) : accepts_(accepts) {}
+
   std::optional<fs::path> at(const fs::path& path) {
     if (std::ranges::find(looked_at_, path.string()) != looked_at_.end()) return std::nullopt;
     looked_at_.push_back(path.string());
-    if (is_model(path)) return path;
+    if (accepts_(path)) return path;
     return std::nullopt;
   }
 
@@ -96,8 +129,25 @@ class Search {
   }
 
  private:
+  bool (*accepts_)(const fs::path&);
   std::vector<std::string> looked_at_;
 };
+
+bool is_path(const std::string& name) {
+  return !name.empty() && name.find('\0') == std::string::npos;
+}
+
+// Below the roots, then in the Hugging Face cache.
+std::optional<fs::path> search_by_name(const ModelLocator& locator, const std::string& model,
+                                       Search& search) {
+  const fs::path name = below_root(model);
+  if (fs::path(model).is_absolute() || name.empty()) return std::nullopt;
+  for (const fs::path& root : locator.roots) {
+    if (const auto found = search.at(root / name)) return found;
+    if (const auto found = search.at(root / name.filename())) return found;
+  }
+  return search.in_hub(locator.hub_cache, name);
+}
 
 }  // namespace
 
@@ -122,26 +172,20 @@ ModelLocator ModelLocator::from_environment() {
   } else if (home = environment("HOME"); home) {
     locator.hub_cache = fs::path(*home) / ".cache" / "huggingface" / "hub";
   }
+  if (const auto home = environment("HOME"))
+    locator.clip_cache = fs::path(*home) / ".cache" / "clip";
   return locator;
 }
 
 fs::path ModelLocator::find_model(const std::string& model) const {
-  if (model.empty() || model.find('\0') != std::string::npos)
-    throw ModelError("the name of the model is empty or not a path");
+  if (!is_path(model)) throw ModelError("the name of the model is empty or not a path");
   std::error_code ignored;
   // A folder without config.json is still what the user means; opening it says what is missing.
   if (fs::exists(model, ignored)) return model;
 
   Search search;
   (void)search.at(model);
-  const fs::path name = below_root(model);
-  if (!fs::path(model).is_absolute() && !name.empty()) {
-    for (const fs::path& root : roots) {
-      if (const auto found = search.at(root / name)) return *found;
-      if (const auto found = search.at(root / name.filename())) return *found;
-    }
-    if (const auto found = search.in_hub(hub_cache, name)) return *found;
-  }
+  if (const auto found = search_by_name(*this, model, search)) return *found;
   search.fail(
       fmt::format("{}: model not found", model),
       "Give a folder, set ISTHMUS_MODELS to the folder that holds your models, or download the "
@@ -155,7 +199,7 @@ fs::path ModelLocator::find_vision_tower(const std::string& name, const fs::path
     if (fs::exists(chosen, ignored)) return chosen;
     throw ModelError(fmt::format("{}: no such vision tower (--vision)", chosen.string()));
   }
-  if (name.empty() || name.find('\0') != std::string::npos)
+  if (!is_path(name))
     throw ModelError(
         fmt::format("{}/config.json: mm_vision_tower is empty or not a path; give --vision",
                     model_folder.string()));
@@ -165,10 +209,7 @@ fs::path ModelLocator::find_vision_tower(const std::string& name, const fs::path
 
   const fs::path safe = below_root(name);
   if (!safe.empty()) {
-    const fs::path folder = fs::absolute(model_folder, ignored).lexically_normal() / "";
-    const fs::path inside = folder.parent_path();
-    std::vector<fs::path> places = {inside, inside.parent_path(),
-                                    inside.parent_path().parent_path()};
+    std::vector<fs::path> places = around(model_folder);
     places.insert(places.end(), roots.begin(), roots.end());
     for (const fs::path& place : places) {
       if (const auto found = search.at(place / safe)) return *found;
@@ -179,6 +220,45 @@ fs::path ModelLocator::find_vision_tower(const std::string& name, const fs::path
   search.fail(
       fmt::format("{}/config.json: mm_vision_tower: \"{}\" not found", model_folder.string(), name),
       "Give the folder with --vision, or put it into a folder named by ISTHMUS_MODELS");
+}
+
+fs::path ModelLocator::find_piece(const std::string& name, const fs::path& folder,
+                                  const std::string& named_by, const std::string& advice) const {
+  if (!is_path(name)) throw ModelError(fmt::format("{}: empty or not a path", named_by));
+  std::error_code ignored;
+  // An absolute name replaces the folder.
+  if (fs::exists(folder / name, ignored)) return (folder / name).lexically_normal();
+  Search search;
+  (void)search.at(folder / name);
+  if (const auto found = search_by_name(*this, name, search)) return *found;
+  search.fail(fmt::format("{}: \"{}\" not found", named_by, name), advice);
+}
+
+fs::path ModelLocator::find_clip(const std::string& name, const fs::path& folder,
+                                 const std::string& named_by, const std::string& advice) const {
+  if (!is_path(name)) throw ModelError(fmt::format("{}: empty or not a path", named_by));
+  std::error_code ignored;
+  if (fs::exists(folder / name, ignored)) return (folder / name).lexically_normal();
+
+  Search search(is_clip);
+  (void)search.at(folder / name);
+  const fs::path safe = below_root(name);
+  const auto* published = std::ranges::find(kPublishedClips, name, &PublishedClip::name);
+  const bool is_published = published != kPublishedClips.end();
+  if (!fs::path(name).is_absolute() && !safe.empty()) {
+    const fs::path archive = is_published ? fs::path(published->archive) : fs::path(name + ".pt");
+    std::vector<fs::path> places = around(folder);
+    places.insert(places.end(), roots.begin(), roots.end());
+    for (const fs::path& place : places) {
+      if (const auto found = search.at(place / archive.filename())) return *found;
+      if (const auto found = search.at(place / safe)) return *found;
+    }
+    if (!clip_cache.empty())
+      if (const auto found = search.at(clip_cache / archive.filename())) return *found;
+    const fs::path repository = is_published ? fs::path(published->repository) : safe;
+    if (const auto found = search.in_hub(hub_cache, repository)) return *found;
+  }
+  search.fail(fmt::format("{}: \"{}\" not found", named_by, name), advice);
 }
 
 }  // namespace isthmus::layout

@@ -13,9 +13,11 @@ namespace isthmus::layout {
 struct ModelLocator {
   std::vector<std::filesystem::path> roots;  // ISTHMUS_MODELS, separated by ':'
   std::filesystem::path hub_cache;           // "" when there is no home folder
+  std::filesystem::path clip_cache = {};     // where OpenAI's loader and open_clip keep archives
 
   // hub_cache is the first that is set of HF_HUB_CACHE, HUGGINGFACE_HUB_CACHE, HF_HOME/hub,
   // XDG_CACHE_HOME/huggingface/hub, HOME/.cache/huggingface/hub, as huggingface_hub decides.
+  // clip_cache is HOME/.cache/clip.
   static ModelLocator from_environment();
 
   // MODEL of the command line: an existing folder or file; else a name below a root; else a
@@ -31,6 +33,18 @@ struct ModelLocator {
   std::filesystem::path find_vision_tower(const std::string& name,
                                           const std::filesystem::path& model_folder,
                                           const std::filesystem::path& chosen = {}) const;
+
+  // A piece of a model that something else names, as find_model finds it but relative to `folder`
+  // first. The message begins with `named_by` ("m/isthmus.json: language_model", "--base") and ends
+  // with `advice`.
+  std::filesystem::path find_piece(const std::string& name, const std::filesystem::path& folder,
+                                   const std::string& named_by, const std::string& advice) const;
+
+  // A CLIP in the layout of open_clip, of OpenAI, or of Hugging Face: a path, relative to `folder`
+  // first; else a published name ("ViT-L-14"): its archive NAME.pt, or a folder NAME, in `folder`,
+  // beside it, below the roots, in clip_cache, then the same weights in the Hugging Face cache.
+  std::filesystem::path find_clip(const std::string& name, const std::filesystem::path& folder,
+                                  const std::string& named_by, const std::string& advice) const;
 };
 
 }  // namespace isthmus::layout

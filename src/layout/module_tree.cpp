@@ -1,10 +1,16 @@
 #include "layout/module_tree.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
+
+#include "base/check.h"
 
 namespace isthmus::layout {
 
 namespace {
+
+constexpr const char* kNoModule = "None";
 
 std::string indented(const std::string& text) {
   std::string result;
@@ -47,8 +53,24 @@ ModuleNode module_list(int64_t count, const ModuleNode& module) {
   return list;
 }
 
+ModuleNode no_module() { return {kNoModule, "", {}, {}}; }
+
+ModuleNode& module_at(ModuleNode& root, std::string_view path) {
+  ModuleNode* current = &root;
+  while (!path.empty()) {
+    const size_t dot = path.find('.');
+    const std::string_view name = path.substr(0, dot);
+    const auto child = std::ranges::find(current->children, name, &ModuleNode::Child::name);
+    ISTHMUS_CHECK(child != current->children.end(), "the module tree has no " + std::string(path));
+    current = &child->module;
+    path = dot == std::string_view::npos ? std::string_view() : path.substr(dot + 1);
+  }
+  return *current;
+}
+
 std::string to_string(const ModuleNode& module) {
   const auto lines = child_lines(module);
+  if (module.class_name == kNoModule) return kNoModule;
   if (lines.empty()) return fmt::format("{}({})", module.class_name, module.extra);
   std::string text = module.class_name + "(\n";
   if (!module.extra.empty()) text += "  " + module.extra + "\n";

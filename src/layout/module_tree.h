@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -30,6 +31,12 @@ struct ModuleNode::Child {
 
 // A ModuleList of equal modules, named "0", "1", ….
 ModuleNode module_list(int64_t count, const ModuleNode& module);
+
+// The entry of a ModuleList that holds no module; prints as "None".
+ModuleNode no_module();
+
+// The module at a path such as "transformer.blocks"; InternalError when the tree has none.
+ModuleNode& module_at(ModuleNode& root, std::string_view path);
 
 // What print(model) shows (torch.nn.Module.__repr__), without a final newline: children are
 // indented by two, equal neighbours in a ModuleList are printed once as "(0-31): 32 x …".

@@ -44,7 +44,7 @@ void describe_tiles(const LlavaConfig& config, const ClipVisionConfig& tower, Pi
 
 }  // namespace
 
-std::string tower_name(const ClipVisionConfig& tower) {
+std::string tower_name(int64_t width, int64_t patch_size) {
   struct Size {
     int64_t width;
     const char* letter;
@@ -52,9 +52,12 @@ std::string tower_name(const ClipVisionConfig& tower) {
   static constexpr std::array kPublished = {Size{768, "B"}, Size{1024, "L"}, Size{1280, "H"},
                                             Size{1408, "g"}, Size{1664, "bigG"}};
   for (const Size& size : kPublished)
-    if (size.width == tower.hidden_size)
-      return fmt::format("CLIP ViT-{}/{}", size.letter, tower.patch_size);
-  return fmt::format("CLIP ViT-{}/{}", tower.hidden_size, tower.patch_size);
+    if (size.width == width) return fmt::format("CLIP ViT-{}/{}", size.letter, patch_size);
+  return fmt::format("CLIP ViT-{}/{}", width, patch_size);
+}
+
+std::string tower_name(const ClipVisionConfig& tower) {
+  return tower_name(tower.hidden_size, tower.patch_size);
 }
 
 PicturePath picture_path(const LlavaConfig& config, const ClipVisionConfig& tower,

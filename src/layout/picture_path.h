@@ -31,6 +31,7 @@ PicturePath picture_path(const LlavaConfig& config, const ClipVisionConfig& towe
 std::string to_string(const PicturePath& path);
 
 // "CLIP ViT-L/14"; towers of unpublished widths are named by it: "CLIP ViT-48/14".
+std::string tower_name(int64_t width, int64_t patch_size);
 std::string tower_name(const ClipVisionConfig& tower);
 
 }  // namespace isthmus::layout

@@ -17,6 +17,10 @@ inline std::filesystem::path llava_case(const std::string& name) {
   return std::filesystem::path(ISTHMUS_FIXTURES) / "llava" / name;
 }
 
+inline std::filesystem::path flamingo_case(const std::string& name) {
+  return std::filesystem::path(ISTHMUS_FIXTURES) / "openflamingo" / name;
+}
+
 inline std::string text_of(const std::filesystem::path& file) {
   std::ifstream stream(file);
   std::stringstream text;
