@@ -84,6 +84,9 @@ class Family {
   // All media of a request together: weights are read once for as many as fit.
   virtual std::vector<EncodedMedia> encode(std::span<const modalities::Prepared> media,
                                            nn::Probe* probe) = 0;
+  // Pictures as points of the space in which the encoder compares them, of length 1: examples like
+  // a question are found there. Throws UnsupportedError where the encoder has no such space.
+  virtual std::vector<std::vector<float>> embed_images(std::span<const modalities::Prepared> media);
   // The blocks of a depth port; null where media enter the sequence.
   virtual nn::BlockHook* block_hook() { return nullptr; }
 

@@ -86,22 +86,6 @@ int64_t Sequence::key_after(int64_t token, int64_t marker) const {
   return token == marker ? INT64_MIN : text_row_key(token, visible);
 }
 
-size_t EncodedMedia::bytes() const {
-  size_t total = 0;
-  const auto add = [&](const Tensor& tensor) {
-    if (tensor.defined()) total += tensor.nbytes();
-  };
-  for (const Tensor& tensor : {features, projected, tokens}) add(tensor);
-  if (memory != nullptr) {
-    add(memory->latents);
-    for (const nn::MediaKeyValue& layer : memory->layers) {
-      add(layer.key);
-      add(layer.value);
-    }
-  }
-  return total;
-}
-
 Sequence build_sequence(std::span<const Segment> segments, std::span<const AlignedMedia> media,
                         decoders::LanguageModel& language_model) {
   Builder builder(media, language_model);
