@@ -477,6 +477,7 @@ Engine::Pass Engine::forward_batch(std::span<const Request> requests, families::
   for (Prompt& prompt : assemble(requests, probe)) {
     pass.ids.push_back(family_->displayed_ids(prompt.segments, prompt.rows_per_medium()));
     sequences.push_back(std::move(prompt.sequence));
+    pass.media.push_back(std::move(prompt.media));
   }
   const families::Batch batch = families::pad_batch(sequences, side);
   nn::ForwardContext context;
@@ -490,6 +491,22 @@ Engine::Pass Engine::forward_batch(std::span<const Request> requests, families::
   pass.real = batch.key_ranges;
   if (pass.real.empty()) pass.real.assign(sequences.size(), {0, batch.embeddings.size(1)});
   return pass;
+}
+
+families::Sequence Engine::sequence(const Request& request) {
+  const ArithmeticMode mode(composed_);
+  return std::move(assemble(std::span(&request, 1), nullptr).front().sequence);
+}
+
+std::vector<std::vector<float>> Engine::embed_images(
+    std::span<const std::filesystem::path> files) {
+  const ArithmeticMode mode(composed_);
+  std::vector<modalities::Prepared> prepared;
+  for (const auto& file : files) {
+    const Part part = Part::of_image(file);
+    prepared.push_back(family_->prepare({&part, file.string()}));
+  }
+  return family_->embed_images(prepared);
 }
 
 Trace Engine::trace(const Request& request, bool hidden) {

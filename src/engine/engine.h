@@ -61,9 +61,14 @@ class Engine {
   struct Pass {
     std::vector<std::vector<int64_t>> ids;  // per request, as displayed
     std::vector<nn::KeyRange> real;         // where each request's rows stand in the batch
+    std::vector<std::vector<std::shared_ptr<const CachedMedia>>> media;  // per request
     Tensor logits;                          // [batch, seq, vocab]
   };
   Pass forward_batch(std::span<const Request> requests, families::Padding side, nn::Probe* probe);
+  // What a request becomes before the language model reads it.
+  families::Sequence sequence(const Request& request);
+  // Points of the encoder's own space, of length 1 (families::Family::embed_images).
+  std::vector<std::vector<float>> embed_images(std::span<const std::filesystem::path> files);
   // Drops cached keys, values and media.
   void forget();
   families::Family& family() { return *family_; }
