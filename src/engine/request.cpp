@@ -99,33 +99,6 @@ Request parse_request(const JsonView& json, const std::filesystem::path& folder)
 
 }  // namespace
 
-Part Part::of_text(std::string text) {
-  Part part;
-  part.text = std::move(text);
-  return part;
-}
-
-Part Part::of_token(std::string spelling) {
-  Part part;
-  part.type = Type::kToken;
-  part.text = std::move(spelling);
-  return part;
-}
-
-Part Part::of_media(std::string modality, std::filesystem::path path) {
-  Part part;
-  part.type = Type::kMedia;
-  part.modality = std::move(modality);
-  part.path = std::move(path);
-  return part;
-}
-
-Part Part::of_image_data(std::vector<std::byte> bytes) {
-  Part part = of_media("image", {});
-  part.data = std::move(bytes);
-  return part;
-}
-
 Request Request::parse(const std::string& json, const std::string& source,
                        const std::filesystem::path& folder) {
   try {

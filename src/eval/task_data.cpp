@@ -213,7 +213,7 @@ class Loader {
 };
 
 text::FewShotItem item_of(const Sample& sample) {
-  return {.image = sample.image,
+  return {.media = {Part::of_image(sample.image)},
           .prompt = sample.question,
           .question = sample.question,
           .ocr = sample.ocr,

@@ -18,15 +18,16 @@ namespace {
 struct BuiltIn {
   std::string_view name, demonstration, query, separator;
   bool strip_answer;
+  std::array<std::string_view, 3> stop = {};
 };
 
 // The separators are those of the reference: a line break after a caption or an answer, nothing
 // after the name of a class.                                          open_flamingo/eval
 constexpr std::array<BuiltIn, 5> kBuiltIn{{
     {"plain", "{media}{answer}{end}", "{media}{prompt}", "", false},
-    {"caption", "{media}Output:{answer}{end}", "{media}Output:", "\n", true},
+    {"caption", "{media}Output:{answer}{end}", "{media}Output:", "\n", true, {"Output"}},
     {"vqa", "{media}Question:{question} Short answer:{answer}{end}",
-     "{media}Question:{question} Short answer:", "\n", false},
+     "{media}Question:{question} Short answer:", "\n", false, {"Question", "Answer", "Short"}},
     {"classification", "{media}Output:{answer}{end}", "{media}Output:", "", false},
     {"hateful_memes",
      "{media}is an image with: '{ocr}' written on it. Is it hateful? Answer:{answer}{end}",
@@ -132,16 +133,8 @@ class Prompt {
     if (parts_.empty() || parts_.back().type != Part::Type::kText) parts_.emplace_back();
     parts_.back().text += text;
   }
-  void image(const std::filesystem::path& path) {
-    parts_.emplace_back();
-    parts_.back().type = Part::Type::kImage;
-    parts_.back().path = path;
-  }
-  void token(const std::string& spelling) {
-    parts_.emplace_back();
-    parts_.back().type = Part::Type::kToken;
-    parts_.back().text = spelling;
-  }
+  void media(const Part& part) { parts_.push_back(part); }
+  void token(const std::string& spelling) { parts_.push_back(Part::of_token(spelling)); }
   std::vector<Part> take() { return std::move(parts_); }
 
  private:
@@ -162,20 +155,15 @@ void append(Prompt& prompt, const FewShotForm& form, const std::vector<Piece>& p
         break;
       case Field::kMedia:
         if (media == DemonstrationMedia::kLeftOut) break;
-        if (item.image.empty())
-          throw UsageError(
-              fmt::format("the form \"{}\" shows a picture with every example, and "
-                          "one of them has none",
-                          form.name));
-        prompt.image(item.image);
+        for (const Part& part : item.media) prompt.media(part);
         break;
     }
   }
 }
 
 FewShotForm parse_form(const JsonView& json, const std::string& source) {
-  constexpr std::array keys{"name",      "demonstration", "query",
-                            "separator", "end_token",     "strip_answer"};
+  constexpr std::array keys{"name",      "demonstration", "query", "separator",
+                            "end_token", "strip_answer",  "stop"};
   for (const auto& [key, value] : json.members())
     if (std::find(keys.begin(), keys.end(), key) == keys.end())
       value.fail(fmt::format("unknown field; known here are {}", fmt::join(keys, ", ")));
@@ -186,6 +174,8 @@ FewShotForm parse_form(const JsonView& json, const std::string& source) {
   form.separator = json.string("separator", "");
   form.end_token = json.string("end_token", form.end_token);
   form.strip_answer = json.boolean("strip_answer", false);
+  if (const auto stop = json.find("stop"))
+    for (const JsonView& text : stop->elements()) form.stop.push_back(text.as_string());
   check(form, source);
   return form;
 }
@@ -207,13 +197,17 @@ std::vector<std::string_view> few_shot_form_names() {
 }
 
 FewShotForm find_few_shot_form(const std::string& name_or_file) {
-  for (const BuiltIn& form : kBuiltIn)
-    if (form.name == name_or_file)
-      return {.name = std::string(form.name),
-              .demonstration = std::string(form.demonstration),
-              .query = std::string(form.query),
-              .separator = std::string(form.separator),
-              .strip_answer = form.strip_answer};
+  for (const BuiltIn& form : kBuiltIn) {
+    if (form.name != name_or_file) continue;
+    FewShotForm found{.name = std::string(form.name),
+                      .demonstration = std::string(form.demonstration),
+                      .query = std::string(form.query),
+                      .separator = std::string(form.separator),
+                      .strip_answer = form.strip_answer};
+    for (const std::string_view stop : form.stop)
+      if (!stop.empty()) found.stop.emplace_back(stop);
+    return found;
+  }
   if (std::filesystem::path(name_or_file).extension() != ".json")
     throw UsageError(
         fmt::format("there is no prompt form \"{}\"; known are {}, or give a file FORM.json",

@@ -13,7 +13,7 @@ namespace isthmus::text {
 
 // What one solved example, or the question, can put into a prompt. The question has no answer.
 struct FewShotItem {
-  std::filesystem::path image;
+  std::vector<Part> media;  // all of them stand where the form has {media}
   std::string prompt, question, ocr, answer;
 };
 
@@ -26,6 +26,7 @@ struct FewShotForm {
   std::string separator;                     // stands after every demonstration
   std::string end_token = "<|endofchunk|>";  // what {end} inserts: one special token
   bool strip_answer = false;                 // white space around {answer} is left out
+  std::vector<std::string> stop;             // where an answer begins to ask the next question
 
   // The fields above as keys; all but `demonstration` and `query` may be left out. UsageError
   // names the file and the key of what is wrong.
@@ -44,7 +45,7 @@ enum class DemonstrationMedia {
 };
 
 // Text of the items is text: it can never become a special token or a picture by spelling one.
-// UsageError if a picture is to be shown and an item has none.
+// An item may have no picture: then only its text stands there.
 std::vector<Part> render_few_shot(const FewShotForm& form,
                                   std::span<const FewShotItem> demonstrations,
                                   const FewShotItem& query,
