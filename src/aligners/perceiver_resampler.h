@@ -1,5 +1,5 @@
 // Any number of vision features to a fixed number of latents. Alayrac et al. 2022, §3.1 and fig. 5,
-// as OpenFlamingo builds it: GELU instead of squared ReLU, heads of 64 whatever the features' width.
+// as OpenFlamingo builds it: GELU instead of squared ReLU, heads of 64 whatever the width.
 #pragma once
 
 #include <string>
