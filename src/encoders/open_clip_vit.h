@@ -35,8 +35,8 @@ class OpenClipVitImpl : public nn::SlotModule {
   explicit OpenClipVitImpl(const layout::OpenClipVisionConfig& config,
                            const OpenClipVitOptions& options = {});
 
-  // pixels [n, 3, S, S] float32, normalised -> values [n, patches, width]: the last block's, without
-  // the class token. Only the context's probe is used (open_clip_transformer.h).
+  // pixels [n, 3, S, S] float32, normalised -> values [n, patches, width]: the last block's,
+  // without the class token. Only the context's probe is used (open_clip_transformer.h).
   nn::Features forward(const Tensor& pixels, const nn::ForwardContext& context = {});
   // pixels -> [n, embed_dim], of length 1: ln_post(class token) · proj, in which pictures (and
   // texts) are compared by dot product.

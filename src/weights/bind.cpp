@@ -5,6 +5,8 @@
 #include <set>
 #include <unordered_map>
 
+#include <ATen/CPUGeneratorImpl.h>
+
 #include "base/check.h"
 #include "isthmus/error.h"
 #include "nn/dense_matrix.h"
@@ -40,6 +42,15 @@ std::shared_ptr<const nn::WeightMatrix> make_matrix(const RawTensor& raw, DType 
   const Tensor values =
       tensor_of(raw).to(scalar_type_of(held)).contiguous().reshape({raw.shape[0], -1});
   return std::make_shared<nn::DenseMatrix>(values, arithmetic);
+}
+
+// The stored rows and, behind them, as many random ones as are missing.
+Tensor grown(const RawTensor& raw, int64_t rows, DType held) {
+  constexpr double kInitializerRange = 0.02;
+  auto generator = at::make_generator<at::CPUGeneratorImpl>(/*seed=*/0);
+  const Tensor fresh = torch::empty({rows - raw.shape[0], raw.shape[1]}, torch::kFloat)
+                           .normal_(0, kInitializerRange, generator);
+  return torch::cat({float_tensor_of(raw), fresh}, 0).to(scalar_type_of(held));
 }
 
 // " (hidden_size 5120, vocab_size 32000)": the config's names for the dimensions that differ.
@@ -116,13 +127,14 @@ class Binder {
   void check(const nn::Slot& slot) {
     const auto entry = chosen_.find(slot.name);
     if (entry == chosen_.end()) {
+      if (is_present(slot)) return;
       problems_.push_back(looked_for(slot.name, sources_) + " is missing, " + options_.config +
                           " needs it as " + to_string(slot.shape));
       return;
     }
     RawTensor& raw = entry->second;
     if (takes_first_rows(slot, raw)) raw.shape[0] = slot.shape[0];
-    if (raw.shape != slot.shape) {
+    if (raw.shape != slot.shape && !grows(slot, raw)) {
       problems_.push_back(where(raw) + " is " + to_string(raw.shape) + ", " + options_.config +
                           " needs " + to_string(slot.shape) +
                           explain(raw.shape, slot.shape, options_));
@@ -132,6 +144,17 @@ class Binder {
     }
   }
 
+  bool is_present(const nn::Slot& slot) const {
+    return !options_.present.empty() && matches_glob(options_.present, slot.name);
+  }
+
+  bool grows(const nn::Slot& slot, const RawTensor& raw) const {
+    const auto& slots = options_.grown_rows;
+    return std::find(slots.begin(), slots.end(), slot.name) != slots.end() && slot.is_matrix() &&
+           raw.shape.size() == 2 && slot.shape.size() == 2 && raw.shape[1] == slot.shape[1] &&
+           raw.shape[0] < slot.shape[0];
+  }
+
   bool takes_first_rows(const nn::Slot& slot, const RawTensor& raw) const {
     const auto& slots = options_.first_rows_only;
     return std::find(slots.begin(), slots.end(), slot.name) != slots.end() &&
@@ -139,11 +162,16 @@ class Binder {
   }
 
   void assign(const nn::Slot& slot, BindReport& report) {
-    const RawTensor& raw = chosen_.at(slot.name);
+    const auto entry = chosen_.find(slot.name);
+    if (entry == chosen_.end()) return;  // holds what it held
+    const RawTensor& raw = entry->second;
     BoundTensor bound{slot.name, raw.name, raw.file, raw.shape, raw.dtype, DType::kF32, 0, false};
     if (slot.is_matrix()) {
       bound.held = options_.storage.dtype_for(slot.name, raw.dtype);
-      slot.set_matrix(make_matrix(raw, bound.held, options_.arithmetic, bound.mapped));
+      slot.set_matrix(grows(slot, raw)
+                          ? std::make_shared<nn::DenseMatrix>(
+                                grown(raw, slot.shape[0], bound.held), options_.arithmetic)
+                          : make_matrix(raw, bound.held, options_.arithmetic, bound.mapped));
     } else {
       slot.set_tensor(float_tensor_of(raw));
     }

@@ -34,6 +34,11 @@ struct BindOptions {
   // Slots that take the first rows of a file's larger matrix (an embedding with more rows than
   // there are tokens).
   std::vector<std::string> first_rows_only;
+  // Slots whose missing last rows are drawn from N(0, 0.02²), seed 0, as transformers does for
+  // tokens that were added to the vocabulary.
+  std::vector<std::string> grown_rows;
+  // Glob of slots that hold weights already: what no source offers stays as it is. Empty: none.
+  std::string present;
 };
 
 // Where one slot's weights came from and how they are held.

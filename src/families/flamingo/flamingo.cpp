@@ -56,8 +56,7 @@ FlamingoModules::FlamingoModules(const layout::FlamingoModel& model) {
     hugging_face = register_module(
         "encoder", encoders::ClipVit(hugging_face_config(model.vision), last_layer));
   }
-  aligner = register_module("aligner", std::make_shared<aligners::FlamingoAligner>(
-                                           model.config, model.language.num_hidden_layers));
+  aligner = register_module("aligner", std::make_shared<aligners::FlamingoAligner>(model.config));
   decoder = register_module("decoder",
                             decoders::make_language_model(model.language_type,
                                                           model.language_config,
@@ -162,8 +161,7 @@ LateMarker Flamingo::late_marker(const GenerationConfig& config) const {
 // The reference pads with the language model's own padding token where its config has one, else
 // with the end of the answer.
 int64_t Flamingo::pad_id() const {
-  if (const auto pad = model_.language_config.find("pad_token_id"); pad && !pad->is_null())
-    return pad->as_integer();
+  if (const auto pad = model_.language_config.find("pad_token_id")) return pad->as_integer();
   return model_.tokens.endofchunk;
 }
 

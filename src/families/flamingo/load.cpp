@@ -2,17 +2,22 @@
 
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "families/flamingo/flamingo.h"
 #include "families/storage.h"
+#include "isthmus/error.h"
 #include "layout/flamingo_names.h"
-#include "layout/open_clip_names.h"
 #include "layout/llava_names.h"
+#include "layout/open_clip_names.h"
 #include "weights/bind.h"
 
 namespace isthmus::families::flamingo {
 namespace {
 
 using layout::FlamingoModel;
+
+constexpr uint64_t kFreshSeed = 0;  // of an aligner that nobody has trained yet
 
 weights::WeightSource vision_source(const FlamingoModel& model) {
   if (model.sources.vision_files == layout::VisionFiles::kHuggingFace) {
@@ -46,7 +51,8 @@ weights::BindOptions bind_options(const FlamingoModel& model, const LoadOptions&
                         {"vision width", model.vision.width}};
   // Quirk: the reference resizes the embedding to the length of its tokenizer, which also drops
   // rows that only rounded the vocabulary up.
-  options.first_rows_only = model.language_names.vocabulary;
+  options.first_rows_only = options.grown_rows = model.language_names.vocabulary;
+  if (!model.checkpoint) options.present = "aligner.*";
   return options;
 }
 
@@ -61,7 +67,13 @@ std::shared_ptr<Family> load(const std::filesystem::path& model, const std::stri
 std::shared_ptr<Family> load(layout::FlamingoSources sources, const LoadOptions& options) {
   sources.vision_ln_post = sources.vision_ln_post || options.vision_ln_post;
   FlamingoModel model = FlamingoModel::open(std::move(sources));
+  if (model.config.resampler.max_num_media > 0)
+    throw UnsupportedError(fmt::format(
+        "{}: perceiver.media_time_embs: this model's latents depend on a picture's place in the "
+        "prompt; no released model has them, and pictures are remembered here without their place",
+        model.sources.checkpoint.string()));
   auto modules = std::make_shared<FlamingoModules>(model);
+  if (!model.checkpoint) aligners::initialise(*modules->aligner, kFreshSeed);
   weights::bind_weights(*modules, weight_sources(model), bind_options(model, options));
   return std::make_shared<Flamingo>(std::move(model), std::move(modules));
 }
