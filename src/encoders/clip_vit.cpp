@@ -18,6 +18,10 @@ nn::SelfAttentionOptions attention_options(const layout::ClipVisionConfig& confi
   return options;
 }
 
+PatchGrid patch_grid(const layout::ClipVisionConfig& config) {
+  return {config.num_channels, config.image_size, config.patch_size, config.hidden_size};
+}
+
 int64_t count_layers(const layout::ClipVisionConfig& config, int64_t select_layer) {
   const int64_t states = config.num_hidden_layers + 1;
   const int64_t state = select_layer < 0 ? select_layer + states : select_layer;
@@ -38,31 +42,9 @@ void show(const nn::ForwardContext& context, int64_t state, const Tensor& hidden
 
 }  // namespace
 
-PatchEmbeddingImpl::PatchEmbeddingImpl(const layout::ClipVisionConfig& config)
-    : LinearImpl(config.num_channels * config.patch_size * config.patch_size, config.hidden_size,
-                 false),
-      channels_(config.num_channels),
-      patch_size_(config.patch_size),
-      patches_per_side_(config.patches_per_side()) {}
-
-Tensor PatchEmbeddingImpl::forward(const Tensor& pixels) {
-  const int64_t n = pixels.size(0), side = patches_per_side_, used = side * patch_size_;
-  // A convolution ignores what is left over when the image size is no multiple of the patch size.
-  const Tensor patches = pixels.narrow(2, 0, used)
-                             .narrow(3, 0, used)
-                             .reshape({n, channels_, side, patch_size_, side, patch_size_})
-                             .permute({0, 2, 4, 1, 3, 5})
-                             .reshape({n, side * side, channels_ * patch_size_ * patch_size_});
-  return LinearImpl::forward(patches);
-}
-
-std::vector<nn::Slot> PatchEmbeddingImpl::slots() {
-  return {weight_slot({out_features(), channels_, patch_size_, patch_size_})};
-}
-
 ClipEmbeddingsImpl::ClipEmbeddingsImpl(const layout::ClipVisionConfig& config)
     : hidden_size_(config.hidden_size),
-      patch_embedding_(register_module("patch_embedding", PatchEmbedding(config))),
+      patch_embedding_(register_module("patch_embedding", PatchEmbedding(patch_grid(config)))),
       position_embedding_(register_module(
           "position_embedding", nn::Embedding(config.num_patches() + 1, config.hidden_size))) {}
 

@@ -9,31 +9,17 @@
 #include <torch/nn/module.h>
 #include <torch/nn/pimpl.h>
 
+#include "encoders/patch_embedding.h"
 #include "layout/clip_vision_config.h"
 #include "nn/embedding.h"
 #include "nn/features.h"
 #include "nn/forward_context.h"
-#include "nn/linear.h"
 #include "nn/mlp.h"
 #include "nn/norms.h"
 #include "nn/self_attention.h"
 
 namespace isthmus::encoders {
 using torch::Tensor;
-
-// A convolution whose kernel is its stride: one linear map per patch. Published as [hidden_size,
-// channels, P, P].
-class PatchEmbeddingImpl : public nn::LinearImpl {
- public:
-  explicit PatchEmbeddingImpl(const layout::ClipVisionConfig& config);
-  Tensor forward(
-      const Tensor& pixels);  // [n, channels, S, S] -> [n, patches, hidden_size], row by row
-  std::vector<nn::Slot> slots() override;
-
- private:
-  int64_t channels_, patch_size_, patches_per_side_;
-};
-TORCH_MODULE(PatchEmbedding);
 
 // [class_embedding, patches] + position_embedding
 class ClipEmbeddingsImpl : public nn::SlotModule {

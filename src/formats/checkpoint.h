@@ -29,11 +29,11 @@ struct CheckpointShard {
 // thread.
 class Checkpoint {
  public:
-  // A weights file (.safetensors, .bin, .pt, .pth; a TorchScript archive too) or a model folder. In a folder, in this order:
-  // model.safetensors.index.json, model.safetensors, pytorch_model.bin.index.json,
-  // pytorch_model.bin. An index file may also be named itself. Throws ModelError: nothing found
-  // (lists what was looked for), a shard that the index names is missing, a key that the index
-  // promises is not in its shard, the same key in two shards.
+  // A weights file (.safetensors, .bin, .pt, .pth; a TorchScript archive too) or a model folder. In
+  // a folder, in this order: model.safetensors.index.json, model.safetensors,
+  // pytorch_model.bin.index.json, pytorch_model.bin. An index file may also be named itself. Throws
+  // ModelError: nothing found (lists what was looked for), a shard that the index names is missing,
+  // a key that the index promises is not in its shard, the same key in two shards.
   static Checkpoint open(const std::filesystem::path& path);
   static Checkpoint open_files(std::span<const std::filesystem::path> files);
 

@@ -82,7 +82,7 @@ TorchCheckpoint read_zip(const std::shared_ptr<const MappedFile>& file,
   const pickle::Document document = pickle::unpickle(*pickled, source);
   return collect_tensors(document, file, options, [&](const pickle::Storage& storage) {
     auto entry = archive.find(root + "data/" + storage.key);
-    // TorchScript names the folder too where a tensor is also a constant of the code: "constants/3".
+    // TorchScript names the folder where a tensor is also a constant of the code: "constants/3".
     if (!entry && storage.key.starts_with("constants/")) entry = archive.find(root + storage.key);
     if (!entry)
       throw ModelError(

@@ -1,5 +1,5 @@
 // Checkpoints of torch.save: the zip layout and the older bare pickle layout; and the tensors of
-// TorchScript archives (torch.jit.save), whose modules are read as nested dicts of their attributes.
+// TorchScript archives, whose modules are read as nested dicts of their attributes.
 #pragma once
 
 #include <filesystem>

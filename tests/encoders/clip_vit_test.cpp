@@ -83,7 +83,7 @@ TEST(ClipVit, PatchEmbeddingIsTheConvolution) {
   ClipVit vit = with_random_weights({});
   const Tensor pixels = torch::randn({2, 3, 30, 30});
   Tensor kernel;
-  PatchEmbedding patches(small_config());
+  PatchEmbedding patches(PatchGrid{3, 30, 4, 24});
   for (nn::Slot& slot : nn::slots_of(*vit)) {
     if (slot.name != "embeddings.patch_embedding.weight") continue;
     EXPECT_EQ(slot.shape, (Shape{24, 3, 4, 4}));

@@ -125,8 +125,9 @@ struct Pickle {
   }
 };
 
-// data.pkl of a TorchScript archive: a module "sub" with "weight" [2, 3] in storage 0 and "bias" [2],
-// a constant of the code, in constants/0; beside it an int64 "size" in storage 1 and plain attributes.
+// data.pkl of a TorchScript archive: a module "sub" with "weight" [2, 3] in storage 0 and "bias"
+// [2], a constant of the code, in constants/0; beside it an int64 "size" in storage 1 and plain
+// attributes.
 inline std::string script_pickle() {
   Pickle pickle;
   const auto open = [&](std::string_view type) {
@@ -135,7 +136,8 @@ inline std::string script_pickle() {
   open("Net");
   pickle.text("size").tensor("LongStorage", "1", 1, 0, {}, {});
   pickle.text("training").op("\x88").text("hook").op("N");
-  pickle.text("pads").global("torch.jit._pickle", "build_intlist").op("(](").number(1).number(2).op("etR");
+  pickle.text("pads").global("torch.jit._pickle", "build_intlist");
+  pickle.op("(](").number(1).number(2).op("etR");
   pickle.text("tag").global("torch.jit._pickle", "restore_type_tag");
   pickle.op("(}").text("Dict[str, int]").op("tR");
   pickle.text("sub");
