@@ -2,8 +2,11 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "isthmus/export.h"
@@ -13,15 +16,27 @@ namespace isthmus {
 
 // A piece of a message. Text never becomes a special or image token by spelling it.
 struct ISTHMUS_EXPORT Part {
-  enum class Type { kText, kImage, kToken };
+  enum class Type { kText, kMedia, kToken };
+  struct Box {
+    int64_t top, left, height, width;  // in pixels of the picture
+  };
 
   Type type = Type::kText;
-  std::string text;             // kText: as written; kToken: the spelling of one special token
-  std::filesystem::path path;   // kImage: a file …
-  std::vector<std::byte> data;  // … or its bytes, when `path` is empty
+  std::string text;  // kText: as written; kToken: the spelling of one special token
+
+  // kMedia: what kind of thing it is (image video audio points depth normal imu fmri, or any other
+  // the model knows), and a file, or its bytes when `path` is empty.
+  std::string modality;
+  std::filesystem::path path;
+  std::vector<std::byte> data;
+  std::optional<double> start, end;  // seconds: only this piece of a recording
+  std::filesystem::path rgb;         // depth, normal: the picture of the same scene
+  std::optional<Box> crop;           // image, depth, normal: where the reference crops at random
 
   static Part of_text(std::string text);
-  static Part of_image(std::filesystem::path path);
+  static Part of_token(std::string spelling);
+  static Part of_media(std::string modality, std::filesystem::path path);
+  static Part of_image(std::filesystem::path path) { return of_media("image", std::move(path)); }
   static Part of_image_data(std::vector<std::byte> bytes);
 };
 

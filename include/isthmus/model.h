@@ -23,6 +23,9 @@ struct LoadOptions {
   std::string device = "cpu";
   bool merge_lora = true;  // false: keep LoRA as a separate low-rank branch
   bool composed = false;   // use plain tensor operations instead of fused kernels
+  // Flamingo: patch tokens pass ln_post before the resampler, as open_clip 2.23 and later hand them
+  // over; the released models were trained without.
+  bool vision_ln_post = false;
   // Storage of weights per part ("decoder", "encoder", "aligner"): "stored", "f32", "f16", "bf16".
   std::string decoder_storage = "stored", encoder_storage = "stored", aligner_storage = "stored";
 };

@@ -1,5 +1,6 @@
 #include "base/base64.h"
 
+#include <algorithm>
 #include <cstdint>
 
 namespace isthmus {
@@ -41,6 +42,22 @@ std::optional<std::vector<std::byte>> decode_base64(std::string_view text) {
     bytes.push_back(static_cast<std::byte>(group >> 2));
   }
   return bytes;
+}
+
+std::string encode_base64(std::span<const std::byte> bytes) {
+  constexpr std::string_view kDigits =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string text;
+  text.reserve((bytes.size() + 2) / 3 * 4);
+  for (size_t i = 0; i < bytes.size(); i += 3) {
+    const size_t count = std::min<size_t>(3, bytes.size() - i);
+    uint32_t group = 0;
+    for (size_t k = 0; k < 3; ++k)
+      group = (group << 8) | (k < count ? static_cast<uint32_t>(bytes[i + k]) : 0);
+    for (size_t k = 0; k < 4; ++k)
+      text += k <= count ? kDigits[(group >> (18 - 6 * k)) & 63] : '=';
+  }
+  return text;
 }
 
 }  // namespace isthmus

@@ -3,6 +3,8 @@
 
 #include <cstddef>
 #include <optional>
+#include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -10,5 +12,6 @@ namespace isthmus {
 
 // nullopt for a character outside the alphabet or a wrong length; line breaks are skipped.
 std::optional<std::vector<std::byte>> decode_base64(std::string_view text);
+std::string encode_base64(std::span<const std::byte> bytes);
 
 }  // namespace isthmus

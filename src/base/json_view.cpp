@@ -43,6 +43,14 @@ JsonView JsonView::parse(std::string_view text, std::string source) {
   return JsonView(std::move(document), root, "");
 }
 
+JsonView JsonView::of(nlohmann::json value, std::string source) {
+  auto document = std::make_shared<Document>();
+  document->source = std::move(source);
+  document->root = std::move(value);
+  const nlohmann::json* root = &document->root;
+  return JsonView(std::move(document), root, "");
+}
+
 JsonView JsonView::child(std::string_view key, const nlohmann::json& value) const {
   return JsonView(document_, &value,
                   path_.empty() ? std::string(key) : fmt::format("{}.{}", path_, key));

@@ -21,6 +21,8 @@ class JsonView {
   static JsonView load(const std::filesystem::path& file);
   // `source` stands where the file name would in messages.
   static JsonView parse(std::string_view text, std::string source);
+  // A value that was parsed elsewhere.
+  static JsonView of(nlohmann::json value, std::string source);
 
   bool contains(std::string_view key) const;
   JsonView at(std::string_view key) const;

@@ -7,10 +7,13 @@
 namespace isthmus::decoders {
 namespace {
 
+void show(const nn::ForwardContext& context, std::string_view name, const Tensor& hidden) {
+  if (context.probe != nullptr && context.probe->wants(name)) context.probe->see(name, hidden);
+}
+
 void show(const nn::ForwardContext& context, int64_t layer, const Tensor& hidden) {
-  if (context.probe == nullptr) return;
-  const std::string name = "decoder.hidden." + std::to_string(layer);
-  if (context.probe->wants(name)) context.probe->see(name, hidden);
+  if (context.probe != nullptr)
+    show(context, "decoder.hidden." + std::to_string(layer), hidden);
 }
 
 }  // namespace
@@ -32,6 +35,7 @@ Tensor LanguageModel::forward(const Tensor& embeddings, const nn::ForwardContext
     if (call.hook != nullptr) hidden = call.hook->before_block(layer, hidden, call);
     hidden = block(layer, hidden, call);
   }
+  show(call, "decoder.last_block", hidden);
   hidden = leave(hidden);
   show(call, layers, hidden);
   if (call.cache != nullptr) call.cache->advance(seq);

@@ -20,6 +20,11 @@ nn::SelfAttentionOptions attention_options(const layout::LlamaConfig& config, in
   return options;
 }
 
+nn::RotaryOptions rotary_options(const layout::LlamaConfig& config) {
+  return {config.head_dim, config.rope_theta, config.rope_scaling, config.rope_factor,
+          config.max_position_embeddings};
+}
+
 }  // namespace
 
 LlamaBlockImpl::LlamaBlockImpl(const layout::LlamaConfig& config, int64_t layer)
@@ -38,7 +43,7 @@ Tensor LlamaBlockImpl::forward(const Tensor& x, const nn::ForwardContext& contex
 Llama::Llama(const layout::LlamaConfig& config)
     : config_(config),
       geometry_{config.num_hidden_layers, config.num_key_value_heads, config.head_dim},
-      rotary_(config),
+      rotary_(rotary_options(config)),
       embed_tokens_(config.vocab_size, config.hidden_size),
       norm_(config.hidden_size, config.rms_norm_eps) {
   register_module("embed_tokens", embed_tokens_);

@@ -6,7 +6,6 @@
 #include "isthmus/error.h"
 #include "isthmus/model.h"
 #include "layout/llava_folder.h"
-#include "media/decode_image.h"
 
 namespace isthmus {
 
@@ -36,7 +35,8 @@ std::string Tokenizer::decode(std::span<const int64_t> ids, bool skip_special_to
 size_t Tokenizer::vocab_size() const { return impl->tokenizer()->vocab_size(); }
 
 Pixels ImageProcessor::operator()(const std::filesystem::path& image) const {
-  modalities::Prepared prepared = impl->model->engine->family().prepare(media::load_image(image));
+  const Part part = Part::of_image(image);
+  modalities::Prepared prepared = impl->model->engine->family().prepare({&part, image.string()});
   return {std::move(prepared.values), std::move(prepared.shape)};
 }
 

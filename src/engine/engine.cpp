@@ -11,12 +11,12 @@
 #include "generation/generate_loop.h"
 #include "generation/generation_config.h"
 #include "isthmus/error.h"
-#include "media/decode_image.h"
 
 namespace isthmus::engine {
 namespace {
 
-constexpr size_t kCachedPictures = 16;
+// A picture of a 9B Flamingo takes 6 MB with its keys and values, one of LLaVA-1.6 some 130 MB.
+constexpr size_t kCachedMediaBytes = size_t{512} << 20;
 
 // Seconds since it was made or last read.
 class Stopwatch {
@@ -52,11 +52,7 @@ std::span<const float> as_span(const Tensor& row) {
   return {row.data_ptr<float>(), static_cast<size_t>(row.numel())};
 }
 
-Tensor ids_tensor(std::vector<int64_t> ids, std::vector<int64_t> shape) {
-  return torch::tensor(ids, torch::kInt64).view(shape);
-}
-
-// Keeps every stage it is told of.
+// Keeps the stages it is asked to look out for, in the order in which they happen.
 class RecordingProbe : public nn::Probe {
  public:
   RecordingProbe(std::string tokens_name, bool hidden)
@@ -77,67 +73,35 @@ class RecordingProbe : public nn::Probe {
   bool hidden_;
 };
 
-// One sequence behind the language model and its cache.
-class SequenceDecoder : public generation::Decoder {
+// The tokens of one answer of a batch while they grow: one row, or the rows of its beams.
+class Growing {
  public:
-  SequenceDecoder(decoders::LanguageModel& model, nn::KvCache& cache,
-                  std::vector<int64_t>& cached_keys, Tensor prompt_logits)
-      : model_(model),
-        cache_(cache),
-        cached_keys_(cached_keys),
-        logits_(std::move(prompt_logits)) {}
+  Growing(const GenerationConfig& config, const families::StopRules& rules,
+          std::span<const int64_t> seen, bool beams_count_prompt, int64_t prompt_length,
+          generation::StopStringMatcher matches_stop_string) {
+    if (config.num_beams > 1)
+      beams_.emplace(config, rules.ids, seen,
+                     beams_count_prompt ? generation::BeamLength::kWholeSequence
+                                        : generation::BeamLength::kGenerated,
+                     prompt_length);
+    else
+      single_.emplace(config, rules.ids, seen, std::move(matches_stop_string));
+  }
 
-  std::span<const float> step(std::span<const int64_t> tokens) override {
-    if (tokens.empty()) return as_span(logits_);
-    const auto count = static_cast<int64_t>(tokens.size());
-    nn::ForwardContext context;
-    context.positions =
-        torch::arange(cache_.length(), cache_.length() + count, torch::kInt64).unsqueeze(0);
-    context.cache = &cache_;
-    const Tensor ids = ids_tensor({tokens.begin(), tokens.end()}, {1, count});
-    const Tensor hidden = model_.forward(model_.embed_tokens(ids), context);
-    cached_keys_.insert(cached_keys_.end(), tokens.begin(), tokens.end());
-    logits_ = model_.logits(hidden.select(1, count - 1)).detach().contiguous();
-    return as_span(logits_);
+  // `logits` [rows, vocab_size] -> what each row continues with.
+  std::vector<generation::BeamChoice> extend(std::span<const float> logits, int64_t vocab_size) {
+    if (beams_) return beams_->extend(logits, vocab_size);
+    return {{0, single_->extend(logits)}};
+  }
+  bool finished() const { return beams_ ? beams_->finished() : single_->finished().has_value(); }
+  generation::Generated result() const {
+    if (beams_) return beams_->result();
+    return {single_->tokens(), *single_->finished()};
   }
 
  private:
-  decoders::LanguageModel& model_;
-  nn::KvCache& cache_;
-  std::vector<int64_t>& cached_keys_;
-  Tensor logits_;  // [1, vocab]
-};
-
-// The beams of one prompt: rows of one batch that start as copies of it.
-class BeamRows : public generation::BeamDecoder {
- public:
-  BeamRows(decoders::LanguageModel& model, nn::KvCache& cache, Tensor prompt_logits)
-      : model_(model), cache_(cache), logits_(std::move(prompt_logits)) {}
-
-  int64_t vocab_size() const override { return model_.vocab_size(); }
-
-  std::span<const float> step(std::span<const generation::BeamChoice> choices) override {
-    if (choices.empty()) return as_span(logits_);
-    std::vector<int64_t> parents, tokens;
-    for (const generation::BeamChoice& choice : choices) {
-      parents.push_back(choice.parent);
-      tokens.push_back(choice.token);
-    }
-    const auto rows = static_cast<int64_t>(choices.size());
-    cache_.reorder(ids_tensor(std::move(parents), {rows}));
-    nn::ForwardContext context;
-    context.positions = torch::full({rows, 1}, cache_.length(), torch::kInt64);
-    context.cache = &cache_;
-    const Tensor hidden =
-        model_.forward(model_.embed_tokens(ids_tensor(std::move(tokens), {rows, 1})), context);
-    logits_ = model_.logits(hidden.select(1, 0)).detach().contiguous();
-    return as_span(logits_);
-  }
-
- private:
-  decoders::LanguageModel& model_;
-  nn::KvCache& cache_;
-  Tensor logits_;  // [rows, vocab]
+  std::optional<generation::Continuation> single_;
+  std::optional<generation::BeamContinuation> beams_;
 };
 
 std::vector<int64_t> without_end(std::vector<int64_t> ids, std::span<const int64_t> end_ids) {
@@ -152,27 +116,43 @@ std::vector<std::string> stop_strings(const Request& request, const families::St
   return all;
 }
 
-std::vector<const Part*> media_parts(const Request& request) {
-  std::vector<const Part*> parts;
+std::vector<families::MediaSource> media_sources(const Request& request) {
+  std::vector<families::MediaSource> sources;
   const auto collect = [&](const std::vector<Part>& content) {
-    for (const Part& part : content)
-      if (part.type == Part::Type::kImage) parts.push_back(&part);
+    for (const Part& part : content) {
+      if (part.type != Part::Type::kMedia) continue;
+      const std::string name =
+          part.path.empty() ? fmt::format("{} {} of the request", part.modality, sources.size() + 1)
+                            : part.path.string();
+      sources.push_back({&part, name});
+    }
   };
   for (const Message& message : request.messages) collect(message.content);
   collect(request.prompt);
-  return parts;
+  return sources;
 }
 
-media::Image decode(const Part& part, size_t index) {
-  if (!part.path.empty()) return media::load_image(part.path);
-  return media::decode_image(part.data, fmt::format("image {} of the request", index + 1));
+// Of all that decides what the medium becomes. Nothing when a file cannot be read.
+std::optional<ContentHash> hash_of(const Part& part) {
+  std::string all = part.modality + '\n';
+  const auto add = [&](const std::optional<ContentHash>& hash) {
+    if (hash) all += hash->hex();
+    return hash.has_value();
+  };
+  if (!add(part.path.empty() ? hash_bytes(part.data) : hash_file(part.path))) return std::nullopt;
+  if (!part.rgb.empty() && !add(hash_file(part.rgb))) return std::nullopt;
+  all += fmt::format(" {} {}", part.start.value_or(-1), part.end.value_or(-1));
+  if (const auto& box = part.crop)
+    all += fmt::format(" {} {} {} {}", box->top, box->left, box->height, box->width);
+  return hash_bytes(std::as_bytes(std::span(all)));
 }
 
-// The reference hands its logits processors a lone BOS in place of the prompt, because it generates
-// from embeddings.
-std::vector<int64_t> seen_before(const text::Tokenizer& tokenizer) {
-  if (const auto bos = tokenizer.bos_id()) return {*bos};
-  return {};
+// What every way of generating reports at its end.
+void conclude(Answer& answer, const generation::Generated& generated, const TextStream& text) {
+  answer.text = text.text();
+  answer.output_ids = generated.tokens;
+  answer.finish_reason = generation::name_of(generated.finish_reason);
+  answer.timings.generated_tokens = static_cast<int64_t>(generated.tokens.size());
 }
 
 }  // namespace
@@ -184,48 +164,87 @@ const Tensor* Trace::find(std::string_view name) const {
 }
 
 Engine::Engine(std::shared_ptr<families::Family> family, bool composed)
-    : family_(std::move(family)), composed_(composed), media_cache_(kCachedPictures) {}
+    : family_(std::move(family)), composed_(composed), media_cache_(kCachedMediaBytes) {}
 
 Engine::~Engine() = default;
 
 void Engine::forget() {
-  media_cache_ = MediaCache(kCachedPictures);
+  media_cache_ = MediaCache(kCachedMediaBytes);
   cache_.reset();
   cached_keys_.clear();
 }
 
-Engine::Prompt Engine::assemble(const Request& request, nn::Probe* probe) {
-  Prompt prompt;
-  std::vector<Tensor> tokens;
-  std::vector<int64_t> media_ids, rows;
-  Stopwatch watch;
-  const auto parts = media_parts(request);
-  for (size_t i = 0; i < parts.size(); ++i) {
-    modalities::Prepared prepared = family_->prepare(decode(*parts[i], i));
-    std::shared_ptr<const CachedMedia> media =
-        probe == nullptr ? media_cache_.find(prepared) : nullptr;
-    if (!media) {
-      families::EncodedMedia encoded = family_->encode(prepared, probe);
-      media = media_cache_.insert(std::move(prepared), std::move(encoded));
+std::vector<int64_t> Engine::Prompt::rows_per_medium() const {
+  std::vector<int64_t> rows;
+  for (const auto& medium : media) rows.push_back(medium->encoded.rows());
+  return rows;
+}
+
+std::vector<std::shared_ptr<const CachedMedia>> Engine::load_media(
+    std::span<const families::MediaSource> sources, nn::Probe* probe) {
+  std::vector<std::shared_ptr<const CachedMedia>> media(sources.size());
+  std::vector<modalities::Prepared> fresh;
+  std::vector<ContentHash> fresh_hashes;
+  std::vector<size_t> place(sources.size());  // in `fresh`, of media not known yet
+  for (size_t i = 0; i < sources.size(); ++i) {
+    const auto hash = hash_of(*sources[i].part);
+    if (hash && probe == nullptr) {
+      if ((media[i] = media_cache_.find(*hash))) continue;
+      const auto twin = std::find(fresh_hashes.begin(), fresh_hashes.end(), *hash);
+      place[i] = static_cast<size_t>(twin - fresh_hashes.begin());
+      if (twin != fresh_hashes.end()) continue;
     }
-    tokens.push_back(media->encoded.tokens);
-    media_ids.push_back(media->id);
-    rows.push_back(media->encoded.tokens.size(0));
-    prompt.media.push_back(std::move(media));
+    place[i] = fresh.size();
+    fresh.push_back(family_->prepare(sources[i]));  // says what is wrong with an unreadable file
+    fresh_hashes.push_back(hash.value_or(ContentHash{}));
   }
-  prompt.encode_seconds = watch.lap();
-  prompt.segments = family_->segments(request, rows);
-  prompt.sequence =
-      families::build_sequence(prompt.segments, tokens, media_ids, family_->language_model());
-  check_length(prompt);
-  return prompt;
+  std::vector<families::EncodedMedia> encoded = family_->encode(fresh, probe);
+  std::vector<std::shared_ptr<const CachedMedia>> made;
+  for (size_t i = 0; i < fresh.size(); ++i) {
+    if (probe == nullptr) fresh[i].values = {};
+    made.push_back(std::make_shared<const CachedMedia>(CachedMedia{
+        media_cache_.next_id(), fresh_hashes[i], std::move(fresh[i]), std::move(encoded[i])}));
+    if (probe == nullptr) media_cache_.insert(made.back());
+  }
+  for (size_t i = 0; i < sources.size(); ++i)
+    if (!media[i]) media[i] = made[place[i]];
+  return media;
+}
+
+std::vector<Engine::Prompt> Engine::assemble(std::span<const Request> requests, nn::Probe* probe) {
+  Stopwatch watch;
+  std::vector<families::MediaSource> sources;
+  std::vector<size_t> counts;
+  for (const Request& request : requests) {
+    auto own = media_sources(request);
+    counts.push_back(own.size());
+    sources.insert(sources.end(), std::make_move_iterator(own.begin()),
+                   std::make_move_iterator(own.end()));
+  }
+  const auto media = load_media(sources, probe);
+  const double encode_seconds = watch.lap();
+  std::vector<Prompt> prompts(requests.size());
+  auto next = media.begin();
+  for (size_t i = 0; i < requests.size(); ++i) {
+    Prompt& prompt = prompts[i];
+    prompt.media.assign(next, next + static_cast<std::ptrdiff_t>(counts[i]));
+    next += static_cast<std::ptrdiff_t>(counts[i]);
+    prompt.encode_seconds = encode_seconds;
+    prompt.segments = family_->segments(requests[i], prompt.rows_per_medium());
+    std::vector<families::AlignedMedia> aligned;
+    for (const auto& medium : prompt.media) aligned.push_back({&medium->encoded, medium->id});
+    prompt.sequence =
+        families::build_sequence(prompt.segments, aligned, family_->language_model());
+    check_length(prompt);
+  }
+  return prompts;
 }
 
 void Engine::check_length(const Prompt& prompt) const {
   const int64_t length = prompt.sequence.length(), limit = family_->context_length();
   if (length < limit) return;
   int64_t media_rows = 0;
-  for (const auto& media : prompt.media) media_rows += media->encoded.tokens.size(0);
+  for (const int64_t rows : prompt.rows_per_medium()) media_rows += rows;
   throw ResourceError(
       fmt::format("the prompt is {} tokens long ({} of them pictures); the model's context holds "
                   "{}, the answer "
@@ -233,28 +252,22 @@ void Engine::check_length(const Prompt& prompt) const {
                   length, media_rows, limit));
 }
 
-Tensor Engine::prefill(const families::Sequence& sequence, int64_t& reused, nn::Probe* probe) {
-  if (!cache_ || probe != nullptr || !family_->reuses_prefix()) {
+Rows Engine::continued(const families::Sequence& sequence, const GenerationConfig& config,
+                       int64_t& reused, bool anew) {
+  if (!cache_ || anew || !family_->reuses_prefix()) {
     cached_keys_.clear();
-    cache_ = std::make_unique<nn::KvCache>(family_->language_model().cache_geometry(), 1,
+    cache_ = std::make_shared<nn::KvCache>(family_->language_model().cache_geometry(), 1,
                                            family_->context_length());
   }
   // The last row is always computed: its hidden state chooses the first token.
   const auto shorter = std::min<size_t>(cached_keys_.size(), sequence.row_keys.size() - 1);
   const auto differs =
-      std::mismatch(cached_keys_.begin(), cached_keys_.begin() + static_cast<ptrdiff_t>(shorter),
+      std::mismatch(cached_keys_.begin(), cached_keys_.begin() + static_cast<std::ptrdiff_t>(shorter),
                     sequence.row_keys.begin());
   reused = differs.first - cached_keys_.begin();
   cache_->truncate(reused);
-  nn::ForwardContext context;
-  context.positions = torch::arange(reused, sequence.length(), torch::kInt64).unsqueeze(0);
-  context.cache = cache_.get();
-  context.probe = probe;
-  const Tensor rows = sequence.embeddings.slice(0, reused).unsqueeze(0);
-  cached_keys_.clear();  // holds nothing while the cache is being written
-  const Tensor hidden = family_->language_model().forward(rows, context);
   cached_keys_ = sequence.row_keys;
-  return hidden;
+  return Rows(*family_, std::span(&sequence, 1), cache_, family_->late_marker(config));
 }
 
 GenerationConfig Engine::capped(const GenerationConfig& config, int64_t prompt_length) const {
@@ -266,163 +279,234 @@ GenerationConfig Engine::capped(const GenerationConfig& config, int64_t prompt_l
 }
 
 Answer Engine::generate(const Request& request, const TextCallback& on_text) {
+  if (request.generate.num_beams > 1) {
+    Answer answer = std::move(generate_batch(std::span(&request, 1)).front());
+    if (on_text && !answer.text.empty()) on_text(answer.text);
+    return answer;
+  }
   const ArithmeticMode mode(composed_);
-  const Prompt prompt = assemble(request, nullptr);
-  if (request.generate.num_beams > 1) return search_beams(request, prompt, on_text);
+  const Prompt prompt = std::move(assemble(std::span(&request, 1), nullptr).front());
   const GenerationConfig config = capped(request.generate, prompt.sequence.length());
   const families::StopRules rules = family_->stop_rules(request);
-  const auto tokenizer = family_->tokenizer();
 
   Answer answer;
   Stopwatch watch;
-  const Tensor hidden = prefill(prompt.sequence, answer.timings.reused_tokens, nullptr);
-  decoders::LanguageModel& model = family_->language_model();
-  SequenceDecoder decoder(model, *cache_, cached_keys_,
-                          model.logits(hidden.select(1, hidden.size(1) - 1)).detach().contiguous());
+  Rows rows = continued(prompt.sequence, config, answer.timings.reused_tokens, false);
+  Tensor logits = rows.last_logits(rows.prefill());
   answer.timings.prefill = watch.lap();
 
-  TextStream text(tokenizer, stop_strings(request, rules));
-  generation::Continuation continuation(config, rules.ids, seen_before(*tokenizer),
+  TextStream text(family_->tokenizer(), stop_strings(request, rules));
+  generation::Continuation continuation(config, rules.ids, family_->seen_before(prompt.segments),
                                         [&](int64_t token) { return text.push(token); });
-  const auto generated = generation::generate(decoder, continuation, [&](int64_t) {
+  while (true) {
+    const int64_t token = continuation.extend(as_span(logits));
     const std::string piece = text.take();
-    return piece.empty() || !on_text || on_text(piece);
-  });
+    if (!piece.empty() && on_text && !on_text(piece) && !continuation.finished())
+      continuation.cancel();
+    if (continuation.finished()) break;
+    logits = rows.last_logits(rows.step({&token, 1}));
+    cached_keys_.push_back(prompt.sequence.key_after(token, family_->media_marker()));
+  }
   text.finish();
   if (const std::string rest = text.take(); !rest.empty() && on_text) on_text(rest);
 
-  answer.text = text.text();
-  answer.output_ids = generated.tokens;
-  answer.finish_reason = generation::name_of(generated.finish_reason);
+  conclude(answer, {continuation.tokens(), *continuation.finished()}, text);
   answer.timings.encode = prompt.encode_seconds;
   answer.timings.decode = watch.lap();
   answer.timings.prompt_tokens = prompt.sequence.length();
-  answer.timings.generated_tokens = static_cast<int64_t>(generated.tokens.size());
-  return answer;
-}
-
-Answer Engine::search_beams(const Request& request, const Prompt& prompt,
-                            const TextCallback& on_text) {
-  const GenerationConfig config = capped(request.generate, prompt.sequence.length());
-  const families::StopRules rules = family_->stop_rules(request);
-  decoders::LanguageModel& model = family_->language_model();
-
-  Answer answer;
-  Stopwatch watch;
-  nn::KvCache cache(model.cache_geometry(), 1, family_->context_length());
-  nn::ForwardContext context;
-  context.positions = torch::arange(prompt.sequence.length(), torch::kInt64).unsqueeze(0);
-  context.cache = &cache;
-  const Tensor hidden = model.forward(prompt.sequence.embeddings.unsqueeze(0), context);
-  BeamRows rows(model, cache,
-                model.logits(hidden.select(1, hidden.size(1) - 1)).detach().contiguous());
-  answer.timings.prefill = watch.lap();
-  const auto generated =
-      generation::generate_with_beams(rows, config, rules.ids, seen_before(*family_->tokenizer()));
-
-  answer.output_ids = generated.tokens;
-  answer.finish_reason = generation::name_of(generated.finish_reason);
-  TextStream text(family_->tokenizer(), stop_strings(request, rules));
-  for (const int64_t token : without_end(generated.tokens, rules.ids))
-    if (text.push(token)) break;
-  text.finish();
-  answer.text = text.text();
-  if (on_text && !answer.text.empty()) on_text(answer.text);
-  answer.timings.encode = prompt.encode_seconds;
-  answer.timings.decode = watch.lap();
-  answer.timings.prompt_tokens = prompt.sequence.length();
-  answer.timings.generated_tokens = static_cast<int64_t>(generated.tokens.size());
   return answer;
 }
 
 std::vector<Answer> Engine::generate_batch(std::span<const Request> requests) {
   const ArithmeticMode mode(composed_);
   if (requests.empty()) return {};
-  const auto tokenizer = family_->tokenizer();
-  decoders::LanguageModel& model = family_->language_model();
-  const auto count = static_cast<int64_t>(requests.size());
-
-  std::vector<families::Sequence> sequences;
-  std::vector<TextStream> texts;
-  std::vector<generation::Continuation> continuations;
-  std::vector<Answer> answers(requests.size());
-  texts.reserve(requests.size());  // the continuations point into it
+  const std::vector<Prompt> prompts = assemble(requests, nullptr);
   int64_t longest = 0, most_new = 0;
-  for (size_t row = 0; row < requests.size(); ++row) {
-    if (requests[row].generate.num_beams > 1)
-      throw UsageError("num_beams: a batch is greedy or sampled");
-    Prompt prompt = assemble(requests[row], nullptr);
-    answers[row].timings.encode = prompt.encode_seconds;
-    answers[row].timings.prompt_tokens = prompt.sequence.length();
+  std::vector<families::Sequence> sequences;
+  for (const Prompt& prompt : prompts) {
     longest = std::max(longest, prompt.sequence.length());
-    sequences.push_back(std::move(prompt.sequence));
+    sequences.push_back(prompt.sequence);
   }
-  for (size_t row = 0; row < requests.size(); ++row) {
-    const GenerationConfig config = capped(requests[row].generate, longest);
+  std::vector<TextStream> texts;
+  std::vector<Growing> growing;
+  std::vector<Answer> answers(requests.size());
+  texts.reserve(requests.size());  // the matchers point into it
+  for (size_t i = 0; i < requests.size(); ++i) {
+    const GenerationConfig config = capped(requests[i].generate, longest);
     most_new = std::max(most_new, config.max_new_tokens);
-    const families::StopRules rules = family_->stop_rules(requests[row]);
-    TextStream& text = texts.emplace_back(tokenizer, stop_strings(requests[row], rules));
-    continuations.emplace_back(config, rules.ids, seen_before(*tokenizer),
-                               [&text](int64_t token) { return text.push(token); });
+    const families::StopRules rules = family_->stop_rules(requests[i]);
+    TextStream& text = texts.emplace_back(family_->tokenizer(), stop_strings(requests[i], rules));
+    const auto seen = family_->seen_before(prompts[i].segments);
+    const bool whole = family_->beams_count_prompt();
+    // Quirk: the reference counts a prompt with the padding of its batch.
+    growing.emplace_back(config, rules, seen, whole,
+                         whole ? longest : static_cast<int64_t>(seen.size()),
+                         [&text](int64_t token) { return text.push(token); });
+    answers[i].timings.encode = prompts[i].encode_seconds;
+    answers[i].timings.prompt_tokens = prompts[i].sequence.length();
   }
 
   Stopwatch watch;
-  // Padding on the left puts the next token of every row at the same index.
-  const families::Batch batch = families::pad_batch(sequences, families::Padding::kLeft);
-  nn::KvCache cache(model.cache_geometry(), count, longest + most_new);
-  nn::ForwardContext context;
-  context.positions = batch.positions;
-  context.key_ranges = batch.key_ranges;
-  context.cache = &cache;
-  Tensor hidden = model.forward(batch.embeddings, context);
+  Rows rows(*family_, sequences,
+            std::make_shared<nn::KvCache>(family_->language_model().cache_geometry(),
+                                          static_cast<int64_t>(requests.size()),
+                                          longest + most_new),
+            family_->late_marker(requests.front().generate));
+  Tensor logits = rows.last_logits(rows.prefill());
   const double prefill_seconds = watch.lap();
 
-  for (int64_t step = 0;; ++step) {
-    const Tensor logits = model.logits(hidden.select(1, hidden.size(1) - 1)).detach().contiguous();
-    std::vector<int64_t> next, positions;
-    bool open = false;
-    for (size_t row = 0; row < requests.size(); ++row) {
-      generation::Continuation& continuation = continuations[row];
-      // A finished row repeats its last token; nobody reads what it becomes.
-      if (!continuation.finished()) continuation.extend(as_span(logits[static_cast<int64_t>(row)]));
-      next.push_back(continuation.tokens().back());
-      positions.push_back(sequences[row].length() + step);
-      open = open || !continuation.finished();
+  struct Open {
+    size_t answer;
+    int64_t first_row, rows;
+  };
+  std::vector<Open> open;
+  for (size_t i = 0; i < requests.size(); ++i) open.push_back({i, static_cast<int64_t>(i), 1});
+  const int64_t vocab_size = family_->language_model().vocab_size();
+  while (true) {
+    // Every open answer names the rows it continues from; the rows of finished ones are dropped.
+    std::vector<Open> next;
+    std::vector<int64_t> parents, tokens;
+    for (const Open& from : open) {
+      const auto choices = growing[from.answer].extend(
+          as_span(logits.narrow(0, from.first_row, from.rows)), vocab_size);
+      if (growing[from.answer].finished()) continue;
+      next.push_back({from.answer, static_cast<int64_t>(parents.size()),
+                      static_cast<int64_t>(choices.size())});
+      for (const generation::BeamChoice& choice : choices) {
+        parents.push_back(from.first_row + choice.parent);
+        tokens.push_back(choice.token);
+      }
     }
-    if (!open) break;
-    context.positions = ids_tensor(std::move(positions), {count, 1});
-    for (nn::KeyRange& range : context.key_ranges) range.end = longest + step + 1;
-    hidden = model.forward(model.embed_tokens(ids_tensor(std::move(next), {count, 1})), context);
+    if (next.empty()) break;
+    open = std::move(next);
+    rows.reorder(parents);
+    logits = rows.last_logits(rows.step(tokens));
   }
   const double decode_seconds = watch.lap();
-  for (size_t row = 0; row < requests.size(); ++row) {
-    texts[row].finish();
-    answers[row].text = texts[row].text();
-    answers[row].output_ids = continuations[row].tokens();
-    answers[row].finish_reason = generation::name_of(*continuations[row].finished());
-    answers[row].timings.prefill = prefill_seconds;
-    answers[row].timings.decode = decode_seconds;
-    answers[row].timings.generated_tokens = static_cast<int64_t>(answers[row].output_ids.size());
+
+  for (size_t i = 0; i < requests.size(); ++i) {
+    const generation::Generated generated = growing[i].result();
+    if (requests[i].generate.num_beams > 1) {
+      const auto ends = family_->stop_rules(requests[i]).ids;
+      for (const int64_t token : without_end(generated.tokens, ends))
+        if (texts[i].push(token)) break;
+    }
+    texts[i].finish();
+    conclude(answers[i], generated, texts[i]);
+    answers[i].timings.prefill = prefill_seconds;
+    answers[i].timings.decode = decode_seconds;
   }
   return answers;
 }
 
-Tensor Engine::last_logits(std::span<const Request> requests) {
+std::vector<std::vector<double>> Engine::rank(std::span<const Request> contexts,
+                                              std::span<const std::string> class_names,
+                                              const RankOptions& options) {
+  const ArithmeticMode mode(composed_);
+  if (contexts.empty()) return {};
+  std::vector<std::vector<int64_t>> names;
+  size_t longest_name = 0;
+  for (const std::string& name : class_names) {
+    const text::TextSpan span{name, false};
+    names.push_back(family_->tokenizer()->encode(std::span(&span, 1), false));
+    if (names.back().empty())
+      throw UsageError(fmt::format("the class name \"{}\" has no tokens", name));
+    longest_name = std::max(longest_name, names.back().size());
+  }
+  std::vector<families::Sequence> sequences;
+  int64_t longest = 0;
+  for (const Prompt& prompt : assemble(contexts, nullptr)) {
+    longest = std::max(longest, prompt.sequence.length());
+    sequences.push_back(prompt.sequence);
+  }
+  const auto room = longest + static_cast<int64_t>(longest_name);
+  if (room > family_->context_length())
+    throw ResourceError(fmt::format(
+        "the contexts and class names are up to {} tokens long, the model's context holds {}", room,
+        family_->context_length()));
+  const auto count = static_cast<int64_t>(contexts.size());
+  Rows rows(*family_, sequences,
+            std::make_shared<nn::KvCache>(family_->language_model().cache_geometry(), count, room),
+            families::LateMarker::kIgnored);
+  const Tensor first = rows.last_logits(rows.prefill()).log_softmax(-1);
+
+  std::vector<std::vector<double>> scores(contexts.size());
+  for (int64_t context = 0; context < count; ++context)
+    for (const auto& name : names)
+      scores[static_cast<size_t>(context)].push_back(first[context][name.front()].item<double>());
+  // Names of several tokens: as many (context, name) pairs at once as make a good product.
+  std::vector<std::pair<int64_t, size_t>> pairs;
+  for (int64_t context = 0; context < count; ++context)
+    for (size_t name = 0; name < names.size(); ++name)
+      if (names[name].size() > 1) pairs.emplace_back(context, name);
+  constexpr size_t kPairsAtOnce = 32;
+  for (size_t begin = 0; begin < pairs.size(); begin += kPairsAtOnce) {
+    const auto group = std::span(pairs).subspan(begin, std::min(kPairsAtOnce, pairs.size() - begin));
+    size_t width = 0;
+    for (const auto& [context, name] : group) width = std::max(width, names[name].size() - 1);
+    std::vector<int64_t> parents, tokens;
+    for (const auto& [context, name] : group) {
+      parents.push_back(context);
+      // Nothing after the name looks back on what fills the row.
+      for (size_t i = 0; i < width; ++i)
+        tokens.push_back(names[name][std::min(i, names[name].size() - 1)]);
+    }
+    Rows forked = rows.repeated(parents);
+    const Tensor logits =
+        family_->language_model().logits(forked.step(tokens)).detach().log_softmax(-1);
+    for (size_t row = 0; row < group.size(); ++row) {
+      const auto& [context, name] = group[row];
+      for (size_t i = 1; i < names[name].size(); ++i)
+        scores[static_cast<size_t>(context)][name] +=
+            logits[static_cast<int64_t>(row)][static_cast<int64_t>(i - 1)][names[name][i]]
+                .item<double>();
+    }
+  }
+  if (options.normalize_length)
+    for (auto& row : scores)
+      for (size_t name = 0; name < names.size(); ++name)
+        row[name] /= static_cast<double>(names[name].size());
+  return scores;
+}
+
+Engine::Pass Engine::forward_batch(std::span<const Request> requests, families::Padding side,
+                                   nn::Probe* probe) {
   const ArithmeticMode mode(composed_);
   std::vector<families::Sequence> sequences;
-  for (const Request& request : requests) sequences.push_back(assemble(request, nullptr).sequence);
-  const families::Batch batch = families::pad_batch(sequences, family_->padding());
+  Pass pass;
+  for (Prompt& prompt : assemble(requests, probe)) {
+    pass.ids.push_back(family_->displayed_ids(prompt.segments, prompt.rows_per_medium()));
+    sequences.push_back(std::move(prompt.sequence));
+    pass.media.push_back(std::move(prompt.media));
+  }
+  const families::Batch batch = families::pad_batch(sequences, side);
   nn::ForwardContext context;
   context.positions = batch.positions;
   context.key_ranges = batch.key_ranges;
+  context.hook = family_->block_hook();
+  context.media = context.hook != nullptr ? &batch.media : nullptr;
+  context.probe = probe;
   decoders::LanguageModel& model = family_->language_model();
-  const Tensor hidden = model.forward(batch.embeddings, context);
-  std::vector<Tensor> rows;
-  for (size_t row = 0; row < sequences.size(); ++row) {
-    const int64_t end = batch.key_ranges.empty() ? hidden.size(1) : batch.key_ranges[row].end;
-    rows.push_back(hidden[static_cast<int64_t>(row)][end - 1]);
+  pass.logits = model.logits(model.forward(batch.embeddings, context)).detach();
+  pass.real = batch.key_ranges;
+  if (pass.real.empty()) pass.real.assign(sequences.size(), {0, batch.embeddings.size(1)});
+  return pass;
+}
+
+families::Sequence Engine::sequence(const Request& request) {
+  const ArithmeticMode mode(composed_);
+  return std::move(assemble(std::span(&request, 1), nullptr).front().sequence);
+}
+
+std::vector<std::vector<float>> Engine::embed_images(
+    std::span<const std::filesystem::path> files) {
+  const ArithmeticMode mode(composed_);
+  std::vector<modalities::Prepared> prepared;
+  for (const auto& file : files) {
+    const Part part = Part::of_image(file);
+    prepared.push_back(family_->prepare({&part, file.string()}));
   }
-  return model.logits(torch::stack(rows)).detach();
+  return family_->embed_images(prepared);
 }
 
 Trace Engine::trace(const Request& request, bool hidden) {
@@ -430,17 +514,16 @@ Trace Engine::trace(const Request& request, bool hidden) {
   if (request.generate.num_beams > 1)
     throw UsageError("num_beams: a trace follows one sequence, not beams");
   RecordingProbe probe(family_->tokens_probe(), hidden);
-  const Prompt prompt = assemble(request, &probe);
+  const Prompt prompt = std::move(assemble(std::span(&request, 1), &probe).front());
   const GenerationConfig config = capped(request.generate, prompt.sequence.length());
   const families::StopRules rules = family_->stop_rules(request);
-  decoders::LanguageModel& model = family_->language_model();
 
   Trace trace;
-  std::vector<int64_t> rows;
   for (size_t i = 0; i < prompt.media.size(); ++i) {
     const CachedMedia& media = *prompt.media[i];
     const auto add = [&](const char* stage, const char* meaning, const Tensor& value) {
-      trace.tensors.push_back({fmt::format("media.{}.{}", i, stage), meaning, value});
+      if (value.defined())
+        trace.tensors.push_back({fmt::format("media.{}.{}", i, stage), meaning, value});
     };
     add("input", "what the encoder eats [tiles, 3, size, size]",
         torch::tensor(media.prepared.values).view(media.prepared.shape));
@@ -451,31 +534,32 @@ Trace Engine::trace(const Request& request, bool hidden) {
         media.encoded.projected);
     add("aligned", "soft tokens in the order they enter the sequence [rows, hidden_size]",
         media.encoded.tokens);
-    rows.push_back(media.encoded.tokens.size(0));
+    if (media.encoded.memory != nullptr)
+      add("aligned", "latents that cross-attention reads [latents, width]",
+          media.encoded.memory->latents);
   }
-  trace.input_ids = family_->displayed_ids(prompt.segments, rows);
+  trace.input_ids = family_->displayed_ids(prompt.segments, prompt.rows_per_medium());
   trace.tensors.push_back(
       {"inputs_embeds", "assembled sequence [seq, hidden_size]", prompt.sequence.embeddings});
 
   int64_t reused = 0;
-  const Tensor states = prefill(prompt.sequence, reused, &probe);
+  Rows rows = continued(prompt.sequence, config, reused, /*anew=*/true);
+  const Tensor states = rows.prefill(&probe);
+  cached_keys_.clear();  // what is traced is computed anew each time
   for (size_t layer = 0; layer < probe.hidden_states.size(); ++layer)
     trace.tensors.push_back({fmt::format("hidden.{}", layer), "hidden state [seq, hidden_size]",
                              probe.hidden_states[layer].squeeze(0)});
-  const Tensor logits = model.logits(states.squeeze(0)).detach();
+  const Tensor logits = family_->language_model().logits(states.squeeze(0)).detach();
   trace.tensors.push_back({"logits", "logits at every prompt position [seq, vocab]", logits});
 
   TextStream text(family_->tokenizer(), stop_strings(request, rules));
-  generation::Continuation continuation(config, rules.ids, seen_before(*family_->tokenizer()),
+  generation::Continuation continuation(config, rules.ids, family_->seen_before(prompt.segments),
                                         [&](int64_t token) { return text.push(token); });
-  SequenceDecoder decoder(model, *cache_, cached_keys_,
-                          logits.slice(0, logits.size(0) - 1).contiguous());
-  std::vector<Tensor> steps;
-  std::vector<int64_t> last;
-  while (!continuation.finished()) {
-    const auto row = decoder.step(last);
-    steps.push_back(torch::tensor(at::ArrayRef<float>(row.data(), row.size())));
-    last = {continuation.extend(row)};
+  std::vector<Tensor> steps{logits[logits.size(0) - 1].contiguous()};
+  while (true) {
+    const int64_t token = continuation.extend(as_span(steps.back()));
+    if (continuation.finished()) break;
+    steps.push_back(rows.last_logits(rows.step({&token, 1}))[0]);
   }
   text.finish();
   trace.tensors.push_back(

@@ -9,6 +9,7 @@
 #include <torch/types.h>
 
 #include "engine/media_cache.h"
+#include "engine/rows.h"
 #include "families/family.h"
 #include "families/sequence_builder.h"
 #include "isthmus/model.h"
@@ -30,9 +31,14 @@ struct Trace {
   const Tensor* find(std::string_view name) const;
 };
 
+// Mean (or summed) log-probabilities of continuations, and what follows from them.
+struct RankOptions {
+  bool normalize_length = true;  // mean over the tokens of a class name; false: their sum
+};
+
 // Weights are shared and immutable; the engine keeps the keys and values of the last conversation
-// and the features of the last pictures, so that a further question pays only for what is new. One
-// thread at a time.
+// and what the last media became, so that a further question pays only for what is new. One thread
+// at a time.
 class Engine {
  public:
   // `composed`: plain tensor operations that record gradients, instead of fused kernels in
@@ -40,15 +46,30 @@ class Engine {
   Engine(std::shared_ptr<families::Family> family, bool composed);
   ~Engine();
 
+  // Streams when greedy or sampled; beams give their text at the end.
   Answer generate(const Request& request, const TextCallback& on_text);
-  // One padded batch; every request must ask for the same num_beams (1).
+  // One padded batch, each row greedy, sampled, or with beams of its own.
   std::vector<Answer> generate_batch(std::span<const Request> requests);
+  // Log-probability of each class name as the continuation of each context. [contexts][classes]
+  std::vector<std::vector<double>> rank(std::span<const Request> contexts,
+                                        std::span<const std::string> class_names,
+                                        const RankOptions& options = {});
   // Generates while keeping every stage. `hidden`: also the states after each decoder layer.
   Trace trace(const Request& request, bool hidden);
-  // Logits at the last real position of each prompt, all as one batch padded on the model's own
-  // side. [batch, vocab]
-  Tensor last_logits(std::span<const Request> requests);
-  // Drops cached keys, values and pictures.
+
+  // One pass over padded prompts, nothing generated.
+  struct Pass {
+    std::vector<std::vector<int64_t>> ids;  // per request, as displayed
+    std::vector<nn::KeyRange> real;         // where each request's rows stand in the batch
+    std::vector<std::vector<std::shared_ptr<const CachedMedia>>> media;  // per request
+    Tensor logits;                          // [batch, seq, vocab]
+  };
+  Pass forward_batch(std::span<const Request> requests, families::Padding side, nn::Probe* probe);
+  // What a request becomes before the language model reads it.
+  families::Sequence sequence(const Request& request);
+  // Points of the encoder's own space, of length 1 (families::Family::embed_images).
+  std::vector<std::vector<float>> embed_images(std::span<const std::filesystem::path> files);
+  // Drops cached keys, values and media.
   void forget();
   families::Family& family() { return *family_; }
 
@@ -58,20 +79,24 @@ class Engine {
     std::vector<std::shared_ptr<const CachedMedia>> media;
     families::Sequence sequence;
     double encode_seconds = 0;
+
+    std::vector<int64_t> rows_per_medium() const;
   };
-  Prompt assemble(const Request& request, nn::Probe* probe);
+  std::vector<Prompt> assemble(std::span<const Request> requests, nn::Probe* probe);
+  // The media of all requests, each known or encoded once, in the order of the requests.
+  std::vector<std::shared_ptr<const CachedMedia>> load_media(
+      std::span<const families::MediaSource> sources, nn::Probe* probe);
   void check_length(const Prompt& prompt) const;
   // Checks `config` and shortens max_new_tokens to what the context still holds.
   GenerationConfig capped(const GenerationConfig& config, int64_t prompt_length) const;
-  // Runs the rows after the reused prefix; returns hidden states of the new rows and how many were
-  // reused.
-  Tensor prefill(const families::Sequence& sequence, int64_t& reused, nn::Probe* probe);
-  Answer search_beams(const Request& request, const Prompt& prompt, const TextCallback& on_text);
+  // The single sequence behind the conversation's cache, as far as it is the same.
+  Rows continued(const families::Sequence& sequence, const GenerationConfig& config,
+                 int64_t& reused, bool anew);
 
   std::shared_ptr<families::Family> family_;
   bool composed_;
   MediaCache media_cache_;
-  std::unique_ptr<nn::KvCache> cache_;
+  std::shared_ptr<nn::KvCache> cache_;
   std::vector<int64_t> cached_keys_;  // row keys of the positions in cache_
 };
 

@@ -55,10 +55,7 @@ Part parse_part(const JsonView& json, const std::filesystem::path& folder, bool 
     json.require(literal, "type",
                  "a special token may stand only in \"prompt\", never in a message");
     allow_only(json, {"type", "text"});
-    Part part;
-    part.type = Part::Type::kToken;
-    part.text = json.string("text");
-    return part;
+    return Part::of_token(json.string("text"));
   }
   constexpr std::array others{"video", "audio", "points", "depth", "normal", "imu", "fmri"};
   if (std::find(others.begin(), others.end(), type) != others.end())
@@ -101,26 +98,6 @@ Request parse_request(const JsonView& json, const std::filesystem::path& folder)
 }
 
 }  // namespace
-
-Part Part::of_text(std::string text) {
-  Part part;
-  part.text = std::move(text);
-  return part;
-}
-
-Part Part::of_image(std::filesystem::path path) {
-  Part part;
-  part.type = Type::kImage;
-  part.path = std::move(path);
-  return part;
-}
-
-Part Part::of_image_data(std::vector<std::byte> bytes) {
-  Part part;
-  part.type = Type::kImage;
-  part.data = std::move(bytes);
-  return part;
-}
 
 Request Request::parse(const std::string& json, const std::string& source,
                        const std::filesystem::path& folder) {

@@ -1,6 +1,9 @@
 // A loaded multimodal model: the parts of one family and the rules that join them.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <span>
 #include <string>
@@ -11,7 +14,6 @@
 
 #include "decoders/language_model.h"
 #include "isthmus/input.h"
-#include "media/image.h"
 #include "modalities/prepared.h"
 #include "nn/forward_context.h"
 #include "text/tokenizer.h"
@@ -25,18 +27,42 @@ struct TextSegment {
   bool is_target = false;  // contributes to the loss
 };
 struct MediaSegment {
-  size_t input;  // index into the media of the request
+  // A marker that stands for no medium: the text after it has nothing of its own to read.
+  static constexpr size_t kNoInput = SIZE_MAX;
+
+  size_t input;         // index into the media of the request, or kNoInput
+  int64_t marker = -1;  // depth port: the token that stands in the sequence where the medium begins
 };
 using Segment = std::variant<TextSegment, MediaSegment>;
 
-// One medium on its way into the language model.
+// A medium as the user gave it, and what messages call it.
+struct MediaSource {
+  const Part* part;
+  std::string name;
+};
+
+// One medium on its way into the language model. Each family fills one of the two ports.
 struct EncodedMedia {
   Tensor features;   // [tiles, patches, encoder width]: what the aligner takes
-  Tensor projected;  // [tiles, patches, hidden_size]
+  Tensor projected;  // [tiles, patches, hidden_size]: sequence port only
   Tensor tokens;     // [rows, hidden_size]: soft tokens in the order they enter the sequence
+  std::shared_ptr<const nn::MediaMemory> memory;  // depth port: latents, and their keys and values
+
+  int64_t rows() const { return tokens.defined() ? tokens.size(0) : 0; }
+  size_t bytes() const;
 };
 
 enum class Padding { kLeft, kRight };
+
+// What a marker does that turns up after the prompt, where no medium can follow it.
+enum class LateMarker {
+  kIgnored,  // it is text: what could be read before can be read after it
+  // Quirk: OpenFlamingo with a KV cache takes the markers of the latest tokens for those of the
+  // whole sequence, in every row of the batch: rows that hold one read their first medium from
+  // then on, the others none.                     flamingo_lm.py, FlamingoLMMixin.forward
+  kResets,
+  kCounts,  // it opens a medium that is not there (the same without a KV cache)
+};
 
 struct StopRules {
   std::vector<int64_t> ids;          // end tokens of the model
@@ -54,8 +80,15 @@ class Family {
   virtual int64_t context_length() const = 0;         // longest sequence, media rows included
   virtual int64_t reference_context_len() const = 0;  // what the reference's loader returns
 
-  virtual modalities::Prepared prepare(const media::Image& image) const = 0;
-  virtual EncodedMedia encode(const modalities::Prepared& medium, nn::Probe* probe) = 0;
+  virtual modalities::Prepared prepare(const MediaSource& source) const = 0;
+  // All media of a request together: weights are read once for as many as fit.
+  virtual std::vector<EncodedMedia> encode(std::span<const modalities::Prepared> media,
+                                           nn::Probe* probe) = 0;
+  // Pictures as points of the space in which the encoder compares them, of length 1: examples like
+  // a question are found there. Throws UnsupportedError where the encoder has no such space.
+  virtual std::vector<std::vector<float>> embed_images(std::span<const modalities::Prepared> media);
+  // The blocks of a depth port; null where media enter the sequence.
+  virtual nn::BlockHook* block_hook() { return nullptr; }
 
   // `rows[i]`: soft tokens of medium i. Throws UsageError (unknown template, a token the tokenizer
   // lacks).
@@ -69,6 +102,17 @@ class Family {
   // scaling).
   virtual bool reuses_prefix() const = 0;
   virtual Padding padding() const = 0;  // side on which the reference pads a batch
+  // Ids before the answer as the reference's logits processors see them.
+  virtual std::vector<int64_t> seen_before(std::span<const Segment> segments) const = 0;
+  // How the reference counts a hypothesis of a beam search, and whether padding counts too.
+  virtual bool beams_count_prompt() const { return false; }
+  virtual LateMarker late_marker(const GenerationConfig& config) const {
+    (void)config;
+    return LateMarker::kIgnored;
+  }
+  virtual int64_t media_marker() const { return -1; }  // the id LateMarker speaks of
+  // The token that fills the rows of a batch that have ended.
+  virtual int64_t pad_id() const { return 0; }
   // The module tree as print(model) shows it.
   virtual std::string print() const = 0;
   // Probe name of the state after the modality tokenizer (embeddings, before any encoder block).

@@ -1,39 +1,97 @@
 #include "families/sequence_builder.h"
 
 #include <algorithm>
+#include <cstdint>
 
 #include "base/check.h"
 
 namespace isthmus::families {
 namespace {
 
-// Text ids are not negative; media rows take the numbers below zero.
-int64_t media_row_key(int64_t media_id, int64_t row) { return -1 - ((media_id << 24) | row); }
+// Text ids take the low bits; media rows take the numbers below zero.
+constexpr int kIdBits = 24;
+
+int64_t media_row_key(int64_t media_id, int64_t row) {
+  return -1 - ((media_id << kIdBits) | row);
+}
+
+// A row's hidden state also depends on the medium it reads at depth. `visible`: 0 for none.
+int64_t text_row_key(int64_t id, int64_t visible) { return (visible << kIdBits) | id; }
+
+// Builds one sequence, segment by segment.
+class Builder {
+ public:
+  Builder(std::span<const AlignedMedia> media, decoders::LanguageModel& language_model)
+      : media_(media), language_model_(language_model) {}
+
+  void add(const TextSegment& text) { add_text(text.ids); }
+
+  void add(const MediaSegment& segment) {
+    const bool has_input = segment.input != MediaSegment::kNoInput;
+    ISTHMUS_CHECK(!has_input || segment.input < media_.size(),
+                  "a segment names a medium that was not encoded");
+    if (has_input && media_[segment.input].encoded->tokens.defined()) {
+      add_soft_tokens(media_[segment.input]);
+      return;
+    }
+    ++markers_;
+    if (has_input) {
+      sequence_.media.push_back(media_[segment.input].encoded->memory);
+      visible_ = media_[segment.input].id + 1;
+    } else {
+      // Such rows read all media at once, and those all stand before them.
+      visible_ = kReadsAll;
+    }
+    add_text({segment.marker});
+  }
+
+  Sequence finish() {
+    ISTHMUS_CHECK(!pieces_.empty(), "a prompt has at least one token");
+    sequence_.embeddings = torch::cat(pieces_, 0);
+    sequence_.visible = visible_;
+    return std::move(sequence_);
+  }
+
+ private:
+  static constexpr int64_t kReadsAll = (int64_t{1} << (62 - kIdBits)) - 1;
+
+  void add_text(const std::vector<int64_t>& ids) {
+    if (ids.empty()) return;
+    const Tensor tensor = torch::tensor(ids, torch::kInt64).unsqueeze(0);
+    pieces_.push_back(language_model_.embed_tokens(tensor).squeeze(0));
+    for (const int64_t id : ids) add_row(text_row_key(id, visible_));
+  }
+
+  void add_soft_tokens(const AlignedMedia& media) {
+    pieces_.push_back(media.encoded->tokens);
+    for (int64_t row = 0; row < media.encoded->tokens.size(0); ++row)
+      add_row(media_row_key(media.id, row));
+  }
+
+  void add_row(int64_t key) {
+    sequence_.row_keys.push_back(key);
+    sequence_.media_index.push_back(markers_);
+  }
+
+  std::span<const AlignedMedia> media_;
+  decoders::LanguageModel& language_model_;
+  Sequence sequence_;
+  std::vector<Tensor> pieces_;
+  int64_t markers_ = 0, visible_ = 0;
+};
 
 }  // namespace
 
-Sequence build_sequence(std::span<const Segment> segments, std::span<const Tensor> media_tokens,
-                        std::span<const int64_t> media_ids,
+int64_t Sequence::key_after(int64_t token, int64_t marker) const {
+  return token == marker ? INT64_MIN : text_row_key(token, visible);
+}
+
+Sequence build_sequence(std::span<const Segment> segments, std::span<const AlignedMedia> media,
                         decoders::LanguageModel& language_model) {
-  Sequence sequence;
-  std::vector<Tensor> pieces;
-  for (const Segment& segment : segments) {
-    if (const auto* text = std::get_if<TextSegment>(&segment)) {
-      if (text->ids.empty()) continue;
-      const Tensor ids = torch::tensor(text->ids, torch::kInt64).unsqueeze(0);
-      pieces.push_back(language_model.embed_tokens(ids).squeeze(0));
-      sequence.row_keys.insert(sequence.row_keys.end(), text->ids.begin(), text->ids.end());
-      continue;
-    }
-    const size_t input = std::get<MediaSegment>(segment).input;
-    ISTHMUS_CHECK(input < media_tokens.size(), "a segment names a medium that was not encoded");
-    pieces.push_back(media_tokens[input]);
-    for (int64_t row = 0; row < media_tokens[input].size(0); ++row)
-      sequence.row_keys.push_back(media_row_key(media_ids[input], row));
-  }
-  ISTHMUS_CHECK(!pieces.empty(), "a prompt has at least one token");
-  sequence.embeddings = torch::cat(pieces, 0);
-  return sequence;
+  Builder builder(media, language_model);
+  for (const Segment& segment : segments)
+    std::visit([&](const auto& part) { builder.add(part); }, segment);
+  return builder.finish();
 }
 
 Batch pad_batch(std::span<const Sequence> rows, Padding side) {
@@ -51,6 +109,10 @@ Batch pad_batch(std::span<const Sequence> rows, Padding side) {
     positions.push_back(
         torch::constant_pad_nd(torch::arange(row.length(), torch::kInt64), {begin, after}));
     if (shortest != longest) batch.key_ranges.push_back({begin, begin + row.length()});
+    std::vector<int64_t> index(static_cast<size_t>(longest), 0);
+    std::copy(row.media_index.begin(), row.media_index.end(), index.begin() + begin);
+    batch.media.index.push_back(std::move(index));
+    batch.media.media.push_back(row.media);
   }
   batch.embeddings = torch::stack(embeddings);
   batch.positions = torch::stack(positions);

@@ -15,12 +15,24 @@ namespace isthmus::families {
 struct Sequence {
   Tensor embeddings;              // [seq, hidden_size]
   std::vector<int64_t> row_keys;  // seq
+  // Depth port: the media in the order of their markers, and per row how many markers stand at or
+  // before it.
+  std::vector<std::shared_ptr<const nn::MediaMemory>> media;
+  std::vector<int64_t> media_index;  // seq
+  int64_t visible = 0;               // of the last row: what its key says of the medium it reads
+
+  // The key of a token that follows the sequence. A late `marker` (-1: none) makes one that equals
+  // no other.
+  int64_t key_after(int64_t token, int64_t marker) const;
   int64_t length() const { return static_cast<int64_t>(row_keys.size()); }
 };
 
-// `media_ids[i]` is a number unique to the content of medium i.
-Sequence build_sequence(std::span<const Segment> segments, std::span<const Tensor> media_tokens,
-                        std::span<const int64_t> media_ids,
+struct AlignedMedia {
+  const EncodedMedia* encoded;
+  int64_t id;  // unique to the content
+};
+
+Sequence build_sequence(std::span<const Segment> segments, std::span<const AlignedMedia> media,
                         decoders::LanguageModel& language_model);
 
 // Rows of different length as one batch: embeddings padded with zeros, positions from 0 for every
@@ -30,6 +42,7 @@ struct Batch {
   Tensor embeddings;                     // [batch, seq, hidden_size]
   Tensor positions;                      // [batch, seq]
   std::vector<nn::KeyRange> key_ranges;  // empty when nothing is padded
+  nn::MediaView media;                   // padding reads none
 };
 Batch pad_batch(std::span<const Sequence> rows, Padding side);
 

@@ -46,45 +46,57 @@ Generated generate(Decoder& decoder, Continuation& continuation, const TokenCall
   }
 }
 
+BeamContinuation::BeamContinuation(const GenerationConfig& config, std::span<const int64_t> eos_ids,
+                                   std::span<const int64_t> seen, BeamLength length,
+                                   int64_t prompt_length)
+    : eos_ids_(eos_ids.begin(), eos_ids.end()),
+      seen_(seen.begin(), seen.end()),
+      processors_(config, end_ids(config, eos_ids)),
+      search_({.num_beams = config.num_beams,
+               .length_penalty = config.length_penalty,
+               .early_stopping = config.early_stopping,
+               .end_ids = end_ids(config, eos_ids),
+               .max_new_tokens = config.max_new_tokens,
+               .length = length,
+               .prompt_length = prompt_length}) {}
+
+const std::vector<BeamChoice>& BeamContinuation::extend(std::span<const float> logits,
+                                                        int64_t vocab_size) {
+  const auto vocab = static_cast<size_t>(vocab_size);
+  log_probs_.assign(logits.begin(), logits.end());
+  for (size_t beam = 0; beam * vocab < log_probs_.size(); ++beam) {
+    const auto row = std::span(log_probs_).subspan(beam * vocab, vocab);
+    check_logits(row);
+    // The reference penalises log-probabilities, not logits, when it searches with beams.
+    log_softmax(row);
+    std::vector<int64_t> seen_by_beam = seen_;
+    const auto& grown = search_.tokens(static_cast<int64_t>(beam));
+    seen_by_beam.insert(seen_by_beam.end(), grown.begin(), grown.end());
+    processors_.apply(row, seen_by_beam, num_new_tokens_);
+  }
+  ++num_new_tokens_;
+  return search_.step(log_probs_, vocab_size);
+}
+
+Generated BeamContinuation::result() const {
+  BeamResult best = search_.best();
+  const bool by_model = best.ended && std::ranges::find(eos_ids_, best.tokens.back()) != eos_ids_.end();
+  const FinishReason reason = !search_.done() ? FinishReason::kCancelled
+                              : by_model      ? FinishReason::kEos
+                              : best.ended    ? FinishReason::kStop
+                                              : FinishReason::kLength;
+  return {std::move(best.tokens), reason};
+}
+
 Generated generate_with_beams(BeamDecoder& decoder, const GenerationConfig& config,
                               std::span<const int64_t> eos_ids, std::span<const int64_t> seen,
                               BeamLength length, const std::function<bool()>& keep_going) {
-  const std::vector<int64_t> ends = end_ids(config, eos_ids);
-  const LogitsProcessors processors(config, ends);
-  BeamSearch search({.num_beams = config.num_beams,
-                     .length_penalty = config.length_penalty,
-                     .early_stopping = config.early_stopping,
-                     .end_ids = ends,
-                     .max_new_tokens = config.max_new_tokens,
-                     .length = length,
-                     .prompt_length = static_cast<int64_t>(seen.size())});
-  const auto vocab_size = static_cast<size_t>(decoder.vocab_size());
+  BeamContinuation beams(config, eos_ids, seen, length, static_cast<int64_t>(seen.size()));
   std::span<const float> logits = decoder.step({});
-  std::vector<float> log_probs;
-  for (int64_t num_new_tokens = 0;; ++num_new_tokens) {
-    log_probs.assign(logits.begin(), logits.end());
-    for (size_t beam = 0; beam * vocab_size < log_probs.size(); ++beam) {
-      const auto row = std::span(log_probs).subspan(beam * vocab_size, vocab_size);
-      check_logits(row);
-      // The reference penalises log-probabilities, not logits, when it searches with beams.
-      log_softmax(row);
-      std::vector<int64_t> seen_by_beam(seen.begin(), seen.end());
-      const auto& grown = search.tokens(static_cast<int64_t>(beam));
-      seen_by_beam.insert(seen_by_beam.end(), grown.begin(), grown.end());
-      processors.apply(row, seen_by_beam, num_new_tokens);
-    }
-    const auto& choices = search.step(log_probs, decoder.vocab_size());
-    const bool cancelled = !search.done() && keep_going && !keep_going();
-    if (search.done() || cancelled) {
-      BeamResult best = search.best();
-      const bool by_model =
-          best.ended && std::ranges::find(eos_ids, best.tokens.back()) != eos_ids.end();
-      const FinishReason reason = cancelled    ? FinishReason::kCancelled
-                                  : by_model   ? FinishReason::kEos
-                                  : best.ended ? FinishReason::kStop
-                                               : FinishReason::kLength;
-      return {std::move(best.tokens), reason};
-    }
+  while (true) {
+    const auto& choices = beams.extend(logits, decoder.vocab_size());
+    if (!beams.finished() && keep_going && !keep_going()) beams.cancel();
+    if (beams.finished()) return beams.result();
     logits = decoder.step(choices);
   }
 }

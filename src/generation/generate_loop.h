@@ -42,6 +42,37 @@ class Continuation {
   std::optional<FinishReason> finished_;
 };
 
+struct Generated {
+  std::vector<int64_t> tokens;  // the end token included
+  FinishReason finish_reason;
+};
+
+// The beams of one prompt while they grow. A batch holds one per prompt. The stop ids of the
+// request count as end tokens, its stop strings are not looked for.
+class BeamContinuation {
+ public:
+  // `seen` as in Continuation. `prompt_length`: what BeamLength::kWholeSequence counts before the
+  // first new token.
+  BeamContinuation(const GenerationConfig& config, std::span<const int64_t> eos_ids,
+                   std::span<const int64_t> seen, BeamLength length, int64_t prompt_length);
+
+  // `logits` [num_beams or, the first time, 1, vocab_size]. Returns what each beam continues with.
+  // Throws ModelError on NaN.
+  const std::vector<BeamChoice>& extend(std::span<const float> logits, int64_t vocab_size);
+  // Ends the search from outside: the best hypothesis so far is the answer.
+  void cancel() { cancelled_ = true; }
+  bool finished() const { return cancelled_ || search_.done(); }
+  Generated result() const;
+
+ private:
+  std::vector<int64_t> eos_ids_, seen_;
+  LogitsProcessors processors_;
+  BeamSearch search_;
+  std::vector<float> log_probs_;
+  int64_t num_new_tokens_ = 0;
+  bool cancelled_ = false;
+};
+
 // What the engine supplies: the model with its cache, behind the prompt.
 class Decoder {
  public:
@@ -60,11 +91,6 @@ class BeamDecoder {
   virtual int64_t vocab_size() const = 0;
 };
 
-struct Generated {
-  std::vector<int64_t> tokens;  // the end token included
-  FinishReason finish_reason;
-};
-
 // Called with each new token, the end token included, before the next is computed; false cancels.
 using TokenCallback = std::function<bool(int64_t token)>;
 
@@ -72,9 +98,8 @@ using TokenCallback = std::function<bool(int64_t token)>;
 Generated generate(Decoder& decoder, Continuation& continuation,
                    const TokenCallback& on_token = {});
 
-// Beams; the stop ids of the request count as end tokens, its stop strings are not looked for.
-// `keep_going` is asked between steps; when it says no, the best hypothesis so far is returned as
-// cancelled.
+// Beams of one prompt. `seen` counts as the prompt's length. `keep_going` is asked between steps;
+// when it says no, the best hypothesis so far is returned as cancelled.
 Generated generate_with_beams(BeamDecoder& decoder, const GenerationConfig& config,
                               std::span<const int64_t> eos_ids, std::span<const int64_t> seen,
                               BeamLength length = BeamLength::kGenerated,

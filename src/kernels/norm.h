@@ -16,7 +16,7 @@ struct RmsNormArgs {
 };
 
 // y[r,i] = (x[r,i] - mean_r) · weight[i] / sqrt(var_r + eps) + bias[i], var biased, in two passes.
-// Ba et al. 2016
+// bias may be null.      Ba et al. 2016
 struct LayerNormArgs {
   const float* x;
   const float* weight;

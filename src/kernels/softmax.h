@@ -5,12 +5,16 @@
 
 namespace isthmus::kernels {
 
-// row[i] = exp(scale · row[i] - max) / sum over i in [begin, end); zero elsewhere in [0, count),
-// whatever stood there. An empty range gives a row of zeros. float32.
+// row[i] = exp(scale · row[i] + slope · (i - position) - max) / sum over i in [begin, end); zero
+// elsewhere in [0, count), whatever stood there. An empty range gives a row of zeros. slope is
+// ALiBi's, 0 for none; position, the query's own index in the row, only moves the sums away from
+// overflow.      Press et al. 2022, eq. 1. float32.
 struct SoftmaxArgs {
   float* row;
   int64_t count, begin, end;
   float scale;
+  float slope = 0;
+  int64_t position = 0;
 };
 
 }  // namespace isthmus::kernels

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "layout/module_tree.h"
+#include "layout/norm_parameters.h"
 
 namespace isthmus::layout {
 
@@ -14,7 +15,6 @@ ModuleNode linear(int64_t in, int64_t out, bool bias);
 ModuleNode embedding(int64_t count, int64_t width,
                      std::optional<int64_t> padding_idx = std::nullopt);
 
-enum class NormParameters { kNone, kWeight, kWeightAndBias };
 // `class_name`: what a subclass prints instead.
 ModuleNode layer_norm(int64_t width, double eps,
                       NormParameters parameters = NormParameters::kWeightAndBias,

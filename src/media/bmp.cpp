@@ -21,8 +21,9 @@ struct Header {
   int bits;
   uint32_t compression;
   int64_t colours;
-  std::array<uint32_t, 3> masks;
+  std::array<uint32_t, 4> masks;  // red, green, blue, alpha
   size_t pixels_at;
+  PixelMode mode;
   Palette palette;
 };
 
@@ -30,14 +31,21 @@ struct Header {
   throw UnsupportedError(fmt::format("{}: BMP file with {} is not read", file.source, what));
 }
 
-// The table is always used. Pillow 10.4 discards one of black and white, or of grey levels in
-// order, and then reads the pixels at one or eight bits whatever the header says, which loses 8-bit
-// files of two colours.
+// A table of black and white makes a bilevel picture, one of the grey levels 0, 1, 2 … a grey one,
+// as in Pillow. Pillow 10.4 then reads the pixels at one or eight bits whatever the header says,
+// which loses 8-bit files of two colours; here the header counts.
 void read_colour_table(ByteCursor& cursor, Header& header, size_t entry_bytes) {
   const auto count = static_cast<size_t>(header.colours);
   const uint8_t* p = cursor.take(count * entry_bytes);
-  for (size_t i = 0; i < std::min<size_t>(count, 256); ++i, p += entry_bytes)
-    header.palette.colours[i] = {p[2], p[1], p[0]};
+  bool is_grey = true;
+  for (size_t i = 0; i < count; ++i, p += entry_bytes) {
+    const auto level = static_cast<uint8_t>(count == 2 ? 255 * i : i);
+    is_grey = is_grey && Rgb{p[2], p[1], p[0]} == Rgb{level, level, level};
+    if (i < 256) header.palette.colours[i] = {p[2], p[1], p[0]};
+  }
+  header.mode = !is_grey     ? PixelMode::kPalette
+                : count == 2 ? PixelMode::kBilevel
+                             : PixelMode::kGrey;
 }
 
 Header read_header(const EncodedImage& file, ByteCursor& cursor) {
@@ -68,7 +76,7 @@ Header read_header(const EncodedImage& file, ByteCursor& cursor) {
     // In headers of 52 bytes and more the masks are part of the header; after one of 40 they follow
     // it.
     if (header.compression == kMasks)
-      for (uint32_t& mask : header.masks) mask = cursor.u32();
+      for (size_t c = 0; c < (header_size >= 56 ? 4 : 3); ++c) header.masks[c] = cursor.u32();
     if (header_size > 40) cursor.seek(14 + size_t{header_size});
   }
   file.check_size(header.width, header.height);
@@ -147,26 +155,35 @@ struct Field {
   }
 };
 
-std::array<Field, 3> fields_of(const EncodedImage& file, const Header& header) {
-  if (header.compression != kMasks || header.masks == std::array<uint32_t, 3>{}) {
-    if (header.bits == 16) return {{{10, 31}, {5, 31}, {0, 31}}};
-    return {{{16, 255}, {8, 255}, {0, 255}}};
+// Red, green, blue; alpha only where all eight bits of a pixel of 32 are given to it.
+std::vector<Field> fields_of(const EncodedImage& file, const Header& header) {
+  if (header.compression != kMasks || header.masks == std::array<uint32_t, 4>{}) {
+    if (header.bits == 16) return {{10, 31}, {5, 31}, {0, 31}};
+    std::vector<Field> fields{{16, 255}, {8, 255}, {0, 255}};
+    // Pillow: masks that are all zero stand for blue, green, red, alpha.
+    if (header.compression == kMasks && header.bits == 32) fields.push_back({24, 255});
+    return fields;
   }
-  std::array<Field, 3> fields{};
+  std::vector<Field> fields(3);
   for (size_t c = 0; c < 3; ++c) {
     const uint32_t mask = header.masks[c];
     const int shift = mask == 0 ? 0 : __builtin_ctz(mask);
     const uint32_t top = mask >> shift;
     const bool known = header.bits == 16 ? top == 31 || top == 63 : top == 255;
-    if (!known) unsupported(file, fmt::format("colour masks {:08x}", fmt::join(header.masks, " ")));
+    if (!known)
+      unsupported(file, fmt::format("colour masks {:08x} {:08x} {:08x}", header.masks[0],
+                                    header.masks[1], header.masks[2]));
     fields[c] = {shift, top};
   }
+  const uint32_t alpha = header.masks[3];
+  if (header.bits == 32 && alpha != 0 && alpha >> __builtin_ctz(alpha) == 255)
+    fields.push_back({__builtin_ctz(alpha), 255});
   return fields;
 }
 
 }  // namespace
 
-Image decode_bmp(const EncodedImage& file) {
+NativeImage decode_bmp(const EncodedImage& file) {
   ByteCursor cursor(file, "BMP");
   const Header header = read_header(file, cursor);
   cursor.seek(header.pixels_at);
@@ -184,11 +201,12 @@ Image decode_bmp(const EncodedImage& file) {
   if (header.bits <= 8) {
     std::vector<uint8_t> unpacked;
     if (runs) unpacked = decode_runs(file, cursor, header);
-    std::vector<uint8_t> indices(width * height);
+    NativeImage image = blank_image(header.mode, header.width, header.height);
+    image.palette = header.palette;
     const size_t per_byte = 8 / static_cast<size_t>(header.bits);
     const unsigned mask = (1u << header.bits) - 1;
     for (size_t y = 0; y < height; ++y) {
-      uint8_t* out = indices.data() + target_row(y) * width;
+      uint8_t* out = image.samples.row(static_cast<int64_t>(target_row(y)));
       if (runs) {
         std::memcpy(out, unpacked.data() + y * width, width);
         continue;
@@ -199,15 +217,18 @@ Image decode_bmp(const EncodedImage& file) {
         out[x] = static_cast<uint8_t>(row[x / per_byte] >> shift & mask);
       }
     }
-    return apply_palette(indices, header.width, header.height, header.palette);
+    if (header.mode == PixelMode::kBilevel)
+      for (uint8_t& sample : image.samples.pixels) sample = sample == 1 ? 255 : 0;
+    return image;
   }
 
   const auto fields = fields_of(file, header);
   const size_t pixel_bytes = static_cast<size_t>(header.bits) / 8;
-  Image image{header.width, header.height, 3, std::vector<uint8_t>(width * height * 3)};
+  NativeImage image = blank_image(fields.size() == 4 ? PixelMode::kRgba : PixelMode::kRgb,
+                                  header.width, header.height);
   for (size_t y = 0; y < height; ++y) {
     const uint8_t* row = stored + y * row_bytes;
-    uint8_t* out = image.row(static_cast<int64_t>(target_row(y)));
+    uint8_t* out = image.samples.row(static_cast<int64_t>(target_row(y)));
     for (size_t x = 0; x < width; ++x, row += pixel_bytes) {
       uint32_t pixel = 0;
       for (size_t b = 0; b < pixel_bytes; ++b) pixel |= uint32_t{row[b]} << (8 * b);

@@ -86,19 +86,8 @@ Image filled_image(int64_t width, int64_t height, const Rgb& colour) {
   return image;
 }
 
-Image apply_palette(std::span<const uint8_t> indices, int64_t width, int64_t height,
-                    const Palette& palette) {
-  Image image{width, height, 3, std::vector<uint8_t>(indices.size() * 3)};
-  uint8_t* out = image.pixels.data();
-  for (const uint8_t index : indices) {
-    std::memcpy(out, palette.colours[index].data(), 3);
-    out += 3;
-  }
-  return image;
-}
-
-Image decode_image(std::span<const std::byte> bytes, const std::string& source,
-                   const ImageLimits& limits) {
+NativeImage decode_native_image(std::span<const std::byte> bytes, const std::string& source,
+                                const ImageLimits& limits) {
   const EncodedImage file{bytes, source, limits};
   if (bytes.empty()) file.fail("the file is empty; expected a picture (JPEG, PNG, WebP, GIF, BMP)");
   if (has_bytes_at(bytes, 0, "\xff\xd8\xff")) return decode_jpeg(file);
@@ -110,7 +99,7 @@ Image decode_image(std::span<const std::byte> bytes, const std::string& source,
                         beginning_of(bytes)));
 }
 
-Image load_image(const std::filesystem::path& path, const ImageLimits& limits) {
+NativeImage load_native_image(const std::filesystem::path& path, const ImageLimits& limits) {
   const std::string source = path.string();
   std::error_code error;
   const auto status = std::filesystem::status(path, error);
@@ -127,7 +116,16 @@ Image load_image(const std::filesystem::path& path, const ImageLimits& limits) {
   stream.seekg(0);
   stream.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(size));
   if (!stream && size > 0) throw InputError(source + ": cannot be read");
-  return decode_image(bytes, source, limits);
+  return decode_native_image(bytes, source, limits);
+}
+
+Image decode_image(std::span<const std::byte> bytes, const std::string& source,
+                   const ImageLimits& limits) {
+  return to_rgb(decode_native_image(bytes, source, limits));
+}
+
+Image load_image(const std::filesystem::path& path, const ImageLimits& limits) {
+  return to_rgb(load_native_image(path, limits));
 }
 
 }  // namespace isthmus::media

@@ -7,7 +7,7 @@
 #include <span>
 #include <string>
 
-#include "media/image.h"
+#include "media/native_image.h"
 
 namespace isthmus::media {
 
@@ -18,16 +18,19 @@ struct ImageLimits {
   int64_t max_file_bytes = int64_t{1} << 30;
 };
 
-// The pixels that Pillow 10.4 gives for Image.open(file).convert("RGB"): the format is told from
-// the first bytes, EXIF orientation and colour profiles are ignored, alpha is dropped without
-// compositing, transparency of palettes is ignored, 16-bit grey is clipped to 255, animations give
-// their first frame. `source` stands where the file name would in messages. Throws InputError if
-// the bytes are no such picture, are cut short or broken, or exceed `limits`; UnsupportedError for
-// variants of these formats that are not read.
+// The mode and samples that Pillow 10.4 gives for Image.open(file): the format is told from the
+// first bytes, EXIF orientation and colour profiles are ignored, transparency of palettes and of
+// single colours is ignored, animations give their first frame. `source` stands where the file name
+// would in messages. Throws InputError if the bytes are no such picture, are cut short or broken,
+// or exceed `limits`; UnsupportedError for variants of these formats that are not read.
+NativeImage decode_native_image(std::span<const std::byte> bytes, const std::string& source,
+                                const ImageLimits& limits = {});
+// As decode_native_image, from a regular file. Throws InputError if it cannot be read.
+NativeImage load_native_image(const std::filesystem::path& path, const ImageLimits& limits = {});
+
+// The same converted to RGB (to_rgb): the pixels of Image.open(file).convert("RGB").
 Image decode_image(std::span<const std::byte> bytes, const std::string& source,
                    const ImageLimits& limits = {});
-
-// As decode_image, from a regular file. Throws InputError if it cannot be read.
 Image load_image(const std::filesystem::path& path, const ImageLimits& limits = {});
 
 }  // namespace isthmus::media

@@ -1,7 +1,6 @@
 // The decoder of each format, and what they share. Only decode_image.cpp calls the former.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -9,7 +8,7 @@
 #include <string_view>
 
 #include "media/decode_image.h"
-#include "media/image.h"
+#include "media/native_image.h"
 
 namespace isthmus::media {
 
@@ -26,11 +25,11 @@ struct EncodedImage {
   void check_size(int64_t width, int64_t height) const;
 };
 
-Image decode_jpeg(const EncodedImage& file);
-Image decode_png(const EncodedImage& file);
-Image decode_webp(const EncodedImage& file);
-Image decode_gif(const EncodedImage& file);
-Image decode_bmp(const EncodedImage& file);
+NativeImage decode_jpeg(const EncodedImage& file);
+NativeImage decode_png(const EncodedImage& file);
+NativeImage decode_webp(const EncodedImage& file);
+NativeImage decode_gif(const EncodedImage& file);
+NativeImage decode_bmp(const EncodedImage& file);
 
 // Reads little-endian numbers; running off the end is a truncated file.
 class ByteCursor {
@@ -50,14 +49,5 @@ class ByteCursor {
   std::string_view format_;
   size_t position_ = 0;
 };
-
-// Colours of an indexed picture. Indices beyond the stored colours are black, as in Pillow.
-struct Palette {
-  std::array<Rgb, 256> colours{};
-};
-
-// The picture of width * height palette indices.
-Image apply_palette(std::span<const uint8_t> indices, int64_t width, int64_t height,
-                    const Palette& palette);
 
 }  // namespace isthmus::media

@@ -103,12 +103,6 @@ std::vector<uint8_t> decode_lzw(const EncodedImage& file, ByteCursor& cursor, si
   return indices;
 }
 
-Palette grey_palette() {
-  Palette palette;
-  for (size_t i = 0; i < 256; ++i) palette.colours[i].fill(static_cast<uint8_t>(i));
-  return palette;
-}
-
 // nullopt for a table whose colours are the grey levels 0, 1, 2 …: Pillow sets such a table aside
 // and takes the indices for grey levels, also those beyond the table.
 std::optional<Palette> read_table(ByteCursor& cursor, uint8_t flags) {
@@ -146,7 +140,7 @@ std::vector<int64_t> row_order(int64_t height, bool interlaced) {
 
 }  // namespace
 
-Image decode_gif(const EncodedImage& file) {
+NativeImage decode_gif(const EncodedImage& file) {
   ByteCursor cursor(file, "GIF");
   cursor.seek(6);
   int64_t width = cursor.u16(), height = cursor.u16();
@@ -177,9 +171,7 @@ Image decode_gif(const EncodedImage& file) {
   if (frame_flags & 0x80) frame_table = read_table(cursor, frame_flags);
   // Quirk: a frame's own table of grey levels loses against a coloured one of the screen
   // (Pillow 10.4, GifImagePlugin); a correct reader would show the frame in grey.
-  const Palette palette = frame_table    ? *frame_table
-                          : screen_table ? *screen_table
-                                         : grey_palette();
+  const auto& table = frame_table ? frame_table : screen_table;
   if (frame_width == 0 || frame_height == 0)
     file.fail(
         fmt::format("first frame of the GIF file is {}x{} pixels", frame_width, frame_height));
@@ -188,13 +180,16 @@ Image decode_gif(const EncodedImage& file) {
   file.check_size(width, height);
 
   const auto frame = decode_lzw(file, cursor, static_cast<size_t>(frame_width * frame_height));
-  std::vector<uint8_t> canvas(static_cast<size_t>(width * height), transparent.value_or(0));
+  NativeImage image = blank_image(table ? PixelMode::kPalette : PixelMode::kGrey, width, height);
+  if (table) image.palette = *table;
+  std::vector<uint8_t>& canvas = image.samples.pixels;
+  std::fill(canvas.begin(), canvas.end(), transparent.value_or(0));
   const uint8_t* row = frame.data();
   for (const int64_t y : row_order(frame_height, (frame_flags & 0x40) != 0)) {
     std::copy(row, row + frame_width, canvas.begin() + ((top + y) * width + left));
     row += frame_width;
   }
-  return apply_palette(canvas, width, height, palette);
+  return image;
 }
 
 }  // namespace isthmus::media

@@ -10,8 +10,8 @@ namespace isthmus::media {
 
 using Rgb = std::array<uint8_t, 3>;
 
-// Eight bits per sample, red, green, blue interleaved, rows from top to bottom without padding:
-// pixels.size() == width * height * channels.
+// Eight bits per sample, samples of a pixel together, rows from top to bottom without padding:
+// pixels.size() == width * height * channels. Red, green, blue unless something else is said.
 struct Image {
   int64_t width = 0;
   int64_t height = 0;

@@ -84,21 +84,9 @@ void set_up(Decompressor& decompressor, const EncodedImage& file) {
   info.progress = &decompressor.progress;
 }
 
-// Pillow takes every four-component file as Adobe's, which stores 255 - ink, and converts with
-// rgb = k - (255 - colour) * k / 255 in rounded integer arithmetic.
-void cmyk_to_rgb(const uint8_t* cmyk, int64_t count, std::vector<uint8_t>& out) {
-  for (int64_t i = 0; i < count; ++i, cmyk += 4) {
-    const int key = cmyk[3];
-    for (int c = 0; c < 3; ++c) {
-      const int product = (255 - cmyk[c]) * key + 128;
-      out.push_back(static_cast<uint8_t>(std::max(0, key - ((product + (product >> 8)) >> 8))));
-    }
-  }
-}
-
 }  // namespace
 
-Image decode_jpeg(const EncodedImage& file) {
+NativeImage decode_jpeg(const EncodedImage& file) {
   Decompressor decompressor;
   jpeg_decompress_struct& info = decompressor.info;
   set_up(decompressor, file);
@@ -111,10 +99,17 @@ Image decode_jpeg(const EncodedImage& file) {
   if (status != JPEG_HEADER_OK) file.fail_truncated("JPEG");
   const int64_t width = info.image_width, height = info.image_height;
   file.check_size(width, height);
+  PixelMode mode = PixelMode::kRgb;
   switch (info.num_components) {
-    case 1: info.out_color_space = JCS_GRAYSCALE; break;
+    case 1:
+      mode = PixelMode::kGrey;
+      info.out_color_space = JCS_GRAYSCALE;
+      break;
     case 3: info.out_color_space = JCS_RGB; break;
-    case 4: info.out_color_space = JCS_CMYK; break;
+    case 4:
+      mode = PixelMode::kCmyk;
+      info.out_color_space = JCS_CMYK;
+      break;
     default:
       file.fail(
           fmt::format("JPEG file has {} components; 1, 3 or 4 are read", info.num_components));
@@ -123,23 +118,22 @@ Image decode_jpeg(const EncodedImage& file) {
   checked(guarded(decompressor, [&](auto& i) { started = jpeg_start_decompress(&i); }));
   if (!started) file.fail_truncated("JPEG");
 
-  Image image{width, height, 3, {}};
-  image.pixels.reserve(static_cast<size_t>(width * height * 3));
-  std::vector<uint8_t> row(static_cast<size_t>(width * info.output_components));
+  const int64_t channels = channels_of(mode);
+  NativeImage image{mode, {width, height, channels, {}}, {}};
+  std::vector<uint8_t>& pixels = image.samples.pixels;
+  // Filled as rows arrive: a short file may announce a huge picture.
+  pixels.reserve(static_cast<size_t>(width * height * channels));
   for (int64_t y = 0; y < height; ++y) {
-    JSAMPROW target = row.data();
+    pixels.resize(static_cast<size_t>((y + 1) * width * channels));
+    JSAMPROW target = image.samples.row(y);
     JDIMENSION rows_read = 0;
     checked(
         guarded(decompressor, [&](auto& i) { rows_read = jpeg_read_scanlines(&i, &target, 1); }));
     if (rows_read != 1) file.fail_truncated("JPEG");
-    switch (info.output_components) {
-      case 1:
-        for (const uint8_t grey : row) image.pixels.insert(image.pixels.end(), 3, grey);
-        break;
-      case 3: image.pixels.insert(image.pixels.end(), row.begin(), row.end()); break;
-      default: cmyk_to_rgb(row.data(), width, image.pixels);
-    }
   }
+  // Pillow takes every four-component file as Adobe's, which stores 255 - ink.
+  if (mode == PixelMode::kCmyk)
+    for (uint8_t& sample : pixels) sample = static_cast<uint8_t>(255 - sample);
   return image;
 }
 

@@ -52,56 +52,67 @@ bool guarded(Reader& reader, const Call& call) {
   return true;
 }
 
+// How rows of the file become rows of the picture.
 struct Layout {
-  int64_t width, height;
   int bit_depth, colour_type;
-  Palette palette;
-  std::array<uint8_t, 256> grey_levels;  // of a sample of less than 16 bits
+  PixelMode mode;
+  std::array<uint8_t, 256> levels;  // of a grey sample of less than 16 bits
 };
 
-void append_row(const Layout& layout, const uint8_t* row, std::vector<uint8_t>& out) {
-  const int wide = layout.bit_depth == 16 ? 2 : 1;
-  const auto grey = [&](uint8_t value) { out.insert(out.end(), 3, value); };
-  for (int64_t x = 0; x < layout.width; ++x) {
-    switch (layout.colour_type) {
-      case PNG_COLOR_TYPE_GRAY:
-        // Quirk: Pillow's mode I;16 is clipped to 255 by convert("RGB"); scaling would keep the
-        // picture.
-        grey(wide == 2 ? (row[0] != 0 ? 255 : row[1]) : layout.grey_levels[row[0]]);
-        row += wide;
-        break;
-      case PNG_COLOR_TYPE_GRAY_ALPHA:
-        grey(row[0]);
-        row += 2 * wide;
-        break;
-      case PNG_COLOR_TYPE_PALETTE: {
-        const Rgb& colour = layout.palette.colours[row[0]];
-        out.insert(out.end(), colour.begin(), colour.end());
-        row += 1;
-        break;
-      }
-      default:
-        for (int c = 0; c < 3; ++c) out.push_back(row[c * wide]);
-        row += (layout.colour_type == PNG_COLOR_TYPE_RGB_ALPHA ? 4 : 3) * wide;
-    }
+PixelMode mode_of(int bit_depth, int colour_type) {
+  switch (colour_type) {
+    case PNG_COLOR_TYPE_GRAY:
+      if (bit_depth == 16) return PixelMode::kGrey16;
+      return bit_depth == 1 ? PixelMode::kBilevel : PixelMode::kGrey;
+    case PNG_COLOR_TYPE_PALETTE: return PixelMode::kPalette;
+    case PNG_COLOR_TYPE_GRAY_ALPHA:
+      // Pillow has no grey with alpha for files of 16 bits: the level is written three times.
+      return bit_depth == 16 ? PixelMode::kRgba : PixelMode::kGreyAlpha;
+    case PNG_COLOR_TYPE_RGB_ALPHA: return PixelMode::kRgba;
+    default: return PixelMode::kRgb;
   }
 }
 
 Layout layout_of(const Reader& reader, int bit_depth) {
   Layout layout{};
-  layout.width = png_get_image_width(reader.png, reader.info);
-  layout.height = png_get_image_height(reader.png, reader.info);
   layout.bit_depth = bit_depth;
   layout.colour_type = png_get_color_type(reader.png, reader.info);
+  layout.mode = mode_of(bit_depth, layout.colour_type);
+  const unsigned top = (1u << std::min(bit_depth, 8)) - 1;
+  for (unsigned i = 0; i <= top; ++i) layout.levels[i] = static_cast<uint8_t>(i * 255 / top);
+  return layout;
+}
+
+Palette palette_of(const Reader& reader) {
+  Palette palette;
   png_colorp colours = nullptr;
   int count = 0;
   if (png_get_PLTE(reader.png, reader.info, &colours, &count) != 0)
     for (int i = 0; i < std::min(count, 256); ++i)
-      layout.palette.colours[static_cast<size_t>(i)] = {colours[i].red, colours[i].green,
-                                                        colours[i].blue};
-  const unsigned top = (1u << std::min(layout.bit_depth, 8)) - 1;
-  for (unsigned i = 0; i <= top; ++i) layout.grey_levels[i] = static_cast<uint8_t>(i * 255 / top);
-  return layout;
+      palette.colours[static_cast<size_t>(i)] = {colours[i].red, colours[i].green,
+                                                 colours[i].blue};
+  return palette;
+}
+
+// One row of `width` pixels; of 16-bit samples the high byte is kept, except in 16-bit grey.
+void convert_row(const Layout& layout, const uint8_t* row, int64_t width, uint8_t* out) {
+  if (layout.mode == PixelMode::kGrey16) {
+    for (int64_t x = 0; x < width; ++x, row += 2) {
+      *out++ = row[1];
+      *out++ = row[0];
+    }
+  } else if (layout.colour_type == PNG_COLOR_TYPE_GRAY) {
+    for (int64_t x = 0; x < width; ++x) out[x] = layout.levels[row[x]];
+  } else if (layout.bit_depth != 16) {
+    std::memcpy(out, row, static_cast<size_t>(width * channels_of(layout.mode)));
+  } else if (layout.colour_type == PNG_COLOR_TYPE_GRAY_ALPHA) {
+    for (int64_t x = 0; x < width; ++x, row += 4, out += 4) {
+      std::memset(out, row[0], 3);
+      out[3] = row[2];
+    }
+  } else {
+    for (int64_t i = 0; i < width * channels_of(layout.mode); ++i) out[i] = row[2 * i];
+  }
 }
 
 void start(Reader& reader, const EncodedImage& file) {
@@ -115,7 +126,7 @@ void start(Reader& reader, const EncodedImage& file) {
 
 }  // namespace
 
-Image decode_png(const EncodedImage& file) {
+NativeImage decode_png(const EncodedImage& file) {
   Reader reader;
   start(reader, file);
   const auto checked = [&](bool succeeded) {
@@ -144,21 +155,23 @@ Image decode_png(const EncodedImage& file) {
     png_read_update_info(png, info);
   }));
   const Layout layout = layout_of(reader, bit_depth);
+  const int64_t width = png_get_image_width(reader.png, reader.info),
+                height = png_get_image_height(reader.png, reader.info);
   const size_t row_bytes = png_get_rowbytes(reader.png, reader.info);
-  const auto rows = static_cast<size_t>(layout.height);
+  const auto rows = static_cast<size_t>(height);
   // Deflate shrinks to 1/1032 at best (and packed samples are at most eight to a byte), so a short
   // file that announces a huge picture is refused before memory is taken.
   if (row_bytes * rows / 8 / 1032 > file.bytes.size()) file.fail_truncated("PNG");
 
-  Image image{layout.width, layout.height, 3, {}};
-  image.pixels.reserve(static_cast<size_t>(layout.width * layout.height * 3));
+  NativeImage image = blank_image(layout.mode, width, height);
+  image.palette = palette_of(reader);
   std::vector<uint8_t> raw(passes == 1 ? row_bytes : row_bytes * rows);
   for (int pass = 0; pass < passes; ++pass) {
-    for (size_t y = 0; y < rows; ++y) {
-      uint8_t* row = raw.data() + (passes == 1 ? 0 : y * row_bytes);
+    for (int64_t y = 0; y < height; ++y) {
+      uint8_t* row = raw.data() + (passes == 1 ? 0 : static_cast<size_t>(y) * row_bytes);
       checked(
           guarded(reader, [&](png_structp png, png_infop) { png_read_row(png, row, nullptr); }));
-      if (pass == passes - 1) append_row(layout, row, image.pixels);
+      if (pass == passes - 1) convert_row(layout, row, width, image.samples.row(y));
     }
   }
   return image;

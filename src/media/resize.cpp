@@ -107,18 +107,33 @@ void weighted_sum(const uint8_t* in, int64_t stride, const int32_t* weights, int
   }
 }
 
+// Copies pixels of kChannels bytes to places `stride` bytes apart.
+template <int64_t kChannels>
+void scatter(const uint8_t* in, int64_t count, uint8_t* out, int64_t stride) {
+  for (int64_t i = 0; i < count; ++i, in += kChannels, out += stride)
+    for (int64_t c = 0; c < kChannels; ++c) out[c] = in[c];
+}
+
 // Resizes canvas rows to the columns of `window`; the rows keep their height.
 class HorizontalPass {
  public:
   HorizontalPass(const Canvas& canvas, int64_t width, Filter filter, const Box& window)
-      : canvas_(canvas), window_(window), unchanged_(canvas.width == width) {
+      : canvas_(canvas),
+        window_(window),
+        channels_(canvas.image.channels),
+        unchanged_(canvas.width == width) {
+    ISTHMUS_CHECK(channels_ >= 1 && channels_ <= kMaxChannels,
+                  fmt::format("pixels of {} channels", channels_));
+    const bool bare =
+        canvas.image.width == canvas.width && canvas.image.height == canvas.height;
+    ISTHMUS_CHECK(bare || channels_ == 3, "only RGB pictures lie on a canvas of one colour");
     if (!unchanged_) axis_ = axis_weights(canvas.width, width, filter, window.left, window.width);
   }
 
   // Of canvas rows row_begin … row_end.
   Image run(int64_t row_begin, int64_t row_end) const {
-    Image out{window_.width, row_end - row_begin, 3, {}};
-    out.pixels.resize(static_cast<size_t>(out.width * out.height * 3));
+    Image out{window_.width, row_end - row_begin, channels_, {}};
+    out.pixels.resize(static_cast<size_t>(out.width * out.height * channels_));
     const int64_t image_begin = std::clamp(canvas_.top, row_begin, row_end);
     const int64_t image_end = std::clamp(canvas_.top + canvas_.image.height, row_begin, row_end);
     if (image_begin > row_begin || image_end < row_end) {  // rows of canvas only are all the same
@@ -143,13 +158,14 @@ class HorizontalPass {
         std::memcpy(copy + canvas_.left * 3, rows[r], static_cast<size_t>(canvas_.image.width * 3));
         rows[r] = copy;
       }
-      resize_rows(rows, count, out.row(y - row_begin), out.width * 3);
+      resize_rows(rows, count, out.row(y - row_begin), out.width * channels_);
     }
     return out;
   }
 
  private:
   static constexpr int64_t kBlock = 32;  // rows done together
+  static constexpr int64_t kMaxChannels = 4;
 
   // Rows are turned into columns of `count` neighbouring rows, so that the sum runs over contiguous
   // lanes.
@@ -157,58 +173,71 @@ class HorizontalPass {
                    int64_t out_stride) const {
     if (unchanged_) {
       for (int64_t r = 0; r < count; ++r)
-        std::memcpy(out + r * out_stride, rows[r] + window_.left * 3,
-                    static_cast<size_t>(window_.width * 3));
+        std::memcpy(out + r * out_stride, rows[r] + window_.left * channels_,
+                    static_cast<size_t>(window_.width * channels_));
       return;
     }
-    const int64_t begin = axis_.input_begin, lanes = count * 3;
-    std::vector<uint8_t> columns(static_cast<size_t>((axis_.input_end - begin) * lanes));
+    const int64_t begin = axis_.input_begin, lanes = count * channels_;
+    const int64_t inputs = axis_.input_end - begin;
+    std::vector<uint8_t> columns(static_cast<size_t>(inputs * lanes));
     for (int64_t r = 0; r < count; ++r) {
-      const uint8_t* in = rows[r] + begin * 3;
-      uint8_t* column = columns.data() + r * 3;
-      for (int64_t x = begin; x < axis_.input_end; ++x, in += 3, column += lanes) {
-        column[0] = in[0];
-        column[1] = in[1];
-        column[2] = in[2];
+      const uint8_t* in = rows[r] + begin * channels_;
+      uint8_t* column = columns.data() + r * channels_;
+      switch (channels_) {
+        case 1: scatter<1>(in, inputs, column, lanes); break;
+        case 2: scatter<2>(in, inputs, column, lanes); break;
+        case 3: scatter<3>(in, inputs, column, lanes); break;
+        default: scatter<4>(in, inputs, column, lanes);
       }
     }
-    uint8_t sums[kBlock * 3];
+    uint8_t sums[kBlock * kMaxChannels];
     for (int64_t x = 0; x < window_.width; ++x) {
       const auto i = static_cast<size_t>(x);
       weighted_sum(columns.data() + (axis_.first[i] - begin) * lanes, lanes,
                    axis_.weights.data() + x * axis_.max_taps, axis_.taps[i], sums, lanes);
       for (int64_t r = 0; r < count; ++r)
-        std::memcpy(out + r * out_stride + x * 3, sums + r * 3, 3);
+        std::memcpy(out + r * out_stride + x * channels_, sums + r * channels_,
+                    static_cast<size_t>(channels_));
     }
   }
 
   const Canvas& canvas_;
   const Box& window_;
+  int64_t channels_;
   bool unchanged_;
   AxisWeights axis_;
 };
 
-// Pillow, ImagingScaleAffine: the coordinate is accumulated, not multiplied out.
-std::vector<int64_t> nearest_inputs(int64_t in, int64_t out) {
+// For outputs begin … begin + count of an axis. Pillow, ImagingScaleAffine: the coordinate is
+// accumulated, not multiplied out.
+std::vector<int64_t> nearest_inputs(int64_t in, int64_t out, int64_t begin, int64_t count) {
   const double scale = static_cast<double>(in) / static_cast<double>(out);
   std::vector<int64_t> inputs;
   double position = scale * 0.5;
-  for (int64_t i = 0; i < out; ++i, position += scale)
-    inputs.push_back(std::min(in - 1, static_cast<int64_t>(position)));
+  for (int64_t i = 0; i < begin + count; ++i, position += scale)
+    if (i >= begin) inputs.push_back(std::min(in - 1, static_cast<int64_t>(position)));
   return inputs;
 }
 
-Image resize_nearest(const Image& image, int64_t width, int64_t height) {
-  Image out{width, height, 3, std::vector<uint8_t>(static_cast<size_t>(width * height * 3))};
-  const auto columns = nearest_inputs(image.width, width);
+Image resize_nearest(const Image& image, int64_t width, int64_t height, const Box& window) {
+  const int64_t channels = image.channels;
+  Image out{window.width, window.height, channels, {}};
+  out.pixels.resize(static_cast<size_t>(out.width * out.height * channels));
+  const auto columns = nearest_inputs(image.width, width, window.left, window.width);
   uint8_t* target = out.pixels.data();
-  for (const int64_t y : nearest_inputs(image.height, height)) {
+  for (const int64_t y : nearest_inputs(image.height, height, window.top, window.height)) {
     for (const int64_t x : columns) {
-      std::memcpy(target, image.row(y) + x * 3, 3);
-      target += 3;
+      std::memcpy(target, image.row(y) + x * channels, static_cast<size_t>(channels));
+      target += channels;
     }
   }
   return out;
+}
+
+void check_window(int64_t width, int64_t height, const Box& window) {
+  ISTHMUS_CHECK(window.left >= 0 && window.top >= 0 && window.width > 0 && window.height > 0 &&
+                    window.left + window.width <= width && window.top + window.height <= height,
+                "the window lies outside the resized picture");
 }
 
 }  // namespace
@@ -216,24 +245,28 @@ Image resize_nearest(const Image& image, int64_t width, int64_t height) {
 Image resize(const Image& image, int64_t width, int64_t height, Filter filter) {
   ISTHMUS_CHECK(width > 0 && height > 0, fmt::format("resize to {}x{}", width, height));
   if (image.width == width && image.height == height) return image;
-  if (filter == Filter::kNearest) return resize_nearest(image, width, height);
-  return resize(bare_canvas(image), width, height, filter, {0, 0, width, height});
+  return resize(image, width, height, filter, {0, 0, width, height});
+}
+
+Image resize(const Image& image, int64_t width, int64_t height, Filter filter, const Box& window) {
+  if (filter != Filter::kNearest)
+    return resize(bare_canvas(image), width, height, filter, window);
+  check_window(width, height, window);
+  return resize_nearest(image, width, height, window);
 }
 
 Image resize(const Canvas& canvas, int64_t width, int64_t height, Filter filter,
              const Box& window) {
-  ISTHMUS_CHECK(filter != Filter::kNearest, "no windows of nearest-neighbour resizing");
-  ISTHMUS_CHECK(window.left >= 0 && window.top >= 0 && window.width > 0 && window.height > 0 &&
-                    window.left + window.width <= width && window.top + window.height <= height,
-                "the window lies outside the resized picture");
+  ISTHMUS_CHECK(filter != Filter::kNearest, "no nearest-neighbour resizing of a canvas");
+  check_window(width, height, window);
   const HorizontalPass horizontal(canvas, width, filter, window);
   if (canvas.height == height) return horizontal.run(window.top, window.top + window.height);
 
   const AxisWeights axis = axis_weights(canvas.height, height, filter, window.top, window.height);
   const Image rows = horizontal.run(axis.input_begin, axis.input_end);
-  Image out{window.width, window.height, 3, {}};
-  out.pixels.resize(static_cast<size_t>(out.width * out.height * 3));
-  const int64_t row_bytes = out.width * 3;
+  Image out{window.width, window.height, rows.channels, {}};
+  const int64_t row_bytes = out.width * out.channels;
+  out.pixels.resize(static_cast<size_t>(row_bytes * out.height));
   for (int64_t y = 0; y < out.height; ++y) {
     const auto i = static_cast<size_t>(y);
     weighted_sum(rows.row(axis.first[i] - axis.input_begin), row_bytes,

@@ -1,5 +1,6 @@
 // WebP through libwebp's animation decoder, as Pillow: a still picture is an animation of one
 // frame, and a first frame smaller than the canvas lies on transparent black.
+#include <cstring>
 #include <memory>
 
 #include <fmt/format.h>
@@ -10,7 +11,7 @@
 
 namespace isthmus::media {
 
-Image decode_webp(const EncodedImage& file) {
+NativeImage decode_webp(const EncodedImage& file) {
   WebPBitstreamFeatures features{};
   const VP8StatusCode status = WebPGetFeatures(file.data(), file.bytes.size(), &features);
   if (status == VP8_STATUS_NOT_ENOUGH_DATA) file.fail_truncated("WebP");
@@ -33,15 +34,12 @@ Image decode_webp(const EncodedImage& file) {
   if (!WebPAnimDecoderGetNext(decoder.get(), &rgba, &timestamp))
     file.fail("broken or truncated WebP file: the first frame cannot be decoded");
 
-  Image image{info.canvas_width, info.canvas_height, 3, {}};
+  const PixelMode mode = features.has_alpha ? PixelMode::kRgba : PixelMode::kRgb;
+  NativeImage image = blank_image(mode, info.canvas_width, info.canvas_height);
   const size_t count = size_t{info.canvas_width} * info.canvas_height;
-  image.pixels.resize(count * 3);
-  uint8_t* out = image.pixels.data();
-  for (size_t i = 0; i < count; ++i, rgba += 4, out += 3) {
-    out[0] = rgba[0];
-    out[1] = rgba[1];
-    out[2] = rgba[2];
-  }
+  const auto channels = static_cast<size_t>(image.samples.channels);
+  uint8_t* out = image.samples.pixels.data();
+  for (size_t i = 0; i < count; ++i, rgba += 4, out += channels) std::memcpy(out, rgba, channels);
   return image;
 }
 

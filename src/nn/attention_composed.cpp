@@ -53,6 +53,18 @@ KeyRange visible_keys(const AttentionMask& mask, int64_t batch_row, int64_t t, i
   return range;
 }
 
+Tensor alibi_bias(const AttentionMask& mask, int64_t query_length, int64_t key_length,
+                  const torch::TensorOptions& options) {
+  if (mask.alibi_slopes.empty()) return {};
+  const auto heads = static_cast<int64_t>(mask.alibi_slopes.size());
+  Tensor slopes = torch::empty({heads, 1, 1}, torch::kFloat);
+  std::copy(mask.alibi_slopes.begin(), mask.alibi_slopes.end(), slopes.data_ptr<float>());
+  const auto integers = torch::TensorOptions().dtype(torch::kLong).device(options.device());
+  const Tensor positions =
+      torch::arange(key_length - query_length, key_length, integers).unsqueeze(1);
+  return slopes.to(options) * (torch::arange(key_length, integers) - positions).to(options);
+}
+
 Tensor attention_composed(const Tensor& query, const Tensor& key, const Tensor& value, double scale,
                           const AttentionMask& mask) {
   const int64_t batch = query.size(0), query_length = query.size(1), heads = query.size(2);
@@ -65,6 +77,9 @@ Tensor attention_composed(const Tensor& query, const Tensor& key, const Tensor& 
   // Softmax sums in float32 whatever the storage.
   if (scores.scalar_type() == torch::kBFloat16 || scores.scalar_type() == torch::kHalf)
     scores = scores.to(torch::kFloat);
+  if (const Tensor bias = alibi_bias(mask, query_length, key_length, scores.options());
+      bias.defined())
+    scores = scores + bias.view({kv_heads, group, query_length, key_length});
   const Tensor visible = visible_mask(mask, query_length, key_length, query.device());
   Tensor weights;
   if (visible.defined()) {

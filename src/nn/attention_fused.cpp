@@ -37,6 +37,15 @@ struct Problem {
   KeyRange visible(int64_t b, int64_t t) const {
     return visible_keys(mask, b, t, query_length, key_length);
   }
+  // The key index at which query t stands.
+  int64_t position(int64_t t) const { return key_length - query_length + t; }
+  float slope(int64_t head) const {
+    return mask.alibi_slopes.empty() ? 0 : mask.alibi_slopes[static_cast<size_t>(head)];
+  }
+  // Of the heads from `head` on; null when there are none.
+  const float* slopes(int64_t head) const {
+    return mask.alibi_slopes.empty() ? nullptr : mask.alibi_slopes.data() + head;
+  }
   float* out_at(int64_t b, int64_t t, int64_t head) const {
     return out + ((b * query_length + t) * heads + head) * head_dim;
   }
@@ -93,7 +102,7 @@ void decode(const Problem& p) {
                             p.q_head, p.group, p.key + b * p.k_batch + h * p.k_head, p.k_row,
                             p.value + b * p.v_batch + h * p.v_head, p.v_row, begin, end, p.head_dim,
                             p.scale, scratch(ScratchUse::kScores, p.group * count), to, width,
-                            statistics, statistics + p.group});
+                            statistics, statistics + p.group, p.slopes(h * p.group), p.position(t)});
     for (int64_t g = 0; g < p.group; ++g) {
       to[g * width + p.head_dim] = statistics[g];
       to[g * width + p.head_dim + 1] = statistics[p.group + g];
@@ -156,8 +165,8 @@ void attend_block(const Problem& p, const PackedKeys& packed, int64_t b, int64_t
               count, p.head_dim, scores, count, false, nullptr});
   for (int64_t r = 0; r < rows; ++r) {
     const KeyRange range = p.visible(b, first + r);
-    table.softmax_row(
-        {scores + r * count, count, range.begin - origin, range.end - origin, p.scale});
+    table.softmax_row({scores + r * count, count, range.begin - origin, range.end - origin, p.scale,
+                       p.slope(head), p.position(first + r) - origin});
   }
   const int64_t packed_count = packed.range.end - packed.range.begin;
   for (int64_t k = 0; k < count; k += kDepthWords) {

@@ -1,4 +1,4 @@
-// The two ways ops::attention is computed; only ops.cpp and the tests include this.
+// The two ways ops::attention is computed; what they and attention_weights share.
 #pragma once
 
 #include "nn/ops.h"
@@ -8,6 +8,10 @@ namespace isthmus::nn {
 // Which keys query `t` of `query_length` sees, as a range; empty when end <= begin.
 KeyRange visible_keys(const AttentionMask& mask, int64_t batch_row, int64_t t, int64_t query_length,
                       int64_t key_length);
+// What ALiBi adds to the scores, [heads, query_length, key_length]; undefined when the mask has no
+// slopes.
+Tensor alibi_bias(const AttentionMask& mask, int64_t query_length, int64_t key_length,
+                  const torch::TensorOptions& options);
 // The plain composition of ATen calls; differentiable, any float dtype, any device.
 Tensor attention_composed(const Tensor& query, const Tensor& key, const Tensor& value, double scale,
                           const AttentionMask& mask);

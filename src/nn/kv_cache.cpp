@@ -69,12 +69,22 @@ void KvCache::truncate(int64_t length) {
 
 void KvCache::reorder(const Tensor& batch_index) {
   ISTHMUS_CHECK(batch_index.dim() == 1 && batch_index.size(0) > 0, "one row index per new row");
+  const int64_t rows = batch_index.size(0);
+  const auto index = batch_index.accessor<int64_t, 1>();
+  bool unchanged = rows == batch_;
+  for (int64_t row = 0; unchanged && row < rows; ++row) unchanged = index[row] == row;
+  if (unchanged) return;
   for (std::vector<Tensor>* side : {&keys_, &values_}) {
     for (Tensor& layer : *side) {
-      if (layer.defined()) layer = layer.index_select(0, batch_index);
+      if (!layer.defined()) continue;
+      // Only what is in use moves; the room behind it stays, so that the next step need not grow.
+      Tensor fresh = torch::empty({rows, layer.size(1), layer.size(2), layer.size(3)}, torch::kFloat);
+      for (int64_t row = 0; row < rows; ++row)
+        fresh[row].narrow(1, 0, length_).copy_(layer[index[row]].narrow(1, 0, length_));
+      layer = fresh;
     }
   }
-  batch_ = batch_index.size(0);
+  batch_ = rows;
 }
 
 }  // namespace isthmus::nn

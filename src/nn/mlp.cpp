@@ -26,11 +26,12 @@ Tensor GatedMlpImpl::forward(const Tensor& x) {
   return down_proj_(ops::silu_mul(gate_proj_(x), up_proj_(x)));
 }
 
-MlpImpl::MlpImpl(int64_t hidden_size, int64_t intermediate_size, layout::Activation activation)
+MlpImpl::MlpImpl(int64_t hidden_size, int64_t intermediate_size, layout::Activation activation,
+                 const MlpOptions& options)
     : activation_(activation),
-      fc1_(register_module("fc1", Linear(hidden_size, intermediate_size))),
-      fc2_(register_module("fc2", Linear(intermediate_size, hidden_size))) {}
+      up_(register_module(options.up, Linear(hidden_size, intermediate_size, options.bias))),
+      down_(register_module(options.down, Linear(intermediate_size, hidden_size, options.bias))) {}
 
-Tensor MlpImpl::forward(const Tensor& x) { return fc2_(activate(fc1_(x), activation_)); }
+Tensor MlpImpl::forward(const Tensor& x) { return down_(activate(up_(x), activation_)); }
 
 }  // namespace isthmus::nn

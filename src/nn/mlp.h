@@ -1,6 +1,8 @@
 // Feed-forward blocks.
 #pragma once
 
+#include <string>
+
 #include <torch/nn/module.h>
 
 #include "layout/clip_vision_config.h"
@@ -22,15 +24,22 @@ class GatedMlpImpl : public torch::nn::Module {
 };
 TORCH_MODULE(GatedMlp);
 
-// Feed-forward of CLIP: fc2(activation(fc1(x))).
+// What the two layers of an Mlp are called where it is published.
+struct MlpOptions {
+  bool bias = true;
+  std::string up = "fc1", down = "fc2";  // CLIP
+};
+
+// Feed-forward of CLIP, MPT and GPT-NeoX: down(activation(up(x))).
 class MlpImpl : public torch::nn::Module {
  public:
-  MlpImpl(int64_t hidden_size, int64_t intermediate_size, layout::Activation activation);
+  MlpImpl(int64_t hidden_size, int64_t intermediate_size, layout::Activation activation,
+          const MlpOptions& options = {});
   Tensor forward(const Tensor& x);  // [batch, seq, hidden_size] -> same
 
  private:
   layout::Activation activation_;
-  Linear fc1_, fc2_;
+  Linear up_, down_;
 };
 TORCH_MODULE(Mlp);
 

@@ -6,6 +6,7 @@
 
 #include <torch/nn/pimpl.h>
 
+#include "layout/norm_parameters.h"
 #include "nn/slots.h"
 
 namespace isthmus::nn {
@@ -27,13 +28,15 @@ TORCH_MODULE(RmsNorm);
 // (x - mean) / sqrt(var + eps) ⊙ weight + bias: Ba et al. 2016.
 class LayerNormImpl : public SlotModule {
  public:
-  LayerNormImpl(int64_t dim, double eps);
+  LayerNormImpl(int64_t dim, double eps,
+                layout::NormParameters learned = layout::NormParameters::kWeightAndBias);
   Tensor forward(const Tensor& x);  // [..., dim] -> same
   std::vector<Slot> slots() override;
 
  private:
   int64_t dim_;
   double eps_;
+  layout::NormParameters learned_;
   Tensor weight_, bias_;
 };
 TORCH_MODULE(LayerNorm);

@@ -49,7 +49,7 @@ Tensor activation(const Tensor& x, void (*kernel)(const kernels::ActivationArgs&
 
 Tensor rotary_fused(const Tensor& x, const Tensor& cos, const Tensor& sin, RotaryLayout layout) {
   const int64_t batch = x.size(0), seq = x.size(1), heads = x.size(2), head_dim = x.size(3),
-                half = head_dim / 2;
+                half = cos.size(2);
   const Tensor c = cos.contiguous(), s = sin.contiguous();
   Tensor y = torch::empty({batch, seq, heads, head_dim}, x.options());
   const auto kernel = layout == RotaryLayout::kHalves ? kernels::kernels().rotary_halves
@@ -62,7 +62,7 @@ Tensor rotary_fused(const Tensor& x, const Tensor& cos, const Tensor& sin, Rotar
     for (int64_t r = first; r < first + count; ++r) {
       const int64_t b = r / seq, t = r % seq, angles = ((cos.size(0) > 1 ? b : 0) * seq + t) * half;
       kernel({from + b * batch_stride + t * row_stride, head_stride, cosines + angles,
-              sines + angles, to + r * heads * head_dim, heads, head_dim});
+              sines + angles, to + r * heads * head_dim, heads, head_dim, 2 * half});
     }
   });
   return y;
@@ -95,13 +95,14 @@ Tensor rms_norm(const Tensor& x, const Tensor& weight, double eps) {
 }
 
 Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps) {
-  if (fused_path(x, weight, bias) && x.dim() > 0 && weight.dim() == 1 &&
-      weight.size(0) == x.size(-1) && bias.sizes() == weight.sizes()) {
-    const Tensor dense = x.contiguous(), scale = weight.contiguous(), shift = bias.contiguous();
+  if (fused_path(x, weight) && x.dim() > 0 && weight.dim() == 1 && weight.size(0) == x.size(-1) &&
+      (!bias.defined() || (fits(bias) && bias.sizes() == weight.sizes()))) {
+    const Tensor dense = x.contiguous(), scale = weight.contiguous();
+    const Tensor shift = bias.defined() ? bias.contiguous() : bias;
     Tensor y = torch::empty(dense.sizes(), dense.options());
     const int64_t dim = x.size(-1), rows = dim == 0 ? 0 : x.numel() / dim;
     const float *from = dense.data_ptr<float>(), *by = scale.data_ptr<float>(),
-                *plus = shift.data_ptr<float>();
+                *plus = shift.defined() ? shift.data_ptr<float>() : nullptr;
     float* to = y.data_ptr<float>();
     parallel_rows(rows, dim, [&](int64_t first, int64_t count) {
       kernels::kernels().layer_norm(
@@ -140,21 +141,24 @@ Tensor quick_gelu(const Tensor& x) {
 }
 
 Tensor rotary(const Tensor& x, const Tensor& cos, const Tensor& sin, RotaryLayout layout) {
-  const int64_t half = x.size(-1) / 2;
+  const int64_t half = cos.size(-1), rest = x.size(-1) - 2 * half;
   ISTHMUS_CHECK(
-      x.dim() == 4 && x.size(-1) == 2 * half && cos.size(-1) == half && sin.size(-1) == half &&
-          cos.dim() == 3 && sin.sizes() == cos.sizes() && cos.size(1) == x.size(1) &&
-          (cos.size(0) == 1 || cos.size(0) == x.size(0)),
-      "rotary: x is [batch, seq, heads, head_dim], cos and sin [batch or 1, seq, head_dim / 2]");
+      x.dim() == 4 && rest >= 0 && cos.dim() == 3 && sin.sizes() == cos.sizes() &&
+          cos.size(1) == x.size(1) && (cos.size(0) == 1 || cos.size(0) == x.size(0)),
+      "rotary: x is [batch, seq, heads, head_dim], cos and sin [batch or 1, seq, rotary_dims / 2]");
   if (fused_path(x, cos, sin) && x.stride(-1) == 1) return rotary_fused(x, cos, sin, layout);
   const Tensor c = cos.unsqueeze(2), s = sin.unsqueeze(2);  // one angle for all heads
+  std::vector<Tensor> parts;
   if (layout == RotaryLayout::kHalves) {
     const Tensor a = x.narrow(-1, 0, half), b = x.narrow(-1, half, half);
-    return torch::cat({a * c - b * s, b * c + a * s}, -1).to(x.scalar_type());
+    parts = {a * c - b * s, b * c + a * s};
+  } else {
+    const Tensor pairs = x.narrow(-1, 0, 2 * half).unflatten(-1, {half, 2});
+    const Tensor a = pairs.select(-1, 0), b = pairs.select(-1, 1);
+    parts = {torch::stack({a * c - b * s, b * c + a * s}, -1).flatten(-2)};
   }
-  const Tensor pairs = x.unflatten(-1, {half, 2});
-  const Tensor a = pairs.select(-1, 0), b = pairs.select(-1, 1);
-  return torch::stack({a * c - b * s, b * c + a * s}, -1).flatten(-2).to(x.scalar_type());
+  if (rest > 0) parts.push_back(x.narrow(-1, 2 * half, rest));
+  return torch::cat(parts, -1).to(x.scalar_type());
 }
 
 Tensor attention(const Tensor& query, const Tensor& key, const Tensor& value, double scale,
@@ -166,6 +170,9 @@ Tensor attention(const Tensor& query, const Tensor& key, const Tensor& value, do
                 "Tk, head_dim]");
   ISTHMUS_CHECK(mask.ranges.empty() || static_cast<int64_t>(mask.ranges.size()) == query.size(0),
                 "attention: one key range per batch row");
+  ISTHMUS_CHECK(mask.alibi_slopes.empty() ||
+                    static_cast<int64_t>(mask.alibi_slopes.size()) == query.size(2),
+                "attention: one ALiBi slope per query head");
   if (fused_path(query, key, value) && query.stride(-1) == 1 && key.stride(-1) == 1 &&
       value.stride(-1) == 1)
     return attention_fused(query, key, value, scale, mask);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include <torch/types.h>
@@ -22,6 +23,9 @@ struct AttentionMask {
   bool causal = false;
   int64_t window = 0;  // causal only: a query sees itself and window - 1 keys before it; 0 = all
   std::vector<KeyRange> ranges;  // one per batch row; empty: every key is real
+  // One per query head: slope · (key index - query's key index) is added to a score. Empty: nothing
+  // is. Press et al. 2022 (ALiBi), §3
+  std::span<const float> alibi_slopes = {};
 };
 
 namespace ops {
@@ -42,13 +46,14 @@ class ComposedOnly {
 };
 
 Tensor rms_norm(const Tensor& x, const Tensor& weight, double eps);  // [..., dim]
+// weight and bias may be undefined: 1 and 0.
 Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps);
 Tensor silu_mul(const Tensor& gate, const Tensor& up);  // silu(gate) ⊙ up
 Tensor gelu(const Tensor& x);                           // exact (erf)
 Tensor gelu_tanh(const Tensor& x);
 Tensor quick_gelu(const Tensor& x);  // x · sigmoid(1.702 x)
-// x [batch, seq, heads, head_dim]; cos, sin [batch or 1, seq, head_dim / 2] float32.  Su et al.
-// 2021, eq. 34
+// x [batch, seq, heads, head_dim]; cos, sin [batch or 1, seq, rotary_dims / 2] float32. The first
+// rotary_dims elements of a head turn, the others stay.    Su et al. 2021, eq. 34
 Tensor rotary(const Tensor& x, const Tensor& cos, const Tensor& sin, RotaryLayout layout);
 // query [batch, Tq, heads, head_dim]; key, value [batch, kv_heads, Tk, head_dim] (last dimension
 // dense).

@@ -8,15 +8,23 @@
 namespace isthmus::nn {
 using torch::Tensor;
 
-// [batch or 1, seq, head_dim / 2], float32
+// [batch or 1, seq, dims / 2], float32
 struct RotaryAngles {
   Tensor cos, sin;
 };
 
-// angle(p, i) = p · theta^(-2i / head_dim), in float32 as the reference computes it. Immutable.
+struct RotaryOptions {
+  int64_t dims;  // the elements of a head that are rotated; even
+  double theta = 10000;
+  layout::RopeScaling scaling = layout::RopeScaling::kNone;
+  double factor = 1;                    // of the scaling
+  int64_t max_position_embeddings = 0;  // trained length: dynamic scaling begins beyond it
+};
+
+// angle(p, i) = p · theta^(-2i / dims), in float32 as the reference computes it. Immutable.
 class Rotary {
  public:
-  explicit Rotary(const layout::LlamaConfig& config);
+  explicit Rotary(const RotaryOptions& options);
 
   // positions [batch or 1, seq] int64. `total_length` counts the keys after this call, cached ones
   // included: dynamic scaling depends on it.
@@ -25,10 +33,8 @@ class Rotary {
  private:
   Tensor inverse_frequencies(double theta) const;
 
-  int64_t head_dim_, max_position_embeddings_;
-  double theta_, factor_;
-  layout::RopeScaling scaling_;
-  Tensor inverse_frequencies_;  // [head_dim / 2]
+  RotaryOptions options_;
+  Tensor inverse_frequencies_;  // [dims / 2]
 };
 
 }  // namespace isthmus::nn

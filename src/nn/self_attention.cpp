@@ -4,12 +4,31 @@
 #include <limits>
 #include <utility>
 
+#include "nn/attention_paths.h"
 #include "nn/kv_cache.h"
 
 namespace isthmus::nn {
 
+Tensor attend(const Tensor& query, const Tensor& key, const Tensor& value,
+              const AttendOptions& options, const ForwardContext& context) {
+  const auto [keys, values] = context.cache != nullptr
+                                  ? context.cache->append(options.layer, key, value)
+                                  : std::pair(key.transpose(1, 2), value.transpose(1, 2));
+  const AttentionMask mask{options.causal, options.sliding_window, context.key_ranges,
+                           options.alibi_slopes};
+  if (context.probe != nullptr && context.probe->wants(options.probe_name)) {
+    context.probe->see(options.probe_name, attention_weights(query, keys, options.scale, mask));
+  }
+  return ops::attention(query, keys, values, options.scale, mask).flatten(2);
+}
+
 SelfAttentionImpl::SelfAttentionImpl(const SelfAttentionOptions& o)
     : options_(o),
+      attend_{.scale = 1.0 / std::sqrt(static_cast<double>(o.head_dim)),
+              .causal = o.causal,
+              .sliding_window = o.sliding_window,
+              .layer = o.layer,
+              .probe_name = o.probe_name},
       q_proj_(register_module("q_proj",
                               Linear(o.hidden_size, o.num_attention_heads * o.head_dim, o.bias))),
       k_proj_(register_module("k_proj",
@@ -26,31 +45,22 @@ Tensor SelfAttentionImpl::forward(const Tensor& x, const ForwardContext& context
   };
   Tensor query = heads(q_proj_(x), options_.num_attention_heads);
   Tensor key = heads(k_proj_(x), options_.num_key_value_heads);
-  Tensor value = heads(v_proj_(x), options_.num_key_value_heads);
+  const Tensor value = heads(v_proj_(x), options_.num_key_value_heads);
   if (context.rotary.cos.defined()) {
     query = ops::rotary(query, context.rotary.cos, context.rotary.sin, options_.rotary_layout);
     key = ops::rotary(key, context.rotary.cos, context.rotary.sin, options_.rotary_layout);
   }
-  if (context.cache != nullptr) {
-    std::tie(key, value) = context.cache->append(options_.layer, key, value);
-  } else {
-    key = key.transpose(1, 2);
-    value = value.transpose(1, 2);
-  }
-  const AttentionMask mask{options_.causal, options_.sliding_window, context.key_ranges};
-  const double scale = 1.0 / std::sqrt(static_cast<double>(options_.head_dim));
-  if (context.probe != nullptr && context.probe->wants(options_.probe_name)) {
-    context.probe->see(options_.probe_name, attention_weights(query, key, scale, mask));
-  }
-  return out_proj_(ops::attention(query, key, value, scale, mask).reshape({batch, seq, -1}));
+  return out_proj_(attend(query, key, value, attend_, context));
 }
 
 Tensor attention_weights(const Tensor& query, const Tensor& key, double scale,
                          const AttentionMask& mask) {
   const int64_t queries = query.size(1), keys = key.size(2), groups = query.size(2) / key.size(1);
-  const Tensor scores =
+  Tensor scores =
       torch::matmul(query.transpose(1, 2), key.repeat_interleave(groups, 1).transpose(2, 3)) *
       scale;
+  if (const Tensor bias = alibi_bias(mask, queries, keys, scores.options()); bias.defined())
+    scores = scores + bias;
   const Tensor at =
       torch::arange(keys - queries, keys).unsqueeze(1);  // key index at which a query stands
   const Tensor index = torch::arange(keys);

@@ -52,6 +52,10 @@ TEST_P(RowKernels, LayerNormMatchesDouble) {
             << dim;
       }
     }
+    Floats without(kRows * dim);
+    table().layer_norm({x.data(), weight.data(), nullptr, without.data(), kRows, dim, 1e-5f});
+    for (int64_t i = 0; i < kRows * dim; ++i)
+      ASSERT_NEAR(without[i] + bias[i % dim], y[i], 1e-6) << "no bias, dim " << dim;
     table().layer_norm({x.data(), weight.data(), bias.data(), x.data(), kRows, dim, 1e-5f});
     for (int64_t i = 0; i < kRows * dim; ++i) ASSERT_EQ(x[i], y[i]) << "in place, dim " << dim;
   }
@@ -109,15 +113,16 @@ TEST_P(RowKernels, SiluMulMatchesDouble) {
 }
 
 TEST_P(RowKernels, RotaryMatchesDouble) {
-  for (const int64_t half : {1, 4, 9, 32, 64}) {
+  for (const auto& [half, rest] : std::vector<std::pair<int64_t, int64_t>>{
+           {1, 0}, {4, 0}, {9, 0}, {32, 0}, {64, 0}, {1, 1}, {2, 12}, {8, 48}}) {
     constexpr int64_t kHeads = 3;
-    const int64_t dim = 2 * half, stride = dim + 5;
+    const int64_t dim = 2 * half + rest, stride = dim + 5;
     const Floats x = random_floats(kHeads * stride, 1), angles = random_floats(half, 2, 7);
     Floats cos(half), sin(half), y(kHeads * dim);
     for (int64_t i = 0; i < half; ++i) cos[i] = std::cos(angles[i]), sin[i] = std::sin(angles[i]);
     for (const bool pairs : {false, true}) {
       (pairs ? table().rotary_pairs : table().rotary_halves)(
-          {x.data(), stride, cos.data(), sin.data(), y.data(), kHeads, dim});
+          {x.data(), stride, cos.data(), sin.data(), y.data(), kHeads, dim, 2 * half});
       for (int64_t h = 0; h < kHeads; ++h) {
         for (int64_t i = 0; i < half; ++i) {
           const int64_t first = pairs ? 2 * i : i, second = pairs ? 2 * i + 1 : half + i;
@@ -126,6 +131,7 @@ TEST_P(RowKernels, RotaryMatchesDouble) {
           ASSERT_NEAR(y[h * dim + first], u * c - v * s, 3e-7);
           ASSERT_NEAR(y[h * dim + second], v * c + u * s, 3e-7);
         }
+        for (int64_t i = 2 * half; i < dim; ++i) ASSERT_EQ(y[h * dim + i], x[h * stride + i]);
       }
     }
   }
@@ -157,6 +163,42 @@ TEST_P(RowKernels, SoftmaxSeesOnlyItsRange) {
           // A float score near 30 carries 2e-6, which exp turns into a relative error.
           ASSERT_NEAR(row[i], expected, visible ? 5e-6 * expected + 1e-9 : 0)
               << count << " [" << begin << ", " << end;
+        }
+      }
+    }
+  }
+}
+
+TEST_P(RowKernels, SoftmaxAddsASlope) {
+  constexpr float kScale = 0.125f;
+  for (const int64_t count : kSizes) {
+    for (const auto& [begin, end] : std::vector<std::pair<int64_t, int64_t>>{
+             {0, count}, {count / 3, count}, {count / 4, count - count / 4}}) {
+      // The steepest slope of 8 heads, a gentle one, and one that rises.
+      for (const float slope : {0.5f, 0.00390625f, -0.25f}) {
+        // At the end of its range, as a causal query, or beyond the row.
+        for (const int64_t position : {end - 1, count + 5}) {
+          const Floats scores = random_floats(count, 1, 30);
+          Floats row = scores;
+          for (int64_t i = 0; i < count; ++i)
+            if (i < begin || i >= end) row[i] = NAN;
+          table().softmax_row({row.data(), count, begin, end, kScale, slope, position});
+          std::vector<double> expected(static_cast<size_t>(count), 0);
+          const auto score = [&](int64_t i) {
+            return static_cast<double>(kScale) * scores[i] +
+                   static_cast<double>(slope) * static_cast<double>(i - position);
+          };
+          double highest = -std::numeric_limits<double>::infinity(), sum = 0;
+          for (int64_t i = begin; i < end; ++i) highest = std::max(highest, score(i));
+          for (int64_t i = begin; i < end; ++i) sum += std::exp(score(i) - highest);
+          for (int64_t i = 0; i < count; ++i) {
+            const bool visible = i >= begin && i < end;
+            const double want = visible ? std::exp(score(i) - highest) / sum : 0;
+            // Half an ulp of the scores that count, which exp turns into a relative error.
+            const double relative = 5e-6 + std::abs(highest) * 0x1p-23;
+            ASSERT_NEAR(row[i], want, visible ? relative * want + 1e-9 : 0)
+                << count << " [" << begin << ", " << end << ") slope " << slope;
+          }
         }
       }
     }

@@ -2,8 +2,12 @@
 
 Usage: python make_data.py OUT        (needs Pillow 10.4.0 and numpy; the results are committed)
 Each NAME.EXT gets NAME.EXT.npy, the bytes of Image.open(NAME.EXT).convert("RGB") as [height, width, 3].
+modes.json has the mode of Image.open(NAME.EXT); where the RGB bytes do not show all of its samples, these are in
+NAME.EXT.native.npy, [height, width, bytes per pixel]. open_clip_S.npy has all files that Pillow can resize, in the
+order of modes.json, as open_clip's evaluation transform at image size S sees them before it scales them: [files, 3, S, S].
 """
 import io
+import json
 import pathlib
 import struct
 import sys
@@ -25,7 +29,11 @@ def picture(height, width, channels=3):
     return np.clip(np.stack(planes, -1) + noise, 0, 255).astype(np.uint8)
 
 
+saved = []
+
+
 def save(name, data):
+    saved.append(name)
     (OUT / name).write_bytes(data)
     image = Image.open(io.BytesIO(data)).convert("RGB")
     np.save(OUT / (name + ".npy"), np.asarray(image))
@@ -273,3 +281,60 @@ for tag, kind in (("bicubic", Image.BICUBIC), ("bilinear", Image.BILINEAR), ("ne
     for width, height in ((17, 9), (50, 36), (43, 12), (20, 31), (1, 1), (13, 64), (64, 13)):
         out = Image.fromarray(source).resize((width, height), kind)
         np.save(OUT / f"resize_{tag}_{width}x{height}.npy", np.asarray(out))
+
+# ---- every file in its own mode ------------------------------------------------------------------------
+def own_samples(image):
+    samples = np.asarray(image)
+    if image.mode == "I;16":
+        samples = samples.astype("<u2").view(np.uint8)
+    if image.mode == "1":
+        samples = samples * np.uint8(255)
+    return samples.reshape(image.height, image.width, -1)
+
+
+def open_clip(image, size):
+    """torchvision: Resize(size, bicubic), CenterCrop(size); then convert("RGB")."""
+    width, height = image.size
+    short, long = min(image.size), max(image.size)
+    resized = (size, int(size * long / short)) if width <= height else (int(size * long / short), size)
+    if resized != image.size:
+        image = image.resize(resized, Image.BICUBIC)
+    left, top = int(round((resized[0] - size) / 2.0)), int(round((resized[1] - size) / 2.0))
+    return np.asarray(image.crop((left, top, left + size, top + size)).convert("RGB")).transpose(2, 0, 1)
+
+
+modes, crops = {}, {6: [], 17: []}
+for name in sorted(saved):
+    image = Image.open(OUT / name)
+    image.load()
+    mode = image.im.mode                           # a grey frame under a coloured screen table says L and is P
+    resizes = True
+    try:
+        for size in crops:
+            crops[size].append(open_clip(image, size))
+    except ValueError as error:                    # I;16, and that frame
+        assert str(error) == "image has wrong mode", error
+        resizes = False
+    modes[name] = {"mode": mode, "resizes": resizes}
+    if mode in ("LA", "RGBA", "CMYK", "I;16"):
+        np.save(OUT / (name + ".native.npy"), own_samples(image))
+(OUT / "modes.json").write_text(json.dumps(modes, indent=1) + "\n")
+for size, stack in crops.items():
+    np.save(OUT / f"open_clip_{size}.npy", np.stack(stack))
+
+# ---- resizing in every mode: all sizes of one mode in one file, one after the other -----------------------
+grey = rng.integers(0, 256, (13, 19), dtype=np.uint8)
+alpha = rng.choice(np.array([0, 1, 2, 77, 200, 254, 255], dtype=np.uint8), (13, 19))
+colour = rng.integers(0, 256, (13, 19, 3), dtype=np.uint8)
+sources = {
+    "1": Image.fromarray(grey).point(lambda level: 255 * (level > 99), "1"),
+    "L": Image.fromarray(grey),
+    "LA": Image.fromarray(np.dstack([grey, alpha]), "LA"),
+    "P": Image.fromarray(grey, "P"),
+    "RGBA": Image.fromarray(np.dstack([colour, alpha]), "RGBA"),
+    "CMYK": Image.fromarray(np.dstack([colour, grey]), "CMYK"),
+}
+for mode, source in sources.items():
+    np.save(OUT / f"resize_native_{mode}_source.npy", own_samples(source))
+    resized = [source.resize(size, Image.BICUBIC) for size in ((7, 5), (38, 26), (19, 8), (30, 13), (19, 13))]
+    np.save(OUT / f"resize_native_{mode}.npy", np.concatenate([own_samples(each).reshape(-1) for each in resized]))

@@ -167,14 +167,12 @@ TEST(Slots, AreFoundByPath) {
   EXPECT_FALSE(slots[1].value().defined());
 }
 
-layout::LlamaConfig rope_config(layout::RopeScaling scaling, double factor) {
-  layout::LlamaConfig c{};
-  c.head_dim = 16;
-  c.max_position_embeddings = 32;
-  c.rope_theta = 10000;
-  c.rope_scaling = scaling;
-  c.rope_factor = factor;
-  return c;
+RotaryOptions rope(layout::RopeScaling scaling, double factor) {
+  return {.dims = 16,
+          .theta = 10000,
+          .scaling = scaling,
+          .factor = factor,
+          .max_position_embeddings = 32};
 }
 
 // The formulas in double. Angles reach 100; half an ulp of a float32 angle of 64…128 is 4e-6, and
@@ -191,11 +189,9 @@ TEST(Rotary, AnglesFollowTheFormulas) {
       }
     }
   };
-  expect_angles(Rotary(rope_config(layout::RopeScaling::kNone, 1)).angles(positions, 101), 10000,
-                1);
-  expect_angles(Rotary(rope_config(layout::RopeScaling::kLinear, 4)).angles(positions, 101), 10000,
-                4);
-  const Rotary dynamic(rope_config(layout::RopeScaling::kDynamic, 2));
+  expect_angles(Rotary(rope(layout::RopeScaling::kNone, 1)).angles(positions, 101), 10000, 1);
+  expect_angles(Rotary(rope(layout::RopeScaling::kLinear, 4)).angles(positions, 101), 10000, 4);
+  const Rotary dynamic(rope(layout::RopeScaling::kDynamic, 2));
   expect_angles(dynamic.angles(positions, 32), 10000,
                 1);  // within the trained length nothing changes
   const double base = 10000 * std::pow(2.0 * 101 / 32 - 1, 16.0 / 14.0);

@@ -66,6 +66,11 @@ TEST(RowOps, FusedAgreesWithComposed) {
                        1e-5, "rms_norm" + size);
     expect_paths_agree([](const auto& t) { return ops::layer_norm(t[0], t[1], t[2], 1e-5); },
                        {x, weight, bias}, 1e-5, "layer_norm" + size);
+    expect_paths_agree([](const auto& t) { return ops::layer_norm(t[0], t[1], {}, 1e-5); },
+                       {x, weight}, 1e-5, "layer_norm without bias" + size);
+    // What is left of a constant row (dim 1) is rounding, scaled up by 1 / sqrt(eps).
+    expect_paths_agree([](const auto& t) { return ops::layer_norm(t[0], {}, {}, 1e-5); }, {x},
+                       dim == 1 ? 1e-4 : 1e-5, "layer_norm without parameters" + size);
     expect_paths_agree([](const auto& t) { return ops::silu_mul(t[0], t[1]); }, {x, up}, 3e-6,
                        "silu_mul" + size);
     expect_paths_agree([](const auto& t) { return ops::gelu(t[0]); }, {x}, 2e-6, "gelu" + size);
@@ -108,6 +113,23 @@ TEST(Rotary, FusedAgreesWithComposedInBothLayouts) {
   }
 }
 
+TEST(Rotary, ElementsBehindTheRotatedOnesStay) {
+  for (const int64_t rotary_dims : {2, 4, 10, 20}) {
+    const Tensor x = randn({2, 5, 3, 21}, 1), angles = randn({1, 5, rotary_dims / 2}, 2);
+    for (const RotaryLayout layout : {RotaryLayout::kHalves, RotaryLayout::kPairs}) {
+      const auto f = [&](const auto& t) { return ops::rotary(t[0], t[1], t[2], layout); };
+      expect_paths_agree(f, {x, angles.cos(), angles.sin()}, 2e-6, "partial rotary");
+      const Tensor y = ops::rotary(x, angles.cos(), angles.sin(), layout);
+      EXPECT_TRUE(torch::equal(y.narrow(3, rotary_dims, 21 - rotary_dims),
+                               x.narrow(3, rotary_dims, 21 - rotary_dims)));
+      EXPECT_LE(largest_difference(y.narrow(3, 0, rotary_dims),
+                                   ops::rotary(x.narrow(3, 0, rotary_dims), angles.cos(),
+                                               angles.sin(), layout)),
+                0);
+    }
+  }
+}
+
 TEST(Rotary, LayoutsTurnTheElementsTheirNamesSay) {
   const Tensor x = torch::tensor({1.0f, 2.0f, 3.0f, 4.0f}).view({1, 1, 1, 4});
   const Tensor cos = torch::zeros({1, 1, 2}), sin = torch::ones({1, 1, 2});  // a quarter turn
@@ -122,6 +144,11 @@ struct AttentionCase {
   AttentionMask mask;
   const char* what;
 };
+
+// Slopes of eight heads as ALiBi has them; a case with fewer heads takes the first, the steepest.
+constexpr float kSlopes[] = {0.5f,     0.25f,     0.125f,     0.0625f,
+                             0.03125f, 0.015625f, 0.0078125f, 0.00390625f};
+std::span<const float> slopes(size_t heads) { return std::span(kSlopes).first(heads); }
 
 std::vector<AttentionCase> attention_cases() {
   return {
@@ -140,6 +167,16 @@ std::vector<AttentionCase> attention_cases() {
       {1, 2, 2, 1, 9, 16, {true, 0, {{4, 4}}}, "decode that sees nothing"},
       {1, 2, 2, 6, 4, 16, {true, 0, {}}, "more queries than keys"},
       {1, 2, 2, 577, 577, 64, {}, "CLIP"},
+      {1, 8, 8, 130, 130, 64, {true, 0, {}, slopes(8)}, "ALiBi prefill"},
+      {1, 4, 2, 100, 300, 40, {true, 0, {}, slopes(4)}, "ALiBi continuation, grouped"},
+      {2, 3, 3, 33, 65, 14, {true, 0, {{3, 65}, {40, 65}}, slopes(3)}, "ALiBi, left padding"},
+      {2, 4, 4, 70, 70, 20, {true, 0, {{0, 70}, {0, 9}}, slopes(4)}, "ALiBi, right padding"},
+      {1, 2, 2, 200, 200, 32, {true, 17, {}, slopes(2)}, "ALiBi, sliding window"},
+      {2, 2, 2, 30, 30, 16, {false, 0, {{4, 30}, {0, 30}}, slopes(2)}, "ALiBi, not causal"},
+      {2, 8, 8, 1, 77, 128, {true, 0, {{5, 77}, {0, 77}}, slopes(8)}, "ALiBi decode, padded"},
+      {1, 8, 2, 1, 1000, 64, {true, 0, {}, slopes(8)}, "ALiBi decode, grouped, in chunks"},
+      {1, 4, 4, 3, 50, 16, {true, 0, {}, slopes(4)}, "ALiBi, a few rows"},
+      {1, 2, 2, 1, 9, 16, {true, 0, {{4, 4}}, slopes(2)}, "ALiBi decode that sees nothing"},
       {1, 2, 2, 3, 0, 16, {}, "no keys"},
       {1, 2, 2, 0, 5, 16, {}, "no queries"},
   };
@@ -154,6 +191,23 @@ TEST(Attention, FusedAgreesWithComposed) {
     expect_paths_agree(
         [&](const auto& t) { return ops::attention(t[0], t[1], t[2], scale, c.mask); },
         {query, key, value}, 3e-6, c.what);
+  }
+}
+
+// Two queries over three keys, by hand: the scores are 0, so the weights are those of the slope.
+TEST(Attention, SlopesAreCountedFromTheQuery) {
+  const Tensor query = torch::zeros({1, 2, 2, 4}), key = randn({1, 2, 3, 4}, 1);
+  const Tensor value = torch::eye(4).narrow(0, 0, 3).expand({1, 2, 3, 4});  // shows the weights
+  const AttentionMask mask{true, 0, {}, slopes(2)};
+  const auto f = [&](const auto& t) { return ops::attention(t[0], t[1], t[2], 1, mask); };
+  expect_paths_agree(f, {query, key, value}, 1e-6, "by hand");
+  const Tensor out = f(std::vector<Tensor>{query, key, value});
+  for (int64_t head = 0; head < 2; ++head) {
+    const double step = std::exp(-static_cast<double>(kSlopes[head]));
+    const double first = step / (1 + step), last = 1 / (1 + step + step * step);
+    EXPECT_NEAR(out[0][0][head][0].item<float>(), first, 1e-6);
+    EXPECT_NEAR(out[0][1][head][2].item<float>(), last, 1e-6);
+    EXPECT_NEAR(out[0][1][head][0].item<float>(), last * step * step, 1e-6);
   }
 }
 
@@ -226,10 +280,15 @@ TEST(Gradients, FlowThroughTheComposedPath) {
   for (const RotaryLayout layout : {RotaryLayout::kHalves, RotaryLayout::kPairs})
     expect_gradients(
         [&](const auto& t) { return ops::rotary(t[0], angles.cos(), angles.sin(), layout); },
-        {randn({1, 3, 2, 6}, 1)});
+        {randn({1, 3, 2, 8}, 1)});
   expect_gradients(
       [](const auto& t) {
         return ops::attention(t[0], t[1], t[2], 0.5, {true, 0, {{1, 4}}});
+      },
+      {randn({1, 3, 4, 2}, 1), randn({1, 2, 4, 2}, 2), randn({1, 2, 4, 2}, 3)});
+  expect_gradients(
+      [](const auto& t) {
+        return ops::attention(t[0], t[1], t[2], 0.5, {true, 0, {{1, 4}}, slopes(4)});
       },
       {randn({1, 3, 4, 2}, 1), randn({1, 2, 4, 2}, 2), randn({1, 2, 4, 2}, 3)});
 }

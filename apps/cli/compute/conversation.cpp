@@ -168,7 +168,7 @@ class Conversation {
     for (const Message& message : request_.messages) {
       std::cout << message.role << ":";
       for (const Part& part : message.content) {
-        if (part.type == Part::Type::kImage)
+        if (part.type == Part::Type::kMedia)
           std::cout << " [" << part.path.filename().string() << "]";
         else
           std::cout << " " << part.text;
@@ -183,7 +183,7 @@ class Conversation {
     for (const Message& message : request_.messages) {
       nlohmann::ordered_json content = nlohmann::ordered_json::array();
       for (const Part& part : message.content) {
-        if (part.type == Part::Type::kImage)
+        if (part.type == Part::Type::kMedia)
           content.push_back(
               {{"type", "image"}, {"path", std::filesystem::absolute(part.path).string()}});
         else

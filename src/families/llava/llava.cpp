@@ -1,9 +1,12 @@
 #include "families/llava/llava.h"
 
+#include <fmt/format.h>
+
 #include "base/check.h"
 #include "families/llava/merge_tiles.h"
 #include "isthmus/error.h"
 #include "layout/llava_module_tree.h"
+#include "media/decode_image.h"
 #include "text/tokenize_prompt.h"
 
 namespace isthmus::families::llava {
@@ -45,14 +48,27 @@ int64_t Llava::context_length() const {
   return static_cast<int64_t>(static_cast<double>(text.max_position_embeddings) * factor);
 }
 
-modalities::Prepared Llava::prepare(const media::Image& image) const {
+modalities::Prepared Llava::prepare(const MediaSource& source) const {
   if (!settings_.tower)
     throw UsageError("this model is a language model without a vision tower; it takes no pictures");
+  if (source.part->modality != "image")
+    throw UnsupportedError(fmt::format("{}: this model takes text and images, not {}", source.name,
+                                       source.part->modality));
+  const media::Image image = source.part->path.empty()
+                                 ? media::decode_image(source.part->data, source.name)
+                                 : media::load_image(source.part->path);
   return modalities::prepare_clip_image(image, settings_.image, settings_.aspect,
                                         settings_.grid_pinpoints);
 }
 
-EncodedMedia Llava::encode(const modalities::Prepared& medium, nn::Probe* probe) {
+std::vector<EncodedMedia> Llava::encode(std::span<const modalities::Prepared> media,
+                                        nn::Probe* probe) {
+  std::vector<EncodedMedia> encoded;
+  for (const modalities::Prepared& medium : media) encoded.push_back(encode_picture(medium, probe));
+  return encoded;
+}
+
+EncodedMedia Llava::encode_picture(const modalities::Prepared& medium, nn::Probe* probe) {
   ISTHMUS_CHECK(modules_->aligner != nullptr, "a prepared picture implies a vision tower");
   nn::ForwardContext context;
   context.probe = probe;
@@ -104,6 +120,12 @@ bool Llava::reuses_prefix() const {
 Padding Llava::padding() const {
   return settings_.config.tokenizer_padding_side == layout::PaddingSide::kLeft ? Padding::kLeft
                                                                                : Padding::kRight;
+}
+
+// The reference generates from embeddings, so its logits processors see a lone BOS as the prompt.
+std::vector<int64_t> Llava::seen_before(std::span<const Segment>) const {
+  if (const auto bos = settings_.tokenizer->bos_id()) return {*bos};
+  return {};
 }
 
 std::string Llava::print() const {

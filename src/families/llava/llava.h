@@ -52,8 +52,9 @@ class Llava : public Family {
   decoders::LanguageModel& language_model() override { return *modules_->decoder; }
   int64_t context_length() const override;
   int64_t reference_context_len() const override { return settings_.config.context_len; }
-  modalities::Prepared prepare(const media::Image& image) const override;
-  EncodedMedia encode(const modalities::Prepared& medium, nn::Probe* probe) override;
+  modalities::Prepared prepare(const MediaSource& source) const override;
+  std::vector<EncodedMedia> encode(std::span<const modalities::Prepared> media,
+                                   nn::Probe* probe) override;
   std::vector<Segment> segments(const Request& request,
                                 std::span<const int64_t> rows) const override;
   std::vector<int64_t> displayed_ids(std::span<const Segment> segments,
@@ -61,10 +62,13 @@ class Llava : public Family {
   StopRules stop_rules(const Request& request) const override;
   bool reuses_prefix() const override;
   Padding padding() const override;
+  std::vector<int64_t> seen_before(std::span<const Segment> segments) const override;
   std::string print() const override;
   std::string tokens_probe() const override { return "encoder.hidden.0"; }
 
  private:
+  EncodedMedia encode_picture(const modalities::Prepared& medium, nn::Probe* probe);
+
   LlavaSettings settings_;
   std::shared_ptr<LlavaModules> modules_;
 };

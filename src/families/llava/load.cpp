@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "families/llava/llava.h"
+#include "families/storage.h"
 #include "formats/checkpoint.h"
 #include "isthmus/error.h"
 #include "layout/llava_names.h"
@@ -168,7 +169,7 @@ int64_t vocabulary(const LlavaSettings& settings, std::span<const weights::Weigh
 
 weights::BindOptions bind_options(const LlavaSettings& settings, const Sources& sources,
                                   const LoadOptions& load) {
-  weights::BindOptions options;
+  weights::BindOptions options = storage_options(load);
   options.config = (sources.model.path / "config.json").string();
   const layout::LlamaConfig& text = settings.config.text;
   options.dimensions = {{"hidden_size", text.hidden_size},
@@ -177,14 +178,6 @@ weights::BindOptions bind_options(const LlavaSettings& settings, const Sources& 
   options.first_rows_only = {"decoder.embed_tokens.weight", "decoder.lm_head.weight"};
   if (settings.tower)
     options.dimensions.emplace_back("vision hidden_size", settings.tower->hidden_size);
-  const std::pair<const char*, const std::string&> parts[] = {{"decoder.*", load.decoder_storage},
-                                                              {"encoder.*", load.encoder_storage},
-                                                              {"aligner.*", load.aligner_storage}};
-  for (const auto& [glob, storage] : parts) {
-    options.storage.add(glob, weights::parse_storage(storage));
-    // Asking for bfloat16 asks for its arithmetic too, where the processor has it.
-    if (storage == "bf16") options.arithmetic = nn::Arithmetic::kBFloat16;
-  }
   return options;
 }
 

@@ -68,7 +68,7 @@ std::vector<text::PromptPart> literal_parts(const Request& request,
   size_t next_media = 0;
   for (const Part& part : request.prompt) {
     if (part.type == Part::Type::kToken) check_token(part.text, tokenizer);
-    if (part.type == Part::Type::kImage)
+    if (part.type == Part::Type::kMedia)
       parts.push_back({Kind::kMedia, {}, next_media++});
     else
       parts.push_back(

@@ -116,8 +116,13 @@ void decode_attention(const DecodeAttentionArgs& a) {
   }
   for (int64_t g = 0; g < a.group; ++g) {
     float* scores = a.scores + g * count;
-    a.max[g] = scaled_max(scores, count, a.scale);
-    a.sum[g] = exponentials(scores, count, a.scale, a.max[g]);
+    if (a.slopes != nullptr) {
+      a.max[g] = add_slope(scores, count, a.scale, a.slopes[g], a.begin - a.position);
+      a.sum[g] = exponentials(scores, count, 1.0f, a.max[g]);
+    } else {
+      a.max[g] = scaled_max(scores, count, a.scale);
+      a.sum[g] = exponentials(scores, count, a.scale, a.max[g]);
+    }
   }
   int64_t g = 0;
   for (; g + 4 <= a.group; g += 4) weighted_values_of_heads<4>(a, g);

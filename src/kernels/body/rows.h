@@ -70,10 +70,17 @@ void layer_norm(const LayerNormArgs& a) {
     const V mean = splat(total / static_cast<float>(a.dim));
     const float variance = sum_of_squares(x, a.dim, mean) / static_cast<float>(a.dim);
     const V scale = splat(1.0f / __builtin_sqrtf(variance + a.eps));
-    for_each_vector(a.dim, [&](int64_t i, auto lanes) {
-      const V scaled = (load(x + i, lanes) - mean) * scale;
-      store(y + i, fma(scaled, load(a.weight + i, lanes), load(a.bias + i, lanes)), lanes);
-    });
+    if (a.bias != nullptr) {
+      for_each_vector(a.dim, [&](int64_t i, auto lanes) {
+        const V scaled = (load(x + i, lanes) - mean) * scale;
+        store(y + i, fma(scaled, load(a.weight + i, lanes), load(a.bias + i, lanes)), lanes);
+      });
+    } else {
+      for_each_vector(a.dim, [&](int64_t i, auto lanes) {
+        const V scaled = (load(x + i, lanes) - mean) * scale;
+        store(y + i, scaled * load(a.weight + i, lanes), lanes);
+      });
+    }
   }
 }
 
@@ -102,8 +109,15 @@ void silu_mul(const SiluMulArgs& a) {
   });
 }
 
+// Behind the rotated elements of a head.
+inline void copy_rest(const float* x, float* y, const RotaryArgs& a) {
+  const int64_t rest = a.head_dim - a.rotary_dims;
+  if (rest > 0 && x != y)
+    __builtin_memcpy(y + a.rotary_dims, x + a.rotary_dims, static_cast<size_t>(rest) * sizeof(float));
+}
+
 void rotary_halves(const RotaryArgs& a) {
-  const int64_t half = a.head_dim / 2;
+  const int64_t half = a.rotary_dims / 2;
   for (int64_t h = 0; h < a.heads; ++h) {
     const float* x = a.x + h * a.x_stride;
     float* y = a.y + h * a.head_dim;
@@ -113,6 +127,7 @@ void rotary_halves(const RotaryArgs& a) {
       store(y + i, fma(u, c, -(v * sn)), lanes);
       store(y + half + i, fma(v, c, u * sn), lanes);
     });
+    copy_rest(x, y, a);
   }
 }
 
@@ -120,11 +135,12 @@ void rotary_pairs(const RotaryArgs& a) {
   for (int64_t h = 0; h < a.heads; ++h) {
     const float* x = a.x + h * a.x_stride;
     float* y = a.y + h * a.head_dim;
-    for (int64_t i = 0; i < a.head_dim / 2; ++i) {
+    for (int64_t i = 0; i < a.rotary_dims / 2; ++i) {
       const float u = x[2 * i], v = x[2 * i + 1], c = a.cos[i], s = a.sin[i];
       y[2 * i] = u * c - v * s;
       y[2 * i + 1] = v * c + u * s;
     }
+    copy_rest(x, y, a);
   }
 }
 
@@ -164,6 +180,27 @@ inline float scaled_max(float* x, int64_t count, float scale) {
   return highest;
 }
 
+// x[i] = scale · x[i] + slope · (first + i); returns the highest.
+inline float add_slope(float* x, int64_t count, float scale, float slope, int64_t first) {
+  float lanes[kWidth];
+  for (int i = 0; i < kWidth; ++i) lanes[i] = static_cast<float>(i);
+  const V ramp = load(lanes), factor = splat(scale), rise = splat(slope);
+  V m = splat(-__builtin_inff());
+  int64_t i = 0;
+  for (; i + kWidth <= count; i += kWidth) {
+    const V distance = splat(static_cast<float>(first + i)) + ramp;
+    const V score = fma(load(x + i), factor, rise * distance);
+    store(x + i, score);
+    m = max(score, m);
+  }
+  float best = max_lanes(m);
+  for (; i < count; ++i) {
+    x[i] = scale * x[i] + slope * static_cast<float>(first + i);
+    best = x[i] > best ? x[i] : best;
+  }
+  return best;
+}
+
 void softmax_row(const SoftmaxArgs& a) {
   const int64_t begin = a.begin < a.end ? a.begin : a.count,
                 end = a.begin < a.end ? a.end : a.count;
@@ -172,7 +209,14 @@ void softmax_row(const SoftmaxArgs& a) {
   float* x = a.row + begin;
   const int64_t count = end - begin;
   if (count == 0) return;
-  const V inverse = splat(1.0f / exponentials(x, count, a.scale, scaled_max(x, count, a.scale)));
+  float sum;
+  if (a.slope != 0) {
+    const float highest = add_slope(x, count, a.scale, a.slope, begin - a.position);
+    sum = exponentials(x, count, 1.0f, highest);
+  } else {
+    sum = exponentials(x, count, a.scale, scaled_max(x, count, a.scale));
+  }
+  const V inverse = splat(1.0f / sum);
   for_each_vector(
       count, [&](int64_t i, auto lanes) { store(x + i, load(x + i, lanes) * inverse, lanes); });
 }

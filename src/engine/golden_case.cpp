@@ -1,0 +1,128 @@
+#include "engine/golden_case.h"
+
+#include <algorithm>
+
+#include "formats/npy.h"
+#include "weights/tensor_of.h"
+
+namespace isthmus::engine {
+namespace {
+
+std::string index_of(int64_t flat, at::IntArrayRef shape) {
+  std::vector<int64_t> index(shape.size());
+  for (size_t d = shape.size(); d-- > 0;) {
+    index[d] = flat % shape[d];
+    flat /= shape[d];
+  }
+  return fmt::format("[{}]", fmt::join(index, ", "));
+}
+
+}  // namespace
+
+StageResult compare(const Tensor& found, const Expectation& expected) {
+  StageResult result;
+  const Tensor want = expected.value.to(torch::kFloat64);
+  Tensor got = found.to(torch::kFloat64);
+  if (got.numel() != want.numel()) {
+    result.agrees = false;
+    result.detail = fmt::format("shape {} where the reference has {}", fmt::join(got.sizes(), "x"),
+                                fmt::join(want.sizes(), "x"));
+    return result;
+  }
+  got = got.reshape(want.sizes());
+  const Tensor difference = (got - want).abs();
+  const Tensor excess = difference - (expected.atol + expected.rtol * want.abs());
+  result.max_difference = difference.numel() == 0 ? 0 : difference.max().item<double>();
+  const bool finite = torch::isfinite(got).all().item<bool>();
+  if (finite && (excess.numel() == 0 || excess.max().item<double>() <= 0)) return result;
+  const int64_t worst = finite ? excess.argmax().item<int64_t>() : 0;
+  result.agrees = false;
+  result.detail =
+      fmt::format("max |Δ| {:.2g} at {} (tolerance {:.0e} + {:.0e}·|x|)", result.max_difference,
+                  index_of(worst, want.sizes()), expected.atol, expected.rtol);
+  return result;
+}
+
+std::vector<int64_t> integers(const JsonView& list) {
+  std::vector<int64_t> values;
+  for (const JsonView& value : list.elements()) values.push_back(value.as_integer());
+  return values;
+}
+
+std::vector<Part> split_at_markers(const std::string& text,
+                                   const std::vector<std::filesystem::path>& images,
+                                   size_t& next_image, std::span<const std::string> tokens) {
+  std::vector<std::string> marks{"<image>"};
+  for (const std::string& token : tokens)
+    if (token != marks.front()) marks.push_back(token);
+  const bool keeps_lone_markers = marks.size() > 1 || !tokens.empty();
+  std::vector<Part> parts;
+  size_t from = 0;
+  while (true) {
+    size_t at = std::string::npos;
+    const std::string* found = nullptr;
+    for (const std::string& mark : marks)
+      if (const size_t here = text.find(mark, from); here < at) {
+        at = here;
+        found = &mark;
+      }
+    if (found == nullptr) break;
+    if (at > from) parts.push_back(Part::of_text(text.substr(from, at - from)));
+    if (found != &marks.front())
+      parts.push_back(Part::of_token(*found));
+    else if (next_image < images.size())
+      parts.push_back(Part::of_image(images[next_image++]));
+    else if (keeps_lone_markers)
+      parts.push_back(Part::of_token(*found));
+    from = at + found->size();
+  }
+  if (from < text.size() || parts.empty()) parts.push_back(Part::of_text(text.substr(from)));
+  return parts;
+}
+
+Case::Case(const std::filesystem::path& folder)
+    : folder_(folder), json_(JsonView::load(folder / "expect.json")) {
+  for (const JsonView& tensor : json_.at("tensors").elements())
+    tensors_.emplace(tensor.string("name"), tensor);
+}
+
+std::string Case::name() const {
+  const std::string own = json_.string("case", "?");
+  return own.find('/') != std::string::npos ? own
+                                            : fmt::format("{}/{}", json_.string("family", "?"), own);
+}
+
+std::optional<Expectation> Case::find(const std::string& name) const {
+  const auto found = tensors_.find(name);
+  if (found == tensors_.end()) return std::nullopt;
+  const JsonView& entry = found->second;
+  const auto array = formats::read_npy(folder_ / entry.string("file"));
+  return Expectation{weights::tensor_of(array).clone(), entry.number("atol"), entry.number("rtol")};
+}
+
+Findings::Findings(std::string name, const std::function<void(const StageResult&)>& on_stage)
+    : on_stage_(on_stage) {
+  report_.name = std::move(name);
+}
+
+void Findings::add(const std::string& request, const std::string& stage, StageResult result) {
+  result.request = request;
+  result.stage = stage;
+  report_.stages.push_back(result);
+  if (on_stage_) on_stage_(result);
+}
+
+void Findings::add(const Case& golden, const std::string& request, const std::string& stage,
+                   const Tensor& found) {
+  if (const auto expected = golden.find(stage)) add(request, stage, compare(found, *expected));
+}
+
+void Findings::add_missing(const std::string& request, const std::string& stage,
+                           const std::string& detail) {
+  StageResult missing;
+  missing.agrees = false;
+  missing.detail = detail;
+  add(request, stage, missing);
+}
+
+}  // namespace isthmus::engine

@@ -1,0 +1,196 @@
+#include "eval/report_html.h"
+
+#include <algorithm>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "eval/html.h"
+#include "eval/report_style.h"
+#include "eval/score_curve.h"
+#include "isthmus/version.h"
+
+namespace isthmus::eval {
+namespace {
+
+constexpr size_t kWorst = 9;
+constexpr size_t kEmbeddedPicture = 200 * 1000;  // bytes; larger ones are linked
+constexpr size_t kShownReferences = 5;
+
+// dir="auto": a caption in a right-to-left script, or one that pretends to be, stays in its box.
+std::string shown(std::string_view text) {
+  return fmt::format("<bdi dir=\"auto\">{}</bdi>", escape_html(text));
+}
+
+std::string cell(const ShotReport& shot, bool best) {
+  const auto score = shot.score();
+  if (!score) return "<td>–</td>";
+  std::string inner = fmt::format("{:.1f}", *score);
+  if (const auto interval = shot.interval())
+    inner += fmt::format("<small>{:.1f} – {:.1f}</small>", interval->low, interval->high);
+  return fmt::format("<td{}>{}</td>", best ? " class=\"best\"" : "", inner);
+}
+
+const ShotReport* best_of(const TaskReport& task) {
+  const ShotReport* best = nullptr;
+  for (const ShotReport& shot : task.shots)
+    if (shot.score() && (best == nullptr || *shot.score() > *best->score())) best = &shot;
+  return best;
+}
+
+std::string summary(const Report& report) {
+  std::set<int64_t> columns;
+  for (const TaskReport& task : report.tasks)
+    for (const ShotReport& shot : task.shots) columns.insert(shot.shots);
+  if (columns.empty()) return "";
+  std::string html = "<section>\n<h2>Scores</h2>\n<div class=\"wide\"><table>\n<tr><th>shots</th>";
+  for (const int64_t shots : columns) html += fmt::format("<th>{}</th>", shots);
+  html += "</tr>\n";
+  for (const TaskReport& task : report.tasks) {
+    html += fmt::format("<tr><td>{}<small>{}</small></td>", escape_html(task.data.task->title),
+                        escape_html(task.metric()));
+    const ShotReport* best = best_of(task);
+    for (const int64_t shots : columns) {
+      const auto found = std::find_if(task.shots.begin(), task.shots.end(),
+                                      [&](const ShotReport& shot) { return shot.shots == shots; });
+      html += found == task.shots.end() ? "<td>–</td>" : cell(*found, &*found == best);
+    }
+    html += "</tr>\n";
+  }
+  return html +
+         "</table></div>\n<p class=\"soft\">Below each score its 95 % confidence interval, by "
+         "bootstrap over the samples; of several seeds, means.</p>\n</section>\n";
+}
+
+// One line per number of shots and seed, a column per metric.
+std::string metrics_table(const TaskReport& task) {
+  std::vector<std::string> names;
+  bool any_broken = false;
+  for (const ShotReport& shot : task.shots)
+    for (const TrialReport& trial : shot.trials) {
+      any_broken = any_broken || trial.broken > 0;
+      for (const Metric& metric : trial.metrics)
+        if (std::find(names.begin(), names.end(), metric.name) == names.end())
+          names.push_back(metric.name);
+    }
+  std::string html = "<div class=\"wide\"><table>\n<tr><th>shots</th><th>seed</th>";
+  for (const std::string& name : names) html += fmt::format("<th>{}</th>", escape_html(name));
+  html += any_broken ? "<th>scored</th><th>broken</th></tr>\n" : "<th>scored</th></tr>\n";
+  for (const ShotReport& shot : task.shots)
+    for (const TrialReport& trial : shot.trials) {
+      html += fmt::format("<tr><td>{}</td><td>{}</td>", shot.shots, trial.seed);
+      for (const std::string& name : names) {
+        const auto metric = std::find_if(trial.metrics.begin(), trial.metrics.end(),
+                                         [&](const Metric& m) { return m.name == name; });
+        html += metric == trial.metrics.end() ? std::string("<td>–</td>")
+                                              : fmt::format("<td>{:.2f}</td>", metric->value);
+      }
+      html += fmt::format("<td>{}</td>", trial.scored);
+      html += any_broken ? fmt::format("<td>{}</td></tr>\n", trial.broken) : "</tr>\n";
+    }
+  return html + "</table></div>\n";
+}
+
+// What was right, the commonest first, each with how often it was said.
+std::string right_answers(const Sample& sample) {
+  std::vector<std::pair<std::string, int>> counted;
+  const auto count = [&](const std::string& answer) {
+    for (auto& [known, times] : counted)
+      if (known == answer) return void(++times);
+    counted.emplace_back(answer, 1);
+  };
+  for (const std::string& reference : sample.references) count(reference);
+  if (!sample.label.empty()) count(sample.label);
+  std::stable_sort(counted.begin(), counted.end(),
+                   [](const auto& a, const auto& b) { return a.second > b.second; });
+  std::string html = "<ul>";
+  for (size_t i = 0; i < std::min(counted.size(), kShownReferences); ++i)
+    html += fmt::format("<li>{}{}</li>", shown(counted[i].first),
+                        counted[i].second > 1 ? fmt::format(" ×{}", counted[i].second) : "");
+  if (counted.size() > kShownReferences)
+    html += fmt::format("<li>and {} more</li>", counted.size() - kShownReferences);
+  return html + "</ul>\n";
+}
+
+std::string example(const WorstExample& worst, const std::filesystem::path& folder) {
+  const Sample& sample = *worst.sample;
+  std::string html = fmt::format(
+      "<div class=\"example\"><a href=\"{}\"><img src=\"{}\" alt=\"\" loading=\"lazy\" /></a>\n"
+      "<div><span class=\"score\">{:.1f}</span>",
+      link_to(sample.image, folder), picture_source(sample.image, folder, kEmbeddedPicture),
+      worst.score);
+  if (!sample.question.empty())
+    html += fmt::format("<p class=\"ask\">{}</p>\n", shown(sample.question));
+  if (!sample.ocr.empty()) html += fmt::format("<p class=\"ask\">{}</p>\n", shown(sample.ocr));
+  const std::string& prediction = worst.record->prediction;
+  const bool blank = prediction.find_first_not_of(" \n\t") == std::string::npos;
+  html += fmt::format("<p class=\"answer\">{}</p>\n",
+                      blank ? "<span class=\"soft\">(no text)</span>" : shown(prediction));
+  html += right_answers(sample);
+  return html + fmt::format("<p class=\"id\">{}</p></div></div>\n", shown(sample.id));
+}
+
+std::string worst(const TaskReport& task, const std::filesystem::path& folder) {
+  const auto examples = worst_examples(task, kWorst);
+  if (examples.empty()) return "";
+  std::string html = fmt::format("<h3>Lowest scores at {} shots</h3>\n<div class=\"examples\">\n",
+                                 task.shots.back().shots);
+  for (const WorstExample& item : examples) html += example(item, folder);
+  return html + "</div>\n";
+}
+
+std::string complaints(const TaskData& data) {
+  if (data.broken == 0) return "";
+  std::string html =
+      fmt::format("<div class=\"note\">{} broken entries were left out.<br />", data.broken);
+  for (const std::string& complaint : data.complaints) html += shown(complaint) + "<br />";
+  return html + "</div>\n";
+}
+
+std::string task_section(const TaskReport& task, const std::filesystem::path& folder) {
+  const TaskData& data = task.data;
+  std::string html = fmt::format("<section>\n<h2>{}</h2>\n", escape_html(data.task->title));
+  html +=
+      fmt::format("<p class=\"soft\">{}{} samples, demonstrations from {} examples ({})</p>\n",
+                  task.metric().empty() ? "" : escape_html(task.metric()) + " · ", data.test.size(),
+                  data.train.size(), escape_html(task.settings.value("selection", "")));
+  html += complaints(data);
+  if (task.shots.empty()) {
+    html += "<p>Not finished yet.</p>\n";
+  } else {
+    const std::string curve = score_curve(task);
+    html +=
+        curve.empty() ? "<p>Nothing could be scored: the samples have no references.</p>\n" : curve;
+    html += metrics_table(task) + worst(task, folder);
+  }
+  html += fmt::format(
+      "<details><summary>Settings</summary><pre>{}</pre></details>\n",
+      escape_html(task.settings.dump(1, ' ', false, nlohmann::json::error_handler_t::replace)));
+  return html + "</section>\n";
+}
+
+}  // namespace
+
+std::string to_html(const Report& report, const std::filesystem::path& folder) {
+  const std::string name = report.model.empty() ? report.fingerprint : report.model;
+  std::string html = fmt::format(
+      "<!DOCTYPE html>\n<html lang=\"en\" xmlns=\"http://www.w3.org/1999/xhtml\">\n<head>\n"
+      "<meta charset=\"utf-8\" />\n"
+      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\" />\n"
+      "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src &#39;none&#39;; "
+      "style-src &#39;unsafe-inline&#39;; img-src data: file: &#39;self&#39;\" />\n"
+      "<title>{0}: evaluation</title>\n<style>{1}</style>\n</head>\n<body>\n<main>\n<h1>{0}</h1>\n",
+      escape_html(name), kReportStyle);
+  html += fmt::format("<p class=\"soft\">Few-shot evaluation · {}</p>\n",
+                      escape_html(report.fingerprint));
+  if (!report.finished)
+    html +=
+        "<p class=\"note\">The evaluation is not finished; the same command goes on with "
+        "it.</p>\n";
+  html += summary(report);
+  for (const TaskReport& task : report.tasks) html += task_section(task, folder);
+  html += fmt::format("<footer>isthmus {}</footer>\n</main>\n</body>\n</html>\n", version());
+  return html;
+}
+
+}  // namespace isthmus::eval

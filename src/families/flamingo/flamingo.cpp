@@ -1,0 +1,172 @@
+#include "families/flamingo/flamingo.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "base/check.h"
+#include "decoders/registry.h"
+#include "families/flamingo/prompts.h"
+#include "isthmus/error.h"
+#include "media/decode_image.h"
+#include "modalities/open_clip_image.h"
+
+namespace isthmus::families::flamingo {
+namespace {
+
+// Pictures that go through the tower together: its weights are packed once for all of them, and
+// their activations stay below some hundred megabytes.
+constexpr size_t kPicturesAtOnce = 8;
+
+layout::ClipVisionConfig hugging_face_config(const layout::OpenClipVisionConfig& vision) {
+  layout::ClipVisionConfig config{};
+  config.hidden_size = vision.width;
+  config.intermediate_size = vision.intermediate_size;
+  config.num_hidden_layers = vision.layers;
+  config.num_attention_heads = vision.heads;
+  config.image_size = vision.image_size;
+  config.patch_size = vision.patch_size;
+  config.num_channels = 3;
+  config.layer_norm_eps = vision.layer_norm_eps;
+  config.hidden_act = vision.activation;
+  return config;
+}
+
+// [n, 3, S, S]
+Tensor stacked_pixels(std::span<const modalities::Prepared> media) {
+  std::vector<Tensor> pixels;
+  for (const modalities::Prepared& medium : media)
+    pixels.push_back(torch::from_blob(const_cast<float*>(medium.values.data()), medium.shape,
+                                      torch::kFloat32));
+  return torch::cat(pixels, 0);
+}
+
+}  // namespace
+
+FlamingoModules::FlamingoModules(const layout::FlamingoModel& model) {
+  if (model.sources.vision_files == layout::VisionFiles::kOpenClip) {
+    open_clip = register_module(
+        "encoder", encoders::OpenClipVit(model.vision,
+                                         encoders::OpenClipVitOptions{model.config.vision_ln_post}));
+  } else {
+    if (model.config.vision_ln_post)
+      throw UnsupportedError(fmt::format("{}: vision_ln_post needs the tower in open_clip's layout",
+                                         model.sources.vision.string()));
+    const encoders::ClipVitOptions last_layer{.select_layer = -1, .keep_class_token = false};
+    hugging_face = register_module(
+        "encoder", encoders::ClipVit(hugging_face_config(model.vision), last_layer));
+  }
+  aligner = register_module("aligner", std::make_shared<aligners::FlamingoAligner>(
+                                           model.config, model.language.num_hidden_layers));
+  decoder = register_module("decoder",
+                            decoders::make_language_model(model.language_type,
+                                                          model.language_config,
+                                                          model.vocab_size()));
+}
+
+nn::Features FlamingoModules::encode(const Tensor& pixels, const nn::ForwardContext& context) {
+  return open_clip.is_empty() ? hugging_face->forward(pixels, context)
+                              : open_clip->forward(pixels, context);
+}
+
+Tensor FlamingoModules::image_embedding(const Tensor& pixels) {
+  if (open_clip.is_empty())
+    throw UnsupportedError(
+        "examples are compared in CLIP's joint space, whose projection this vision folder is "
+        "loaded without; name open_clip's or OpenAI's file with --vision");
+  return open_clip->image_embedding(pixels);
+}
+
+Flamingo::Flamingo(layout::FlamingoModel model, std::shared_ptr<FlamingoModules> modules)
+    : model_(std::move(model)), modules_(std::move(modules)) {}
+
+modalities::Prepared Flamingo::prepare(const MediaSource& source) const {
+  const Part& part = *source.part;
+  if (part.modality != "image")
+    throw UnsupportedError(fmt::format("{}: this model takes text and images, not {}", source.name,
+                                       part.modality));
+  const media::NativeImage image = part.path.empty()
+                                       ? media::decode_native_image(part.data, source.name)
+                                       : media::load_native_image(part.path);
+  return modalities::prepare_open_clip_image(image, {.image_size = model_.vision.image_size});
+}
+
+std::vector<EncodedMedia> Flamingo::encode(std::span<const modalities::Prepared> media,
+                                           nn::Probe* probe) {
+  nn::ForwardContext context;
+  context.probe = probe;
+  const size_t at_once = probe != nullptr ? 1 : kPicturesAtOnce;
+  std::vector<EncodedMedia> encoded;
+  for (size_t begin = 0; begin < media.size(); begin += at_once) {
+    const auto group = media.subspan(begin, std::min(at_once, media.size() - begin));
+    const Tensor features = modules_->encode(stacked_pixels(group), context).values.detach();
+    const Tensor latents = modules_->aligner->align({features}, context).memory;
+    for (int64_t i = 0; i < features.size(0); ++i) {
+      EncodedMedia medium;
+      medium.features = features.narrow(0, i, 1);
+      medium.memory = modules_->aligner->remember(latents[i]);
+      encoded.push_back(std::move(medium));
+    }
+  }
+  return encoded;
+}
+
+std::vector<std::vector<float>> Flamingo::embed_images(
+    std::span<const modalities::Prepared> media) {
+  std::vector<std::vector<float>> embeddings;
+  for (size_t begin = 0; begin < media.size(); begin += kPicturesAtOnce) {
+    const auto group = media.subspan(begin, std::min(kPicturesAtOnce, media.size() - begin));
+    const Tensor rows = modules_->image_embedding(stacked_pixels(group)).contiguous();
+    for (int64_t i = 0; i < rows.size(0); ++i) {
+      const float* row = rows[i].data_ptr<float>();
+      embeddings.emplace_back(row, row + rows.size(1));
+    }
+  }
+  return embeddings;
+}
+
+std::vector<Segment> Flamingo::segments(const Request& request, std::span<const int64_t>) const {
+  return tokenize(request, model_.tokens);
+}
+
+std::vector<int64_t> Flamingo::displayed_ids(std::span<const Segment> segments,
+                                             std::span<const int64_t>) const {
+  std::vector<int64_t> ids;
+  for (const Segment& segment : segments) {
+    if (const auto* text = std::get_if<TextSegment>(&segment))
+      ids.insert(ids.end(), text->ids.begin(), text->ids.end());
+    else
+      ids.push_back(std::get<MediaSegment>(segment).marker);
+  }
+  return ids;
+}
+
+StopRules Flamingo::stop_rules(const Request& request) const {
+  StopRules rules{{model_.tokens.endofchunk}, {}};
+  if (request.prompt.empty()) rules.strings = form_stop_strings(request);
+  return rules;
+}
+
+std::vector<int64_t> Flamingo::seen_before(std::span<const Segment> segments) const {
+  return displayed_ids(segments, {});
+}
+
+LateMarker Flamingo::late_marker(const GenerationConfig& config) const {
+  const auto quirk = config.quirks.find("image_token_resets_media");
+  if (quirk != config.quirks.end() && !quirk->second) return LateMarker::kIgnored;
+  // A model whose config turns the cache off is read anew for every token, markers included.
+  const bool has_cache = model_.language_config.boolean("use_cache", true);
+  return has_cache ? LateMarker::kResets : LateMarker::kCounts;
+}
+
+// The reference pads with the language model's own padding token where its config has one, else
+// with the end of the answer.
+int64_t Flamingo::pad_id() const {
+  if (const auto pad = model_.language_config.find("pad_token_id"); pad && !pad->is_null())
+    return pad->as_integer();
+  return model_.tokens.endofchunk;
+}
+
+std::string Flamingo::print() const { return layout::to_string(model_.module_tree()); }
+
+}  // namespace isthmus::families::flamingo
