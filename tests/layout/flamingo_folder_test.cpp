@@ -80,6 +80,11 @@ TEST(FlamingoFolder, AModelThatIsNotTrainedYetHasNoCheckpoint) {
         R"({"family": "flamingo", "vision": "clip", "language_model": "lm"})");
   EXPECT_EQ(find(top).checkpoint, "");
   EXPECT_EQ(find(top).language_model, top / "lm");
+  EXPECT_EQ(find(top).tokenizer_folder(), top / "lm");
+  link(mpt_case() / "lm", top / "words");
+  write(top / "isthmus.json", R"({"family": "flamingo", "vision": "clip", "language_model": "lm",
+      "tokenizer": "words"})");
+  EXPECT_EQ(find(top).tokenizer_folder(), top / "words");
 }
 
 TEST(FlamingoFolder, ACheckpointAloneTakesTheOthersFromFlags) {
@@ -99,6 +104,16 @@ TEST(FlamingoFolder, ACheckpointAloneTakesTheOthersFromFlags) {
   const fs::path neox = flamingo_case("neox_rpj_every2") / "model";
   EXPECT_EQ(find(mpt_case(), {(neox / "lm").string(), (neox / "clip/ViT-tiny.pt").string()}).vision,
             neox / "clip/ViT-tiny.pt");
+}
+
+TEST(FlamingoFolder, AFileMayBeNamedWithoutAFolder) {
+  const fs::path before = fs::current_path();
+  fs::current_path(mpt_case());
+  const FlamingoSources sources = find("checkpoint.pt");
+  fs::current_path(before);
+  EXPECT_EQ(sources.checkpoint, "checkpoint.pt");
+  EXPECT_EQ(sources.language_model, "./lm");
+  EXPECT_EQ(sources.name, "model");
 }
 
 TEST(FlamingoFolder, TheLastEpochOfTrainingCounts) {
@@ -211,6 +226,8 @@ TEST(FlamingoFolder, WhatIsthmusJsonNamesMustBeThere) {
   expect_part(describe(pieces + R"(, "cross_attn_every_n_layers": 0)"),
               "cross_attn_every_n_layers");
   expect_part(describe(pieces + R"(, "vision_ln_post": 1)"), "vision_ln_post");
+  expect_part(describe(pieces + R"(, "vision_lnpost": true)"),
+              "\"vision_lnpost\" is not known for a flamingo; known are family, vision,");
 }
 
 TEST(FlamingoFolder, ALanguageModelOfAnotherKindIsRefused) {

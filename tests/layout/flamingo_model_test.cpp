@@ -59,14 +59,14 @@ TEST(FlamingoModel, AnotherCrossAttnEveryNLayersIsToldWithBothNumbers) {
   FlamingoSources sources = sources_of("mpt7b_every4");
   sources.cross_attn_every_n_layers = 2;
   const std::string message = complaint(sources);
-  expect_part(message, "a gated cross-attention block every 4 layers (2 of them, the first at layer 3)");
+  expect_part(message, "a gated cross-attention block every 4 layers (2 of them, the first at "
+                       "layer 3)");
   expect_part(message, "states cross_attn_every_n_layers: 2");
   sources.cross_attn_every_n_layers = 4;
   EXPECT_EQ(FlamingoModel::open(sources).config.num_blocks, 2);
 }
 
 TEST(FlamingoModel, ALanguageModelOfAnotherDepthIsNamed) {
-  const fs::path top = fresh_folder("flamingo_depth");
   FlamingoSources sources = sources_of("mpt7b_every1");
   // The same width, nine layers instead of three.
   sources.language_model = flamingo_case("mpt7b_every4") / "model/lm";
@@ -80,7 +80,7 @@ TEST(FlamingoModel, ALanguageModelOfAnotherKindIsNamed) {
   sources.language_model = flamingo_case("opt_every2") / "model/lm";
   const std::string message = complaint(sources);
   expect_part(message, "lang_encoder.transformer.blocks, as those of MPT or MosaicGPT");
-  expect_part(message, "is a OPT, whose blocks stand in model.decoder.layers");
+  expect_part(message, "is OPT, whose blocks stand in model.decoder.layers");
   expect_part(message, "--base");
 }
 
