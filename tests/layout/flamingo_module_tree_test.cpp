@@ -71,7 +71,7 @@ TEST(FlamingoModuleTree, CountsTheReleasedModels) {
       if (name.starts_with("aligner.")) trained += *num_elements(shape);
     }
     EXPECT_EQ(trained, model.trained) << model.type;
-    EXPECT_EQ(encoder, 303'966'208 ) << model.type;
+    EXPECT_EQ(encoder, 303'966'208) << model.type;
   }
 }
 
