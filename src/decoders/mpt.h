@@ -19,8 +19,8 @@ namespace isthmus::decoders {
 // that are no power of two take those of the next power, every second one first.
 std::vector<float> alibi_slopes(const layout::MptConfig& config);
 
-// out_proj(softmax(scale · q kᵀ + ALiBi) v) with q, k, v = Wqkv(x); with qk_ln, queries and keys are
-// normalised over the full width, before they are split into heads.
+// out_proj(softmax(scale · q kᵀ + ALiBi) v) with q, k, v = Wqkv(x); with qk_ln, queries and keys
+// are normalised over the full width, before they are split into heads.
 class MptAttentionImpl : public torch::nn::Module {
  public:
   MptAttentionImpl(const layout::MptConfig& config, int64_t layer);

@@ -30,9 +30,9 @@ class OptLayerImpl : public torch::nn::Module {
 };
 TORCH_MODULE(OptLayer);
 
-// Weight names are those published below `model.decoder.`: embed_tokens, embed_positions, project_in
-// and project_out (where embeddings are narrower than the model), layers.{i}.…, final_layer_norm;
-// and lm_head where it is not tied.
+// Weight names are those published below `model.decoder.`: embed_tokens, embed_positions,
+// project_in and project_out (where embeddings are narrower than the model), layers.{i}.…,
+// final_layer_norm; and lm_head where it is not tied.
 class Opt : public LanguageModel {
  public:
   explicit Opt(const layout::OptConfig& config);

@@ -7,9 +7,10 @@
 namespace isthmus::kernels {
 
 // For each head g < group: s_j = scale · query_g · key_j + slopes[g] · (j - position) for j in
-// [begin, end), begin < end; max[g] = max_j s_j, sum[g] = Σ_j exp(s_j - max[g]), out_g = Σ_j exp(s_j - max[g]) · value_j (not
-// divided by sum). scores: scratch of group × (end - begin) floats. Strides in floats; the last
-// dimension is dense. slopes: ALiBi's, null for none; position is the query's key index. float32.
+// [begin, end), begin < end; max[g] = max_j s_j, sum[g] = Σ_j exp(s_j - max[g]), out_g = Σ_j
+// exp(s_j - max[g]) · value_j (not divided by sum). slopes: ALiBi's, null for none; position is the
+// query's key index. scores: scratch of group × (end - begin) floats. Strides in floats; the last
+// dimension is dense. float32.
 struct DecodeAttentionArgs {
   const float* query;
   int64_t query_stride, group;

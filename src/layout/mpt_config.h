@@ -10,13 +10,14 @@ namespace isthmus::layout {
 
 struct MptConfig {
   int64_t hidden_size;          // d_model
-  int64_t intermediate_size;    // 4 d_model, whatever expansion_ratio says in transformers 4.33
+  int64_t intermediate_size;    // 4 d_model, whatever expansion_ratio says in transformers 4.33;
+                                // mlp_ratio d_model in MosaicGPT
   int64_t num_hidden_layers;    // n_layers
   int64_t num_attention_heads;  // n_heads
   int64_t vocab_size, max_seq_len;
   bool alibi;               // false: learned positions, wpe [max_seq_len, hidden_size]
   int64_t alibi_bias_max;   // slopes 2^(-alibi_bias_max k / heads), k = 1 …
-  bool alibi_interleaved;   // heads that are no power of two: every second slope of the next one (mpt)
+  bool alibi_interleaved;   // heads that are no power of two: every second slope of the next (mpt)
   bool qk_ln;               // queries and keys are normalised over the full width
   bool bias;                // of linear layers and norms; false in every released model
   double clip_qkv;          // 0: no clipping
@@ -24,7 +25,7 @@ struct MptConfig {
   double logit_scale;       // 1 unless given
   double layer_norm_eps;
   bool tie_word_embeddings;
-  bool use_cache;           // false in mpt-1b-redpajama-200b: the reference decodes without a KV cache
+  bool use_cache;           // false in mpt-1b-redpajama-200b: the reference then has no KV cache
   bool is_mosaic_gpt;       // names of the published tensors
 
   int64_t head_dim() const { return hidden_size / num_attention_heads; }

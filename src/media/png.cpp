@@ -89,8 +89,7 @@ Palette palette_of(const Reader& reader) {
   int count = 0;
   if (png_get_PLTE(reader.png, reader.info, &colours, &count) != 0)
     for (int i = 0; i < std::min(count, 256); ++i)
-      palette.colours[static_cast<size_t>(i)] = {colours[i].red, colours[i].green,
-                                                 colours[i].blue};
+      palette.colours[static_cast<size_t>(i)] = {colours[i].red, colours[i].green, colours[i].blue};
   return palette;
 }
 

@@ -124,8 +124,7 @@ class HorizontalPass {
         unchanged_(canvas.width == width) {
     ISTHMUS_CHECK(channels_ >= 1 && channels_ <= kMaxChannels,
                   fmt::format("pixels of {} channels", channels_));
-    const bool bare =
-        canvas.image.width == canvas.width && canvas.image.height == canvas.height;
+    const bool bare = canvas.image.width == canvas.width && canvas.image.height == canvas.height;
     ISTHMUS_CHECK(bare || channels_ == 3, "only RGB pictures lie on a canvas of one colour");
     if (!unchanged_) axis_ = axis_weights(canvas.width, width, filter, window.left, window.width);
   }
@@ -249,8 +248,7 @@ Image resize(const Image& image, int64_t width, int64_t height, Filter filter) {
 }
 
 Image resize(const Image& image, int64_t width, int64_t height, Filter filter, const Box& window) {
-  if (filter != Filter::kNearest)
-    return resize(bare_canvas(image), width, height, filter, window);
+  if (filter != Filter::kNearest) return resize(bare_canvas(image), width, height, filter, window);
   check_window(width, height, window);
   return resize_nearest(image, width, height, window);
 }

@@ -36,14 +36,11 @@ int64_t crop_start(int64_t side, int64_t size) {
 
 OpenClipCrop cut(const NativeImage& image, int64_t size) {
   const bool upright = image.width() <= image.height();
-  const int64_t width =
-      upright ? size : long_side(image, size, image.width(), image.height());
-  const int64_t height =
-      upright ? long_side(image, size, image.height(), image.width()) : size;
+  const int64_t width = upright ? size : long_side(image, size, image.width(), image.height());
+  const int64_t height = upright ? long_side(image, size, image.height(), image.width()) : size;
   const Box kept{crop_start(width, size), crop_start(height, size), size, size};
   OpenClipCrop result;
-  result.image =
-      media::to_rgb(media::resize(image, width, height, media::Filter::kBicubic, kept));
+  result.image = media::to_rgb(media::resize(image, width, height, media::Filter::kBicubic, kept));
   Geometry& geometry = result.geometry;
   geometry.original_width = image.width();
   geometry.original_height = image.height();
@@ -61,9 +58,8 @@ std::array<std::array<float, 256>, 3> sample_values(const OpenClipImageConfig& c
   std::array<std::array<float, 256>, 3> values{};
   for (size_t c = 0; c < 3; ++c)
     for (size_t byte = 0; byte < 256; ++byte)
-      values[c][byte] =
-          (static_cast<float>(byte) / 255.0f - static_cast<float>(config.mean[c])) /
-          static_cast<float>(config.std[c]);
+      values[c][byte] = (static_cast<float>(byte) / 255.0f - static_cast<float>(config.mean[c])) /
+                        static_cast<float>(config.std[c]);
   return values;
 }
 

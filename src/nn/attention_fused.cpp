@@ -102,7 +102,8 @@ void decode(const Problem& p) {
                             p.q_head, p.group, p.key + b * p.k_batch + h * p.k_head, p.k_row,
                             p.value + b * p.v_batch + h * p.v_head, p.v_row, begin, end, p.head_dim,
                             p.scale, scratch(ScratchUse::kScores, p.group * count), to, width,
-                            statistics, statistics + p.group, p.slopes(h * p.group), p.position(t)});
+                            statistics, statistics + p.group, p.slopes(h * p.group),
+                            p.position(t)});
     for (int64_t g = 0; g < p.group; ++g) {
       to[g * width + p.head_dim] = statistics[g];
       to[g * width + p.head_dim + 1] = statistics[p.group + g];

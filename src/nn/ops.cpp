@@ -110,7 +110,12 @@ Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, dou
     });
     return y;
   }
-  return torch::layer_norm(x, {x.size(-1)}, weight, bias, eps);
+  // torch mixes narrow rows with float32 parameters, but not double ones.
+  const auto fitting = [&](const Tensor& parameter) {
+    return parameter.defined() && x.scalar_type() == torch::kDouble ? parameter.to(torch::kDouble)
+                                                                    : parameter;
+  };
+  return torch::layer_norm(x, {x.size(-1)}, fitting(weight), fitting(bias), eps);
 }
 
 Tensor silu_mul(const Tensor& gate, const Tensor& up) {

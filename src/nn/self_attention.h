@@ -55,8 +55,8 @@ class SelfAttentionImpl : public torch::nn::Module {
 };
 TORCH_MODULE(SelfAttention);
 
-// softmax(scale · q kᵀ + ALiBi) over the keys the mask lets through; rows that see nothing are zero. Shapes
-// as ops::attention. -> [batch, heads, queries, keys]
+// softmax(scale · q kᵀ + ALiBi) over the keys the mask lets through; rows that see nothing are
+// zero. Shapes as ops::attention. -> [batch, heads, queries, keys]
 Tensor attention_weights(const Tensor& query, const Tensor& key, double scale,
                          const AttentionMask& mask);
 

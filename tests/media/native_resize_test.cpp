@@ -35,8 +35,7 @@ TEST_P(NativeResize, GivesPillowsBytes) {
   const auto expected =
       read_npy_bytes(kData / fmt::format("resize_native_{}.npy", name_of(GetParam())));
   auto next = expected.values.begin();
-  for (const auto& [width, height] :
-       {std::pair{7, 5}, {38, 26}, {19, 8}, {30, 13}, {19, 13}}) {
+  for (const auto& [width, height] : {std::pair{7, 5}, {38, 26}, {19, 8}, {30, 13}, {19, 13}}) {
     const NativeImage resized =
         resize(source, width, height, Filter::kBicubic, {0, 0, width, height});
     EXPECT_EQ(resized.mode, source.mode);

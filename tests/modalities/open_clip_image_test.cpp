@@ -158,9 +158,9 @@ TEST(OpenClipImage, ConvertedFirstIsTheRgbPicture) {
   for (const char* file : {"palette8.png", "rgba8.png", "grey16.png", "cmyk.jpg"}) {
     const NativeImage image = media::load_native_image(kMediaData / file);
     const NativeImage rgb{PixelMode::kRgb, media::load_image(kMediaData / file), {}};
-    EXPECT_EQ(cut_open_clip_image(image, {.image_size = 8, .convert_to_rgb_first = true})
-                  .image.pixels,
-              cut_open_clip_image(rgb, {8}).image.pixels)
+    EXPECT_EQ(
+        cut_open_clip_image(image, {.image_size = 8, .convert_to_rgb_first = true}).image.pixels,
+        cut_open_clip_image(rgb, {8}).image.pixels)
         << file;
   }
 }

@@ -19,14 +19,14 @@
 namespace isthmus::testing {
 using torch::Tensor;
 
-inline std::filesystem::path fixture(const std::string& path) {
-  return std::filesystem::path(ISTHMUS_FIXTURES) / "llava" / path;
+inline std::filesystem::path fixture(const std::string& path, const std::string& family = "llava") {
+  return std::filesystem::path(ISTHMUS_FIXTURES) / family / path;
 }
 
 class GoldenCase {
  public:
-  explicit GoldenCase(const std::string& name)
-      : folder_(fixture(name)), json_(JsonView::load(folder_ / "expect.json")) {}
+  explicit GoldenCase(const std::string& name, const std::string& family = "llava")
+      : folder_(fixture(name, family)), json_(JsonView::load(folder_ / "expect.json")) {}
 
   const JsonView& json() const { return json_; }
   std::filesystem::path path(const std::string& below) const { return folder_ / below; }

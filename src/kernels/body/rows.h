@@ -111,9 +111,8 @@ void silu_mul(const SiluMulArgs& a) {
 
 // Behind the rotated elements of a head.
 inline void copy_rest(const float* x, float* y, const RotaryArgs& a) {
-  const int64_t rest = a.head_dim - a.rotary_dims;
-  if (rest > 0 && x != y)
-    __builtin_memcpy(y + a.rotary_dims, x + a.rotary_dims, static_cast<size_t>(rest) * sizeof(float));
+  const auto bytes = static_cast<size_t>(a.head_dim - a.rotary_dims) * sizeof(float);
+  if (bytes > 0 && x != y) __builtin_memcpy(y + a.rotary_dims, x + a.rotary_dims, bytes);
 }
 
 void rotary_halves(const RotaryArgs& a) {
