@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <filesystem>
+#include <utility>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -24,8 +25,9 @@ layout::PixelSize parse_size(const std::string& text) {
   const auto width = std::from_chars(text.data(), end, size.width);
   const bool separated = width.ec == std::errc() && width.ptr != end && *width.ptr == 'x';
   const auto height = separated ? std::from_chars(width.ptr + 1, end, size.height) : width;
+  constexpr int64_t kLargest = int64_t{1} << 31;  // no picture file states more
   if (!separated || height.ec != std::errc() || height.ptr != end || size.width < 1 ||
-      size.height < 1)
+      size.height < 1 || size.width > kLargest || size.height > kLargest)
     throw UsageError(fmt::format("--image-size: expected WIDTHxHEIGHT, found \"{}\"", text));
   return size;
 }
@@ -80,8 +82,10 @@ int describe_llava(const std::filesystem::path& path, const Options& options,
 
 int describe_flamingo(const std::filesystem::path& path, const Options& options,
                       const layout::ModelLocator& locator) {
-  const auto model = layout::FlamingoModel::open(
-      layout::find_flamingo(path, {options.base, options.load.vision.string()}, locator));
+  layout::FlamingoSources sources =
+      layout::find_flamingo(path, {options.base, options.load.vision.string()}, locator);
+  sources.vision_ln_post = sources.vision_ln_post || options.load.vision_ln_post;
+  const auto model = layout::FlamingoModel::open(std::move(sources));
   layout::FlamingoDescription description = layout::describe_flamingo(model);
   if (!options.image_size.empty())
     description.pictures = {layout::picture_path(model, parse_size(options.image_size))};

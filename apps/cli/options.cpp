@@ -66,10 +66,10 @@ void add_model(CLI::App& app, Options& o) {
   app.add_option("MODEL", o.model,
                  "Checkpoint folder or file, or a repository id in the local Hugging Face cache")
       ->required();
-  app.add_option("--base", o.base, "Language model under a projector-only or LoRA folder")
+  app.add_option("--base", o.base, "Language model under a projector, a LoRA or a Flamingo checkpoint")
       ->type_name("MODEL");
   app.add_option("--vision", o.load.vision,
-                 "CLIP folder, when the one config.json names is not found")
+                 "CLIP folder or file, when the one that is named is not found")
       ->type_name("PATH");
 }
 

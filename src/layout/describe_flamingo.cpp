@@ -1,11 +1,11 @@
 #include "layout/describe_flamingo.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <cstring>
-#include <functional>
-#include <optional>
+#include <map>
+#include <span>
+#include <string_view>
 
 #include <fmt/format.h>
 
@@ -16,6 +16,7 @@
 #include "layout/llava_module_tree.h"
 #include "layout/llava_names.h"
 #include "layout/open_clip_names.h"
+#include "text/few_shot_form.h"
 
 namespace isthmus::layout {
 
@@ -170,10 +171,24 @@ void describe_vocabulary(const FlamingoModel& model, FlamingoDescription& d) {
                       {tokens.tokenizer->piece(tokens.pad), tokens.pad}};
 }
 
+// As it is spelt, special tokens included.
+std::string example_prompt() {
+  Part picture;
+  picture.type = Part::Type::kMedia;
+  text::FewShotItem example, question;
+  example.media = question.media = {picture};
+  example.answer = "An image of two cats.";
+  std::string prompt;
+  for (const Part& part : text::render_few_shot(text::find_few_shot_form("caption"),
+                                                std::span(&example, 1), question))
+    prompt += part.type == Part::Type::kMedia ? std::string(kImage) : part.text;
+  return prompt;
+}
+
 std::string contents_of(const FlamingoModel& model) {
   const int64_t every = model.config.cross_attn_every_n_layers;
   return fmt::format("{} with gated cross-attention before {}{}", model.language.family,
-                     every == 1 ? "every layer" : fmt::format("every {}. layer", every),
+                     every == 1 ? "every layer" : fmt::format("one layer in {}", every),
                      model.checkpoint ? "" : ", not trained yet");
 }
 
@@ -254,7 +269,8 @@ FlamingoDescription describe_flamingo(const FlamingoModel& model) {
   describe_vocabulary(model, d);
   d.context_length = model.language.context_length;
   d.cache_bytes_per_token = model.language.cache_bytes(kFloatBytes);
-  d.prompt = fmt::format("{}Output:An image of two cats.{}\n{}Output:", kImage, kEndOfChunk, kImage);
+  d.prompt = example_prompt();
+  for (const std::string_view form : text::few_shot_form_names()) d.prompt_forms.emplace_back(form);
   return d;
 }
 

@@ -42,7 +42,8 @@ struct FlamingoDescription : ModelDescription {
   std::vector<SpecialToken> special_tokens;
   int64_t context_length;
   int64_t cache_bytes_per_token;  // of the language model, float32
-  std::string prompt;             // a prompt with one example and a query
+  std::string prompt;             // one example and a question, in the form for captions
+  std::vector<std::string> prompt_forms;
 };
 
 // The way of one picture; nothing of it enters the sequence but its <image> token.

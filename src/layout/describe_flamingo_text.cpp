@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
 #include "layout/describe_flamingo.h"
@@ -23,7 +24,8 @@ std::string bar(double value) {
 std::string gates_text(const FlamingoDescription& d) {
   if (d.gates.empty())
     return "\ngates    0 in every block: nothing is trained yet, so pictures change nothing\n";
-  std::string text = fmt::format("\n{:<8} {:<29} {}\n", "layer", "tanh(attn_gate)", "tanh(ff_gate)");
+  std::string text =
+      fmt::format("\n{:<8} {:<29} {}\n", "layer", "tanh(attn_gate)", "tanh(ff_gate)");
   for (const GateDescription& gate : d.gates) {
     std::string line = fmt::format("{:<8} {}  {}", gate.layer, bar(gate.attention),
                                    bar(gate.feed_forward));
@@ -41,10 +43,9 @@ std::string quoted(const std::string& prompt) {
 }
 
 std::string vocabulary_text(const FlamingoDescription& d) {
-  std::string text =
-      fmt::format("vocabulary {} rows in the language model's files, {} tokens and {} added: {} rows",
-                  d.vocab_size_before, d.tokenizer_size, d.vocab_size - d.tokenizer_size,
-                  d.vocab_size);
+  std::string text = fmt::format(
+      "vocabulary {} rows in the language model's files, {} tokens and {} added: {} rows",
+      d.vocab_size_before, d.tokenizer_size, d.vocab_size - d.tokenizer_size, d.vocab_size);
   if (d.vocab_size < d.vocab_size_before) text += ", rows without a token left out";
   text += "\ntokens    ";
   for (const SpecialToken& token : d.special_tokens)
@@ -75,7 +76,8 @@ std::string to_text(const FlamingoDescription& d) {
               : "a text token reads every picture before it\n";
   text += fmt::format("\n{}context    {} tokens, {} of keys and values each in float32\n",
                       vocabulary_text(d), d.context_length, bytes_text(d.cache_bytes_per_token));
-  text += fmt::format("prompt     {}\n", quoted(d.prompt));
+  text += fmt::format("prompt     {}\nforms      {}\n", quoted(d.prompt),
+                      fmt::join(d.prompt_forms, ", "));
   return text + problems_text(d);
 }
 
@@ -105,6 +107,7 @@ nlohmann::json to_json(const FlamingoDescription& d) {
   json["context_length"] = d.context_length;
   json["cache_bytes_per_token"] = d.cache_bytes_per_token;
   json["prompt"] = d.prompt;
+  json["prompt_forms"] = d.prompt_forms;
   return json;
 }
 

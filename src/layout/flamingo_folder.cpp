@@ -31,7 +31,7 @@ struct ReleasedModel {
   std::string_view name, language_model;
   int64_t cross_attn_every_n_layers;
 };
-constexpr const char* kReleasedVision = "ViT-L-14";
+constexpr const char* kReleasedVision = "ViT-L-14";  // of all of them
 constexpr std::array kReleasedModels = {
     ReleasedModel{"OpenFlamingo-3B-vitl-mpt1b", "anas-awadalla/mpt-1b-redpajama-200b", 1},
     ReleasedModel{"OpenFlamingo-3B-vitl-mpt1b-langinstruct",
@@ -55,6 +55,11 @@ bool is_file(const fs::path& path) {
 bool is_folder(const fs::path& path) {
   std::error_code ignored;
   return fs::is_directory(path, ignored);
+}
+
+// "." for a file named without one.
+fs::path folder_of(const fs::path& file) {
+  return file.has_parent_path() ? file.parent_path() : fs::path(".");
 }
 
 // What a folder holds, by name, so that the answer does not depend on the file system.
@@ -101,9 +106,7 @@ bool tensors_of_file(const fs::path& file, Holds holds) {
   }
 }
 
-bool is_flamingo_file(const fs::path& file) {
-  return tensors_of_file(file, holds_flamingo);
-}
+bool is_flamingo_file(const fs::path& file) { return tensors_of_file(file, holds_flamingo); }
 
 bool holds_open_clip(std::span<const std::string> names) {
   return std::ranges::find(names, "visual.conv1.weight") != names.end();
@@ -155,12 +158,12 @@ void use_vision(const fs::path& found, FlamingoSources& sources) {
       return;
     }
   }
-  const fs::path config = sources.vision.parent_path() / "open_clip_config.json";
+  const fs::path config = folder_of(sources.vision) / "open_clip_config.json";
   if (is_file(config)) sources.vision_config = config;
 }
 
 void use_language_model(const fs::path& found, FlamingoSources& sources) {
-  sources.language_model = is_file(found) ? found.parent_path() : found;
+  sources.language_model = is_file(found) ? folder_of(found) : found;
   const fs::path config = sources.language_model / "config.json";
   if (!is_file(config))
     throw ModelError(fmt::format("{}: no config.json; the language model's shape is unknown. {}",
@@ -186,11 +189,25 @@ fs::path only_folder(const fs::path& folder, bool (*fits)(const fs::path&), cons
 
 bool is_language_model(const fs::path& folder) { return language_model_type(folder).has_value(); }
 
+constexpr std::array kKeys = {"family",
+                              "vision",
+                              "language_model",
+                              "tokenizer",
+                              "checkpoint",
+                              "cross_attn_every_n_layers",
+                              "only_attend_immediate_media",
+                              "vision_ln_post"};
+
 // Pieces that isthmus.json names; the flags stand above them.
 void read_isthmus_json(const fs::path& folder, const FlamingoFlags& flags,
                        const ModelLocator& locator, FlamingoSources& sources) {
   const JsonView json = JsonView::load(folder / "isthmus.json");
   const auto named_by = [&](const char* key) { return fmt::format("{}: {}", json.where(), key); };
+  // A key that nobody reads is a setting that would be missed.
+  for (const auto& [key, value] : json.members())
+    if (std::ranges::find(kKeys, key) == kKeys.end())
+      throw ModelError(fmt::format("{}: \"{}\" is not known for a flamingo; known are {}",
+                                   json.where(), key, fmt::join(kKeys, ", ")));
   if (flags.vision.empty())
     use_vision(locator.find_clip(json.string("vision"), folder, named_by("vision"), kVisionAdvice),
                sources);
@@ -198,6 +215,11 @@ void read_isthmus_json(const fs::path& folder, const FlamingoFlags& flags,
     use_language_model(locator.find_piece(json.string("language_model"), folder,
                                           named_by("language_model"), kBaseAdvice),
                        sources);
+  if (json.contains("tokenizer"))
+    sources.tokenizer =
+        locator.find_piece(json.string("tokenizer"), folder, named_by("tokenizer"),
+                           "Take the key out where the tokenizer lies in the language model's "
+                           "folder");
   if (json.contains("checkpoint")) {
     const fs::path found = locator.find_piece(json.string("checkpoint"), folder,
                                               named_by("checkpoint"),
@@ -220,8 +242,7 @@ void look_around(const fs::path& folder, const FlamingoFlags& flags, const Model
                  FlamingoSources& sources) {
   const ReleasedModel* released = released_model(sources.name);
   if (flags.base.empty()) {
-    const fs::path found =
-        only_folder(folder, is_language_model, "language model", kBaseAdvice);
+    const fs::path found = only_folder(folder, is_language_model, "language model", kBaseAdvice);
     if (!found.empty()) {
       use_language_model(found, sources);
     } else if (released != nullptr) {
@@ -283,13 +304,15 @@ bool is_flamingo(const fs::path& model) {
 FlamingoSources find_flamingo(const fs::path& model, const FlamingoFlags& flags,
                               const ModelLocator& locator) {
   FlamingoSources sources{};
-  const fs::path folder = is_file(model) ? model.parent_path() : model;
+  const fs::path folder = is_file(model) ? folder_of(model) : model;
   sources.name = model_name_from_path(folder);
   const bool is_described = !is_file(model) && is_file(folder / "isthmus.json");
   // A flag is taken before anything is looked for: it stands for a piece that is not there.
   if (!flags.base.empty())
-    use_language_model(locator.find_piece(flags.base, "", "--base", "Give a folder, or a repository "
-                                          "that is in the Hugging Face cache"), sources);
+    use_language_model(
+        locator.find_piece(flags.base, "", "--base",
+                           "Give a folder, or a repository that is in the Hugging Face cache"),
+        sources);
   if (!flags.vision.empty())
     use_vision(locator.find_clip(flags.vision, "", "--vision", "Give a CLIP file or folder"),
                sources);

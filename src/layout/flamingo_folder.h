@@ -1,5 +1,5 @@
-// A Flamingo on disk: a CLIP, the folder of a language model, and the checkpoint with the parts that
-// were trained between them. Which files these are is decided here; they are read elsewhere.
+// A Flamingo on disk: a CLIP, the folder of a language model, and the checkpoint with the parts
+// that were trained between them. Which files these are is decided here; they are read elsewhere.
 #pragma once
 
 #include <cstdint>
@@ -25,6 +25,7 @@ struct FlamingoSources {
   VisionFiles vision_files;
   std::filesystem::path vision_config;   // open_clip_config.json; "" when there is none
   std::filesystem::path language_model;  // a folder with config.json
+  std::filesystem::path tokenizer;       // "": in the language model's folder
   // "": nothing is trained yet, resampler and gated cross-attention start as the reference
   // initialises them.
   std::filesystem::path checkpoint;
@@ -36,6 +37,10 @@ struct FlamingoSources {
   // Quirk: open_clip 2.23 began to pass the patch tokens through ln_post; the published
   // checkpoints were trained with versions that did not.
   bool vision_ln_post = false;
+
+  const std::filesystem::path& tokenizer_folder() const {
+    return tokenizer.empty() ? language_model : tokenizer;
+  }
 };
 
 // What the command line adds to MODEL; "" for what it leaves out.
@@ -50,7 +55,8 @@ struct FlamingoFlags {
 bool is_flamingo(const std::filesystem::path& model);
 
 // The pieces of `model`:
-//   - a folder with isthmus.json names them; names are paths from that folder, or as for MODEL;
+//   - a folder with isthmus.json names them: vision, language_model, checkpoint, and tokenizer
+//     where it is not the language model's; names are paths from that folder, or as for MODEL;
 //   - a folder with checkpoint.pt, or checkpoint_N.pt (the last counts) as training leaves them,
 //     holds the others in sub-folders;
 //   - a checkpoint alone: --base and --vision name the others, or the name of the folder or

@@ -57,7 +57,7 @@ void check_kind(const FlamingoSources& sources, const formats::Checkpoint& check
     if (blocks.empty() || blocks == names.blocks) continue;
     const auto* list = std::ranges::find(kBlockLists, blocks, &BlockList::path);
     throw ModelError(fmt::format(
-        "{}: its gated blocks stand in lang_encoder.{}{}; the language model {} is a {}, whose "
+        "{}: its gated blocks stand in lang_encoder.{}{}; the language model {} is {}, whose "
         "blocks stand in {}. Name the one it was trained with by --base",
         sources.checkpoint.string(), blocks,
         list == kBlockLists.end() ? std::string() : fmt::format(", as those of {}", list->families),
@@ -96,10 +96,10 @@ void check_vocabulary(const FlamingoSources& sources, const formats::Checkpoint&
     const Shape& shape = checkpoint.at(name).shape;
     if (shape.size() == 2 && shape[0] == tokens.size()) continue;
     throw ModelError(fmt::format(
-        "{}: {} is {}, but the tokenizer of {} has {} tokens ({}, and {} that Flamingo adds). Is "
+        "{}: {} is {}, but the tokenizer in {} has {} tokens ({}, and {} that Flamingo adds). Is "
         "it the tokenizer the checkpoint was trained with?",
         sources.checkpoint.string(), name, isthmus::to_string(shape),
-        sources.language_model.string(), tokens.size(), tokens.base_size,
+        sources.tokenizer_folder().string(), tokens.size(), tokens.base_size,
         tokens.size() - tokens.base_size));
   }
 }
@@ -143,7 +143,7 @@ FlamingoModel FlamingoModel::open(FlamingoSources sources) {
   std::optional<formats::Checkpoint> checkpoint;
   if (!sources.checkpoint.empty()) checkpoint = formats::Checkpoint::open(sources.checkpoint);
   const FlamingoConfig config = read_config(sources, checkpoint, vision, language, names);
-  FlamingoTokens tokens = FlamingoTokens::load(sources.language_model);
+  FlamingoTokens tokens = FlamingoTokens::load(sources.tokenizer_folder());
   if (checkpoint) check_vocabulary(sources, *checkpoint, names, tokens);
   auto language_weights = formats::Checkpoint::open(sources.language_model);
   return {std::move(sources), std::move(vision_weights), vision, std::move(language_weights),

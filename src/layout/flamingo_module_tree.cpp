@@ -111,7 +111,7 @@ ModuleNode language_encoder(const FlamingoConfig& config, LanguageModelTree lang
 }
 
 // "vision_encoder.…", "perceiver.…" and the gated blocks; what is left is the language model's.
-std::string module_name(const std::string& name, const DecoderNames& names) {
+std::string module_name(const std::string& name, const formats::NameMap& language_model) {
   constexpr std::string_view kVision = "vision_encoder.", kResampler = "perceiver.",
                              kGated = ".gated_cross_attn_layer.", kFused = ".attn.in_proj_";
   if (name.starts_with(kVision)) {
@@ -128,7 +128,7 @@ std::string module_name(const std::string& name, const DecoderNames& names) {
                        name.substr(at + kGated.size()));
   }
   const auto own = language_model_name(name);
-  const auto mapped = own ? names.map().to_module(*own) : std::nullopt;
+  const auto mapped = own ? language_model.to_module(*own) : std::nullopt;
   ISTHMUS_CHECK(mapped, "a parameter of the tree has no module name: " + name);
   return mapped->name;
 }
@@ -174,7 +174,7 @@ std::vector<ModuleNode::Parameter> expected_parameters(const FlamingoConfig& con
                                                        std::string_view model_type,
                                                        const JsonView& language_model,
                                                        int64_t vocab_size) {
-  const DecoderNames names = decoder_names(model_type, language_model);
+  const formats::NameMap names = decoder_names(model_type, language_model).map();
   std::vector<ModuleNode::Parameter> parameters = named_parameters(
       flamingo_module_tree(config, vision, model_type, language_model, vocab_size));
   for (ModuleNode::Parameter& parameter : parameters)

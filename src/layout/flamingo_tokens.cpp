@@ -17,9 +17,9 @@ text::TokenId id_of(const text::Tokenizer& tokenizer, std::string_view token) {
 
 }  // namespace
 
-FlamingoTokens FlamingoTokens::load(const std::filesystem::path& language_model) {
+FlamingoTokens FlamingoTokens::load(const std::filesystem::path& folder) {
   // The reference loads AutoTokenizer, which prefers the fast one.
-  const auto base = text::Tokenizer::load(language_model, {.prefer_fast = true});
+  const auto base = text::Tokenizer::load(folder, {.prefer_fast = true});
   const std::array media = {std::string(kEndOfChunk), std::string(kImage)};
   FlamingoTokens tokens{};
   tokens.base_size = static_cast<int64_t>(base->vocab_size());

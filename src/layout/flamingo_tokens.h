@@ -24,7 +24,7 @@ struct FlamingoTokens {
   // Adds <|endofchunk|> and <image>, in this order, then <PAD> where the tokenizer has no padding
   // token, as the reference's factory does; tokens that are there stay where they are. Throws what
   // Tokenizer::load throws.
-  static FlamingoTokens load(const std::filesystem::path& language_model);
+  static FlamingoTokens load(const std::filesystem::path& folder);
 };
 
 }  // namespace isthmus::layout

@@ -45,8 +45,8 @@ TEST(FlamingoConfig, EveryFixtureIsRead) {
         Case{"media_masking", 2, 2, 1, 2, 7}}) {
     SCOPED_TRACE(c.name);
     const auto config =
-        FlamingoConfig::read(Checkpoint::open(openflamingo_case(c.name) / "model/checkpoint.pt"));
-    const JsonView json = JsonView::load(openflamingo_case(c.name) / "expect.json");
+        FlamingoConfig::read(Checkpoint::open(flamingo_case(c.name) / "model/checkpoint.pt"));
+    const JsonView json = JsonView::load(flamingo_case(c.name) / "expect.json");
     EXPECT_EQ(config.cross_attn_every_n_layers, json.integer("cross_attn_every_n_layers"));
     EXPECT_EQ(config.cross_attn_every_n_layers, c.every);
     EXPECT_EQ(config.resampler.dim, json.at("vision").integer("width"));
@@ -121,7 +121,7 @@ TEST(FlamingoNames, EveryTensorOfEveryFixtureHasItsPlace) {
   for (const char* name : {"mpt1b_mosaic_every1", "neox_rpj_every2", "mpt7b_every1", "mpt7b_every4",
                            "neox_pythia_parallel", "opt_every2", "media_masking"}) {
     SCOPED_TRACE(name);
-    const auto checkpoint = Checkpoint::open(openflamingo_case(name) / "model/checkpoint.pt");
+    const auto checkpoint = Checkpoint::open(flamingo_case(name) / "model/checkpoint.pt");
     const std::vector<formats::NameRule> rules = {{"{rest}", "decoder.{rest}"}};
     const LanguageModelNames decoder{formats::NameMap(rules)};
     const FlamingoNames names = flamingo_names(checkpoint, &decoder);

@@ -14,10 +14,6 @@ namespace isthmus::layout {
 
 using NamedShapes = std::vector<std::pair<std::string, Shape>>;
 
-inline std::filesystem::path openflamingo_case(const std::string& name) {
-  return std::filesystem::path(ISTHMUS_FIXTURES) / "openflamingo" / name;
-}
-
 inline formats::Checkpoint made_checkpoint(const std::string& file_name,
                                            const NamedShapes& tensors) {
   std::vector<formats::RawTensor> raw;

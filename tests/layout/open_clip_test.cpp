@@ -93,7 +93,7 @@ TEST(OpenClipConfig, EveryFixtureIsRead) {
         std::tuple{"mpt7b_every4", "open_clip_pytorch_model.bin", 3},
         std::tuple{"media_masking", "open_clip_pytorch_model.bin", 2}}) {
     SCOPED_TRACE(name);
-    const auto folder = openflamingo_case(name) / "model/clip";
+    const auto folder = flamingo_case(name) / "model/clip";
     const auto c = OpenClipVisionConfig::read(Checkpoint::open(folder / file),
                                               folder / "open_clip_config.json");
     EXPECT_EQ(c.heads, heads);
@@ -159,7 +159,7 @@ TEST(OpenClipNames, EverySpellingLeadsToTheTower) {
 
 TEST(OpenClipNames, NothingOfAnArchiveIsLeftOver) {
   const auto checkpoint =
-      Checkpoint::open(openflamingo_case("neox_rpj_every2/model/clip/ViT-tiny.pt"));
+      Checkpoint::open(flamingo_case("neox_rpj_every2/model/clip/ViT-tiny.pt"));
   EXPECT_EQ(checkpoint.at("visual.conv1.weight").dtype, DType::kF16);
   EXPECT_EQ(checkpoint.at("visual.ln_post.bias").dtype, DType::kF32);
   const OpenClipNames names = open_clip_names(checkpoint);
