@@ -164,7 +164,10 @@ const Tensor* Trace::find(std::string_view name) const {
 }
 
 Engine::Engine(std::shared_ptr<families::Family> family, bool composed)
-    : family_(std::move(family)), composed_(composed), media_cache_(kCachedMediaBytes) {}
+    : family_(std::move(family)),
+      composed_(composed),
+      preparer_([this](const families::MediaSource& source) { return family_->prepare(source); }),
+      media_cache_(kCachedMediaBytes) {}
 
 Engine::~Engine() = default;
 
@@ -195,7 +198,7 @@ std::vector<std::shared_ptr<const CachedMedia>> Engine::load_media(
       if (twin != fresh_hashes.end()) continue;
     }
     place[i] = fresh.size();
-    fresh.push_back(family_->prepare(sources[i]));  // says what is wrong with an unreadable file
+    fresh.push_back(preparer_(sources[i]));  // says what is wrong with an unreadable file
     fresh_hashes.push_back(hash.value_or(ContentHash{}));
   }
   std::vector<families::EncodedMedia> encoded = family_->encode(fresh, probe);

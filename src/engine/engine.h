@@ -1,6 +1,7 @@
 // Answers requests with one loaded model.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -69,6 +70,9 @@ class Engine {
   families::Sequence sequence(const Request& request);
   // Points of the encoder's own space, of length 1 (families::Family::embed_images).
   std::vector<std::vector<float>> embed_images(std::span<const std::filesystem::path> files);
+  // Prepares media in place of the family: golden cases bring the pixels their reference saw.
+  using Preparer = std::function<modalities::Prepared(const families::MediaSource&)>;
+  void prepare_with(Preparer preparer) { preparer_ = std::move(preparer); }
   // Drops cached keys, values and media.
   void forget();
   families::Family& family() { return *family_; }
@@ -95,6 +99,7 @@ class Engine {
 
   std::shared_ptr<families::Family> family_;
   bool composed_;
+  Preparer preparer_;
   MediaCache media_cache_;
   std::shared_ptr<nn::KvCache> cache_;
   std::vector<int64_t> cached_keys_;  // row keys of the positions in cache_

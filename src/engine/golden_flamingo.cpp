@@ -92,6 +92,7 @@ class FlamingoVerifier {
   void run() {
     if (json_.contains("prompts")) {
       requests_ = requests_of(json_.at("prompts"), json_.at("images"), folder_);
+      check_pixels();
       replay_stages();
       replay_generations();
     }
@@ -137,20 +138,53 @@ class FlamingoVerifier {
     findings_.add("batch", stage, compare(torch::stack(ours), *expected));
   }
 
+  // Decoders of JPEG differ by a level here and there, which the case allows for pixels but not for
+  // what follows from them: the stages after this one start from the pixels the reference saw.
+  void check_pixels() {
+    auto expected = case_.find("pixel_values");
+    if (!expected) return;
+    const Engine::Preparer prepare = [this](const families::MediaSource& source) {
+      return engine_->family().prepare(source);
+    };
+    std::vector<Tensor> ours, theirs;
+    std::map<std::filesystem::path, Tensor> seen;
+    for (size_t row = 0; row < requests_.size(); ++row) {
+      int64_t i = 0;
+      for (const Part& part : requests_[row].prompt) {
+        if (part.type != Part::Type::kMedia) continue;
+        const auto prepared = prepare({&part, part.path.string()});
+        ours.push_back(torch::tensor(prepared.values).view(prepared.shape));
+        theirs.push_back(
+            expected->value[static_cast<int64_t>(row)][i++].reshape(ours.back().sizes()).clone());
+        seen[part.path] = theirs.back();
+      }
+    }
+    expected->value = torch::cat(theirs, 0);
+    const StageResult result = compare(torch::cat(ours, 0), *expected);
+    findings_.add("batch", "pixel_values", result);
+    if (!result.agrees) return;
+    engine_->prepare_with([prepare, seen](const families::MediaSource& source) {
+      modalities::Prepared prepared = prepare(source);
+      if (const auto own = seen.find(source.part->path); own != seen.end()) {
+        const float* values = own->second.data_ptr<float>();
+        prepared.values.assign(values, values + own->second.numel());
+      }
+      return prepared;
+    });
+  }
+
   void replay_stages() {
     StageProbe probe;
     const Engine::Pass pass = engine_->forward_batch(requests_, families::Padding::kLeft, &probe);
     add_integers(pass);
 
-    std::vector<Tensor> pixels, features, latents;
+    std::vector<Tensor> features, latents;
     for (const auto& row : pass.media)
       for (const auto& medium : row) {
-        pixels.push_back(torch::tensor(medium->prepared.values).view(medium->prepared.shape));
         features.push_back(medium->encoded.features);
         latents.push_back(medium->encoded.memory->latents.unsqueeze(0));
       }
     constexpr int64_t kAll = INT64_MAX;
-    add_pictures(pass, "pixel_values", torch::cat(pixels, 0), kAll, false);
     add_pictures(pass, "vit_ln_pre", probe.at("encoder.hidden.0"), kAll, true);
     add_pictures(pass, "vit_block0", probe.at("encoder.hidden.1"), kAll, true);
     add_pictures(pass, "vision_tokens", torch::cat(features, 0), kAll, false);
