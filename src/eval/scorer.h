@@ -41,4 +41,9 @@ struct Scorers {
   const Scorer& of(TaskKind kind) const;
 };
 
+// Captions: CIDEr, BLEU-4, ROUGE-L. Answers: VQA accuracy, and that of each type of answer.
+// Classes: accuracy (of more than five also top-5) and the mean probability of the right class; of
+// two classes the area under the ROC curve, which is the score if they are "no" and "yes".
+Scorers standard_scorers();
+
 }  // namespace isthmus::eval
