@@ -36,14 +36,14 @@ std::string malformed(const std::string& page) {
     const std::string name =
         tag.substr(tag[0] == '/', tag.find_first_of(" />", 1) - (tag[0] == '/'));
     if (tag[0] == '/') {
-      if (open.empty() || open.back() != name) return "</" + name + "> closes nothing";
+      if (open.empty() || open.back() != name) return fmt::format("</{}> closes nothing", name);
       open.pop_back();
     } else if (tag.back() != '/') {
       open.push_back(name);
     }
     i = end + 1;
   }
-  return open.empty() ? "" : "<" + open.back() + "> is not closed";
+  return open.empty() ? "" : fmt::format("<{}> is not closed", open.back());
 }
 
 const std::string kHostile = "</p><script>alert('x')</script>&\"<b onload=\xFF\x01 \xE2\x80\xAE";

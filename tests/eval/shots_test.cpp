@@ -2,6 +2,7 @@
 
 #include <set>
 
+#include "base/log.h"
 #include "eval/feature_cache.h"
 #include "eval_testing.h"
 
@@ -93,6 +94,7 @@ TEST(FeatureCache, ADamagedFileCountsAsEmpty) {
   cache.put(a, {1, 2, 3});
   cache.save();
   const std::string whole = text_of(cache.file());
+  log::set_level(log::Level::kError);
   EXPECT_EQ(FeatureCache(folder, "weights").size(), 1u);
   for (size_t i = 0; i < whole.size(); ++i) {
     put(cache.file(), whole.substr(0, i));
@@ -103,6 +105,7 @@ TEST(FeatureCache, ADamagedFileCountsAsEmpty) {
     EXPECT_EQ(FeatureCache(folder, "weights").size(), 0u) << "byte " << i;
   }
   FeatureCache repaired(folder, "weights");
+  log::set_level(log::Level::kWarn);
   repaired.put(a, {3, 2, 1});
   repaired.save();
   EXPECT_EQ(FeatureCache(folder, "weights").size(), 1u);
