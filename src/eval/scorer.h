@@ -14,7 +14,7 @@ namespace isthmus::eval {
 // What came out for one sample.
 struct Outcome {
   const Sample* sample;
-  std::string prediction;               // after post_process, or the name of the class
+  std::string prediction;               // as cut out of the text, or the name of the class
   std::vector<double> class_log_probs;  // classification: in the order of the class names
 };
 

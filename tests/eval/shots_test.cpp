@@ -2,6 +2,8 @@
 
 #include <set>
 
+#include <fmt/format.h>
+
 #include "base/log.h"
 #include "eval/feature_cache.h"
 #include "eval_testing.h"
@@ -11,7 +13,7 @@ namespace {
 
 std::vector<Sample> numbered(size_t count) {
   std::vector<Sample> samples(count);
-  for (size_t i = 0; i < count; ++i) samples[i].image = "p" + std::to_string(i) + ".png";
+  for (size_t i = 0; i < count; ++i) samples[i].image = fmt::format("p{}.png", i);
   return samples;
 }
 
