@@ -7,6 +7,7 @@
 #include <fmt/ranges.h>
 #include <CLI/CLI.hpp>
 
+#include "eval_flags.h"
 #include "isthmus/error.h"
 #include "isthmus/version.h"
 
@@ -203,6 +204,13 @@ Parsed parse_command_line(int argc, char** argv) {
   trace->add_flag("--hidden", o.hidden, "Also the hidden states of every layer");
   add_compute(*trace, o);
 
+  CLI::App* eval = app.add_subcommand(
+      "eval", "Score a few-shot model on captions, questions and classes; goes on where it ended");
+  add_model(*eval, o);
+  EvalFlags eval_flags(*eval, o.eval);
+  eval->add_flag("--json", o.json, "Print the report as JSON instead of a table of scores");
+  add_compute(*eval, o);
+
   CLI::App* verify =
       app.add_subcommand("verify", "Replay golden cases and name the first stage that differs");
   verify->add_option("GOLDEN", o.golden, "Folder with expect.json")->required();
@@ -239,6 +247,8 @@ Parsed parse_command_line(int argc, char** argv) {
   }
   const CLI::App* verb = app.get_subcommands().front();
   o.verb = verb->get_name();
+  if (o.verb == "eval") eval_flags.finish();
+  o.eval.model = o.model;
   for (const CLI::Option* option : verb->get_options())
     if (option->count() > 0) o.given_flags.insert(option->get_name());
   parsed.run = true;

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "eval/eval_options.h"
 #include "isthmus/generation.h"
 #include "isthmus/model.h"
 
@@ -29,6 +30,9 @@ struct Options {
   // describe
   bool summary = false;
   std::string image_size;
+
+  // eval
+  eval::EvalOptions eval;
 
   // verify
   std::filesystem::path golden;

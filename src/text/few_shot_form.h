@@ -13,8 +13,8 @@ namespace isthmus::text {
 
 // What one solved example, or the question, can put into a prompt. The question has no answer.
 struct FewShotItem {
-  std::vector<Part> media;  // all of them stand where the form has {media}
-  std::string prompt, question, ocr, answer;
+  std::vector<Part> media = {};  // all of them stand where the form has {media}
+  std::string prompt = {}, question = {}, ocr = {}, answer = {};
 };
 
 // A form as data. The patterns are text with fields: {media} {prompt} {question} {ocr} {answer}
