@@ -186,8 +186,22 @@ Parsed parse_command_line(int argc, char** argv) {
       ->type_name("TEXT");
   run->add_option("--system", o.system, "System message instead of the template's own")
       ->type_name("TEXT");
-  run->add_option("--template", o.conversation_template, "Conversation template")
+  run->add_option("--template", o.conversation_template, "Conversation template, or few-shot form")
       ->type_name("NAME");
+  run->add_option("--shot", o.shot, "Solved example before the question (may be repeated)")
+      ->type_name("FILE=TEXT");
+  run->add_option("--shots-from", o.shots_from, "Data set to take examples from (docs/formats.md)")
+      ->type_name("FILE");
+  run->add_option("--shot-images", o.shot_images, "Folder of its pictures")->type_name("DIR");
+  run->add_option("--k", o.shots, "How many of its examples")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+  run->add_option("--select", o.select, "Which: random, or rices for those with similar pictures")
+      ->check(CLI::IsMember({"random", "rices"}))
+      ->capture_default_str();
+  run->add_flag("--skip-broken", o.skip_broken, "Leave broken entries of --shots-from out");
+  run->add_flag("--literal", o.literal,
+                "The prompt is complete: <image> stands for the pictures, in order");
   run->add_option("--request", o.request, "Request file (docs/formats.md)")->type_name("FILE");
   run->add_flag("--json", o.json, "Print text, ids and timings as JSON");
   add_compute(*run, o);
