@@ -10,7 +10,7 @@ namespace {
 std::string spelt(const std::vector<Part>& parts) {
   std::string text;
   for (const Part& part : parts) {
-    if (part.type == Part::Type::kImage) text += "<image>";
+    if (part.type == Part::Type::kMedia) text += "<image>";
     if (part.type == Part::Type::kToken) text += part.text;
     if (part.type == Part::Type::kText) text += part.text;
   }
@@ -49,7 +49,7 @@ TEST(FewShotForm, ZeroShotsShowTheFormWithoutPictures) {
       render_few_shot(find_few_shot_form("caption"), kShots, kQuery, DemonstrationMedia::kLeftOut);
   EXPECT_EQ(spelt(parts), "Output:A cat.<|endofchunk|>\nOutput:red<|endofchunk|>\n<image>Output:");
   EXPECT_EQ(std::count_if(parts.begin(), parts.end(),
-                          [](const Part& part) { return part.type == Part::Type::kImage; }),
+                          [](const Part& part) { return part.type == Part::Type::kMedia; }),
             1);
 }
 
@@ -106,7 +106,7 @@ TEST(FewShotForm, WhatIsWrongWithAFormIsNamed) {
 TEST(FewShotForm, AnExampleWithoutPictureIsItsTextAlone) {
   const std::vector<FewShotItem> shots{{.answer = "A cat."}};
   EXPECT_EQ(spelt(render_few_shot(find_few_shot_form("plain"), shots, kQuery)),
-            "A cat.<|endofchunk|>[q.jpg]An image of");
+            "A cat.<|endofchunk|><image>An image of");
 }
 
 }  // namespace
