@@ -1,4 +1,4 @@
-// Every golden case of LLaVA, stage by stage, on both paths.
+// Every golden case of LLaVA and OpenFlamingo, stage by stage, on both paths.
 #include "engine/golden.h"
 
 #include <filesystem>
@@ -12,6 +12,7 @@ namespace isthmus::engine {
 namespace {
 
 struct GoldenCase {
+  const char* family;  // folder of tests/fixtures
   const char* name;
   bool composed;
 };
@@ -24,7 +25,7 @@ class Golden : public testing::TestWithParam<GoldenCase> {};
 TEST_P(Golden, EveryStageAgreesWithTheReference) {
   LoadOptions options;
   options.composed = GetParam().composed;
-  const auto folder = std::filesystem::path(ISTHMUS_FIXTURES) / "llava" / GetParam().name;
+  const auto folder = std::filesystem::path(ISTHMUS_FIXTURES) / GetParam().family / GetParam().name;
   const GoldenReport report = verify_golden(folder, "", options);
   EXPECT_GT(report.stages.size(), 10u);
   if (const StageResult* first = report.first_difference())
@@ -32,17 +33,30 @@ TEST_P(Golden, EveryStageAgreesWithTheReference) {
            << " differs: " << first->detail << "; stages before it agree";
 }
 
-std::vector<GoldenCase> all_cases() {
+std::vector<GoldenCase> both_paths(const char* family, std::initializer_list<const char*> names) {
   std::vector<GoldenCase> cases;
-  for (const char* name : {"v15_original", "v1_linear", "adapters", "v16_anyres_vicuna",
-                           "v16_anyres_mistral", "hf_llava15", "hf_llava_next"})
-    for (const bool composed : {false, true}) cases.push_back({name, composed});
+  for (const char* name : names)
+    for (const bool composed : {false, true}) cases.push_back({family, name, composed});
   return cases;
 }
 
-INSTANTIATE_TEST_SUITE_P(Llava, Golden, testing::ValuesIn(all_cases()), [](const auto& info) {
+std::string name_of(const testing::TestParamInfo<GoldenCase>& info) {
   return std::string(info.param.name) + (info.param.composed ? "_composed" : "_fused");
-});
+}
+
+INSTANTIATE_TEST_SUITE_P(Llava, Golden,
+                         testing::ValuesIn(both_paths(
+                             "llava", {"v15_original", "v1_linear", "adapters", "v16_anyres_vicuna",
+                                       "v16_anyres_mistral", "hf_llava15", "hf_llava_next"})),
+                         name_of);
+// Beams, ranking, and the mask's corner cases included.
+INSTANTIATE_TEST_SUITE_P(
+    OpenFlamingo, Golden,
+    testing::ValuesIn(both_paths("openflamingo",
+                                 {"mpt1b_mosaic_every1", "mpt7b_every1", "mpt7b_every4",
+                                  "neox_rpj_every2", "neox_pythia_parallel", "opt_every2",
+                                  "media_masking"})),
+    name_of);
 
 // The low-rank branch beside the weights computes W x + s B A x without the float16 rounding of
 // merging.

@@ -57,7 +57,7 @@ std::string message_of(const Action& action) {
 inline std::string spelt(const Request& request) {
   std::string text;
   for (const Part& part : request.prompt)
-    text += part.type == Part::Type::kImage ? "<image:" + part.path.filename().string() + ">"
+    text += part.type == Part::Type::kMedia ? "<image:" + part.path.filename().string() + ">"
                                             : part.text;
   return text;
 }
@@ -120,7 +120,7 @@ class FakeSubject : public Subject {
  private:
   void refuse_broken(const Request& request) const {
     for (const Part& part : request.prompt)
-      if (part.type == Part::Type::kImage && broken.contains(part.path.filename().string()))
+      if (part.type == Part::Type::kMedia && broken.contains(part.path.filename().string()))
         throw InputError(part.path.string() + ": is broken");
   }
 };

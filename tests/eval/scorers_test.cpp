@@ -23,7 +23,7 @@ class Parrot : public FakeSubject {
     std::vector<std::string> texts;
     for (const Request& request : requests)
       for (auto part = request.prompt.rbegin(); part != request.prompt.rend(); ++part)
-        if (part->type == Part::Type::kImage) {
+        if (part->type == Part::Type::kMedia) {
           texts.push_back(says.at(part->path.filename().string()));
           break;
         }

@@ -52,7 +52,8 @@ Request request_from_flags(const Options& options, const Model& model) {
 Request request_from_file(const Options& options) {
   if (!options.prompt.empty() || !options.images.empty() || has_shots(options))
     throw UsageError(
-        "--request holds the question and its pictures; leave out --prompt and --image");
+        "--request holds the question and its pictures; leave out --prompt, --image, --shot and "
+        "--shots-from");
   Request request = Request::load(options.request);
   request.generate = with_flags(request.generate, options);
   if (!options.conversation_template.empty())

@@ -26,6 +26,11 @@ void add_pair(std::vector<Message>& messages, const std::filesystem::path& image
   messages.push_back({"assistant", {Part::of_text(answer)}});
 }
 
+// One spelling for one file: an example with the question's own picture must not be chosen.
+std::filesystem::path one_spelling(const std::filesystem::path& file) {
+  return std::filesystem::absolute(file).lexically_normal();
+}
+
 // FILE=TEXT. A file's name may hold a "=" too, so the first place before which a file exists
 // decides.
 std::pair<std::filesystem::path, std::string> split_shot(const std::string& shot) {
@@ -52,6 +57,7 @@ std::vector<eval::Sample> read_examples(const Options& options) {
     if (sample.image.is_relative() && options.shot_images.empty() &&
         !std::filesystem::exists(sample.image))
       sample.image = folder / sample.image;
+    sample.image = one_spelling(sample.image);
     samples.push_back(std::move(sample));
   }
   if (data.broken.count() > 0)
@@ -94,7 +100,7 @@ std::vector<Message> shot_messages(const Options& options, const Model& model) {
     throw UsageError("--shot and --shots-from both choose the examples; use one of them");
   const std::vector<eval::Sample> samples = read_examples(options);
   eval::Sample question;
-  if (!options.images.empty()) question.image = options.images.front();
+  if (!options.images.empty()) question.image = one_spelling(options.images.front());
   std::vector<size_t> chosen;
   if (options.select == "rices") {
     if (options.images.empty())

@@ -59,7 +59,9 @@ class Flamingo : public Family {
   std::vector<int64_t> displayed_ids(std::span<const Segment> segments,
                                      std::span<const int64_t> rows) const override;
   StopRules stop_rules(const Request& request) const override;
-  bool reuses_prefix() const override { return true; }
+  // Where text may read all pictures before it, text before the first reads every picture, those
+  // after it too.
+  bool reuses_prefix() const override { return model_.config.only_attend_immediate_media; }
   Padding padding() const override { return Padding::kLeft; }
   std::vector<int64_t> seen_before(std::span<const Segment> segments) const override;
   bool beams_count_prompt() const override { return true; }
