@@ -1,6 +1,7 @@
 // What a preprocessor hands to an encoder.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "base/shape.h"
@@ -15,7 +16,8 @@ struct Prepared {
   std::vector<float> values;
   Shape shape;
   Geometry geometry;
-  Modality modality = Modality::kImage;
+  std::string modality{Modality::kImage};  // as requests name it
+  std::vector<std::string> notes;  // what was changed on the way, for people to read
 };
 
 }  // namespace isthmus::modalities
