@@ -17,6 +17,7 @@ struct Prepared {
   Shape shape;
   Geometry geometry;
   std::string modality{Modality::kImage};  // as requests name it
+  std::vector<std::string> notes;          // what was changed on the way, for people to read
   std::vector<std::string> notes;  // what was changed on the way, for people to read
 };
 
