@@ -18,7 +18,6 @@ struct Prepared {
   Geometry geometry;
   std::string modality{Modality::kImage};  // as requests name it
   std::vector<std::string> notes;          // what was changed on the way, for people to read
-  std::vector<std::string> notes;  // what was changed on the way, for people to read
 };
 
 }  // namespace isthmus::modalities
