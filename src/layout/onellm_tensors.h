@@ -34,6 +34,9 @@ class OneLlmTensors {
   std::vector<std::string> children(std::string_view prefix) const;
   // The same, which must be 0, 1, … without a gap; their count. Throws ModelError.
   int64_t count(std::string_view prefix) const;
+  const std::map<std::string, const formats::RawTensor*, std::less<>>& all() const {
+    return tensors_;
+  }
   std::string files() const;  // for messages
 
  private:
