@@ -11,10 +11,13 @@
 #include "layout/describe_flamingo.h"
 #include "layout/describe_language_model.h"
 #include "layout/describe_llava.h"
+#include "layout/describe_onellm.h"
 #include "layout/flamingo_folder.h"
 #include "layout/flamingo_model.h"
 #include "layout/llava_module_tree.h"
 #include "layout/model_locator.h"
+#include "layout/onellm_folder.h"
+#include "layout/onellm_model.h"
 
 namespace isthmus::cli {
 namespace {
@@ -93,6 +96,15 @@ int describe_flamingo(const std::filesystem::path& path, const Options& options,
               layout::to_json(description), options);
 }
 
+int describe_onellm(const std::filesystem::path& path, const Options& options,
+                    const layout::ModelLocator& locator) {
+  const auto model = layout::OneLlmModel::open(layout::find_onellm(path, options.base, locator),
+                                               formats::JoinedBytes::kNone);
+  const layout::OneLlmDescription description = layout::describe_onellm(model);
+  return show(layout::to_string(model.module_tree()), layout::to_text(description),
+              layout::to_json(description), options);
+}
+
 int describe_language_model(const std::filesystem::path& path, const Options& options) {
   const layout::LanguageModelDescription description = layout::describe_language_model(path);
   return show(layout::to_string(description.module_tree), layout::to_text(description),
@@ -111,6 +123,7 @@ int describe(const Options& options) {
   const auto locator = layout::ModelLocator::from_environment();
   const std::filesystem::path path = locator.find_model(options.model);
   if (layout::is_flamingo(path)) return describe_flamingo(path, options, locator);
+  if (layout::is_onellm(path)) return describe_onellm(path, options, locator);
   if (is_other_language_model(path)) return describe_language_model(path, options);
   return describe_llava(path, options, locator);
 }

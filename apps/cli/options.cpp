@@ -118,6 +118,51 @@ void add_generation(CLI::App& app, Options& o) {
       ->type_name("TEXT");
 }
 
+// --audio FILE and its like; all go to one list, in the order in which they are given.
+void add_media(CLI::App& app, Options& o) {
+  const auto add = [&](const std::string& flag, const std::string& modality,
+                       const std::string& what) {
+    app.add_option_function<std::string>(
+           flag,
+           [&o, modality](const std::string& file) {
+             o.media.push_back({modality, file});
+             if (modality == "image") o.images.emplace_back(file);
+           },
+           what)
+        ->type_name("FILE")
+        ->trigger_on_parse()
+        ->take_all();
+  };
+  add("--image", "image", "Picture the question is about (may be repeated, as all media)");
+  add("--video", "video", "Video");
+  add("--audio", "audio", "Sound");
+  add("--points", "points", "Point cloud: npy, ply, pcd, bin");
+  add("--depth", "depth", "Depth map; with --rgb");
+  add("--normal", "normal", "Map of surface normals; with --rgb");
+  add("--imu", "imu", "Record of an inertial sensor");
+  add("--fmri", "fmri", "Brain scan");
+  app.add_option_function<std::string>(
+         "--media",
+         [&o](const std::string& text) {
+           const size_t equals = text.find('=');
+           if (equals == 0 || equals == std::string::npos || equals + 1 == text.size())
+             throw CLI::ValidationError("--media",
+                                        fmt::format("expected NAME=FILE, found \"{}\"", text));
+           o.media.push_back({text.substr(0, equals), text.substr(equals + 1)});
+           if (o.media.back().modality == "image") o.images.push_back(o.media.back().file);
+         },
+         "Any other kind of medium that the model knows")
+      ->type_name("NAME=FILE")
+      ->trigger_on_parse()
+      ->take_all();
+  app.add_option("--rgb", o.rgb, "Picture of the same scene as --depth or --normal")
+      ->type_name("FILE");
+  app.add_option("--start", o.start, "Second at which video, sound or record begins")
+      ->check(not_negative())
+      ->type_name("S");
+  app.add_option("--end", o.end, "Second at which it ends")->check(positive())->type_name("S");
+}
+
 // What is wrong with a command line, in one line.
 std::string complaint(const CLI::App& app, const CLI::ParseError& error, int argc, char** argv) {
   std::string verb;
@@ -153,6 +198,30 @@ GenerationConfig with_flags(GenerationConfig requested, const Options& options) 
   return requested;
 }
 
+std::vector<Part> media_parts(const Options& options) {
+  const auto is_map = [](const std::string& name) { return name == "depth" || name == "normal"; };
+  const auto is_still = [&](const std::string& name) {
+    return is_map(name) || name == "image" || name == "points" || name == "fmri";
+  };
+  std::vector<Part> parts;
+  bool rgb_used = options.rgb.empty(), time_used = !options.start && !options.end;
+  for (const MediumFlag& medium : options.media) {
+    Part& part = parts.emplace_back(Part::of_media(medium.modality, medium.file));
+    if (is_map(medium.modality)) {
+      part.rgb = options.rgb;
+      rgb_used = true;
+    }
+    if (!is_still(medium.modality)) {
+      part.start = options.start;
+      part.end = options.end;
+      time_used = true;
+    }
+  }
+  if (!rgb_used) throw UsageError("--rgb: there is no --depth or --normal that it goes with");
+  if (!time_used) throw UsageError("--start, --end: none of the media has a duration");
+  return parts;
+}
+
 bool needs_compute(const std::string& verb) { return verb != "describe"; }
 
 Parsed parse_command_line(int argc, char** argv) {
@@ -178,10 +247,9 @@ Parsed parse_command_line(int argc, char** argv) {
       ->type_name("WxH");
 
   CLI::App* run =
-      app.add_subcommand("run", "Answer a question about pictures, or hold a conversation");
+      app.add_subcommand("run", "Answer a question about media, or hold a conversation");
   add_model(*run, o);
-  run->add_option("--image", o.images, "Picture the question is about (may be repeated)")
-      ->type_name("FILE");
+  add_media(*run, o);
   run->add_option("-p,--prompt", o.prompt, "The question; without it a conversation starts")
       ->type_name("TEXT");
   run->add_option("--system", o.system, "System message instead of the template's own")

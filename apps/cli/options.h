@@ -3,15 +3,23 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "eval/eval_options.h"
 #include "isthmus/generation.h"
+#include "isthmus/input.h"
 #include "isthmus/model.h"
 
 namespace isthmus::cli {
+
+// --audio FILE, --media ecg=FILE, …
+struct MediumFlag {
+  std::string modality;
+  std::filesystem::path file;
+};
 
 struct Options {
   std::string verb;
@@ -21,7 +29,10 @@ struct Options {
 
   // run, trace
   std::filesystem::path request, out;
-  std::vector<std::filesystem::path> images;
+  std::vector<MediumFlag> media;              // of all kinds, in the order of the command line
+  std::vector<std::filesystem::path> images;  // those of --image
+  std::filesystem::path rgb;
+  std::optional<double> start, end;  // seconds
   std::string prompt, system, conversation_template;
   GenerationConfig generate;
   std::set<std::string> given_flags;  // "--seed", … as far as they were used
@@ -55,6 +66,9 @@ struct Parsed {
 
 // Throws UsageError for an unknown verb, an unknown flag, or a value that a flag does not take.
 Parsed parse_command_line(int argc, char** argv);
+// The media of the command line, with --rgb for depth and normal maps and --start and --end for
+// whatever lasts. Throws UsageError where one of these flags has nothing to go with.
+std::vector<Part> media_parts(const Options& options);
 // What a request asks for, with the generation flags that were used in place of its own fields.
 GenerationConfig with_flags(GenerationConfig requested, const Options& options);
 // True for verbs that multiply matrices and so need libtorch.

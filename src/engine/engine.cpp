@@ -255,8 +255,9 @@ void Engine::check_length(const Prompt& prompt) const {
                   length, media_rows, limit));
 }
 
-Rows Engine::continued(const families::Sequence& sequence, const GenerationConfig& config,
-                       int64_t& reused, bool anew) {
+Rows Engine::continued(const Prompt& prompt, const GenerationConfig& config, int64_t& reused,
+                       bool anew) {
+  const families::Sequence& sequence = prompt.sequence;
   if (!cache_ || anew || !family_->reuses_prefix()) {
     cached_keys_.clear();
     cache_ = std::make_shared<nn::KvCache>(family_->language_model().cache_geometry(), 1,
@@ -270,7 +271,10 @@ Rows Engine::continued(const families::Sequence& sequence, const GenerationConfi
   reused = differs.first - cached_keys_.begin();
   cache_->truncate(reused);
   cached_keys_ = sequence.row_keys;
-  return Rows(*family_, std::span(&sequence, 1), cache_, family_->late_marker(config));
+  const int64_t overlap = family_->decode_overlap(config, prompt.segments);
+  // What the answer will overwrite is no part of a prefix that can be reused.
+  cached_keys_.resize(cached_keys_.size() - static_cast<size_t>(overlap));
+  return Rows(*family_, std::span(&sequence, 1), cache_, family_->late_marker(config), overlap);
 }
 
 GenerationConfig Engine::capped(const GenerationConfig& config, int64_t prompt_length) const {
@@ -294,7 +298,7 @@ Answer Engine::generate(const Request& request, const TextCallback& on_text) {
 
   Answer answer;
   Stopwatch watch;
-  Rows rows = continued(prompt.sequence, config, answer.timings.reused_tokens, false);
+  Rows rows = continued(prompt, config, answer.timings.reused_tokens, false);
   Tensor logits = rows.last_logits(rows.prefill());
   answer.timings.prefill = watch.lap();
 
@@ -324,6 +328,13 @@ std::vector<Answer> Engine::generate_batch(std::span<const Request> requests) {
   const ArithmeticMode mode(composed_);
   if (requests.empty()) return {};
   const std::vector<Prompt> prompts = assemble(requests, nullptr);
+  const auto overlap_of = [&](size_t i) {
+    return family_->decode_overlap(requests[i].generate, prompts[i].segments);
+  };
+  const int64_t overlap = overlap_of(0);
+  for (size_t i = 1; i < requests.size(); ++i)
+    // Rows that do not go on at the same place of the cache cannot be stepped together.
+    if (overlap_of(i) != overlap) return generate_singly(requests);
   int64_t longest = 0, most_new = 0;
   std::vector<families::Sequence> sequences;
   for (const Prompt& prompt : prompts) {
@@ -354,7 +365,7 @@ std::vector<Answer> Engine::generate_batch(std::span<const Request> requests) {
             std::make_shared<nn::KvCache>(family_->language_model().cache_geometry(),
                                           static_cast<int64_t>(requests.size()),
                                           longest + most_new),
-            family_->late_marker(requests.front().generate));
+            family_->late_marker(requests.front().generate), overlap);
   Tensor logits = rows.last_logits(rows.prefill());
   const double prefill_seconds = watch.lap();
 
@@ -399,6 +410,13 @@ std::vector<Answer> Engine::generate_batch(std::span<const Request> requests) {
     answers[i].timings.prefill = prefill_seconds;
     answers[i].timings.decode = decode_seconds;
   }
+  return answers;
+}
+
+std::vector<Answer> Engine::generate_singly(std::span<const Request> requests) {
+  std::vector<Answer> answers;
+  for (size_t i = 0; i < requests.size(); ++i)
+    answers.push_back(std::move(generate_batch(requests.subspan(i, 1)).front()));
   return answers;
 }
 
@@ -528,15 +546,17 @@ Trace Engine::trace(const Request& request, bool hidden) {
       if (value.defined())
         trace.tensors.push_back({fmt::format("media.{}.{}", i, stage), meaning, value});
     };
-    add("input", "what the encoder eats [tiles, 3, size, size]",
+    add("input", "what the encoder eats; of pictures [tiles or frames, 3, size, size]",
         torch::tensor(media.prepared.values).view(media.prepared.shape));
-    add("tokens", "after the patch embedding, before the first encoder block", probe.tokens[i]);
+    add("tokens", "after the patch embedding or modality tokenizer, before the first encoder block",
+        probe.tokens[i]);
     add("features", "what the aligner takes [tiles, patches, encoder width]",
         media.encoded.features);
     add("projected", "projector output per tile [tiles, patches, hidden_size]",
         media.encoded.projected);
     add("aligned", "soft tokens in the order they enter the sequence [rows, hidden_size]",
         media.encoded.tokens);
+    add("routing", "weight of every expert of the aligner [rows, experts]", media.encoded.routing);
     if (media.encoded.memory != nullptr)
       add("aligned", "latents that cross-attention reads [latents, width]",
           media.encoded.memory->latents);
@@ -546,7 +566,7 @@ Trace Engine::trace(const Request& request, bool hidden) {
       {"inputs_embeds", "assembled sequence [seq, hidden_size]", prompt.sequence.embeddings});
 
   int64_t reused = 0;
-  Rows rows = continued(prompt.sequence, config, reused, /*anew=*/true);
+  Rows rows = continued(prompt, config, reused, /*anew=*/true);
   const Tensor states = rows.prefill(&probe);
   cached_keys_.clear();  // what is traced is computed anew each time
   for (size_t layer = 0; layer < probe.hidden_states.size(); ++layer)

@@ -90,12 +90,12 @@ class Engine {
   // The media of all requests, each known or encoded once, in the order of the requests.
   std::vector<std::shared_ptr<const CachedMedia>> load_media(
       std::span<const families::MediaSource> sources, nn::Probe* probe);
+  std::vector<Answer> generate_singly(std::span<const Request> requests);
   void check_length(const Prompt& prompt) const;
   // Checks `config` and shortens max_new_tokens to what the context still holds.
   GenerationConfig capped(const GenerationConfig& config, int64_t prompt_length) const;
   // The single sequence behind the conversation's cache, as far as it is the same.
-  Rows continued(const families::Sequence& sequence, const GenerationConfig& config,
-                 int64_t& reused, bool anew);
+  Rows continued(const Prompt& prompt, const GenerationConfig& config, int64_t& reused, bool anew);
 
   std::shared_ptr<families::Family> family_;
   bool composed_;

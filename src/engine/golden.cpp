@@ -18,17 +18,18 @@ GoldenReport verify_golden(const std::filesystem::path& folder, const std::strin
     std::string_view family;
     void (*verify)(const Case&, const std::string&, const LoadOptions&, Findings&);
   };
-  static constexpr Entry kFamilies[] = {{"llava", verify_llava}, {"openflamingo", verify_flamingo}};
+  static constexpr Entry kFamilies[] = {{"llava", verify_llava}, {"openflamingo", verify_flamingo},
+                                        {"onellm", verify_onellm}};
   const Case golden(folder);
   Findings findings(golden.name(), on_stage);
-  const std::string family = golden.json().string("family", "llava");
+  const std::string family = golden.family();
   for (const Entry& entry : kFamilies) {
     if (entry.family != family) continue;
     entry.verify(golden, model, options, findings);
     return findings.take();
   }
   throw UnsupportedError((folder / "expect.json").string() + ": family \"" + family +
-                         "\" is not one of llava, openflamingo");
+                         "\" is not one of llava, openflamingo, onellm");
 }
 
 }  // namespace isthmus::engine

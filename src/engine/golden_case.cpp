@@ -6,6 +6,9 @@
 #include "weights/tensor_of.h"
 
 namespace isthmus::engine {
+
+namespace fs = std::filesystem;
+
 namespace {
 
 std::string index_of(int64_t flat, at::IntArrayRef shape) {
@@ -82,14 +85,21 @@ std::vector<Part> split_at_markers(const std::string& text,
 
 Case::Case(const std::filesystem::path& folder)
     : folder_(folder), json_(JsonView::load(folder / "expect.json")) {
-  for (const JsonView& tensor : json_.at("tensors").elements())
-    tensors_.emplace(tensor.string("name"), tensor);
+  if (const auto tensors = json_.find("tensors"))
+    for (const JsonView& tensor : tensors->elements())
+      tensors_.emplace(tensor.string("name"), tensor);
 }
 
 std::string Case::name() const {
-  const std::string own = json_.string("case", "?");
+  const fs::path where = fs::absolute(folder_ / "expect.json").parent_path();
+  const std::string own = json_.string("case", where.filename().string());
   return own.find('/') != std::string::npos ? own
-                                            : fmt::format("{}/{}", json_.string("family", "?"), own);
+                                            : fmt::format("{}/{}", family(), own);
+}
+
+std::string Case::family() const {
+  if (json_.contains("modalities") || json_.contains("captions")) return "onellm";
+  return json_.string("family", "llava");
 }
 
 std::optional<Expectation> Case::find(const std::string& name) const {

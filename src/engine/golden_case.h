@@ -50,7 +50,8 @@ class Case {
   explicit Case(const std::filesystem::path& folder);
   const JsonView& json() const { return json_; }
   const std::filesystem::path& folder() const { return folder_; }
-  std::string name() const;  // "llava/v15_original"
+  std::string name() const;    // "llava/v15_original"
+  std::string family() const;  // as the case says, or as its contents tell
   std::optional<Expectation> find(const std::string& name) const;
 
  private:
@@ -80,5 +81,7 @@ void verify_llava(const Case& golden, const std::string& model, const LoadOption
                   Findings& findings);
 void verify_flamingo(const Case& golden, const std::string& model, const LoadOptions& options,
                      Findings& findings);
+void verify_onellm(const Case& golden, const std::string& model, const LoadOptions& options,
+                   Findings& findings);
 
 }  // namespace isthmus::engine

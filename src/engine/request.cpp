@@ -1,6 +1,5 @@
 // Reads the request format of docs/formats.md into isthmus::Request.
 #include <algorithm>
-#include <array>
 
 #include <fmt/format.h>
 
@@ -36,12 +35,29 @@ std::vector<std::byte> read_data(const JsonView& part) {
   return std::move(*bytes);
 }
 
-Part parse_image(const JsonView& json, const std::filesystem::path& folder) {
-  allow_only(json, {"type", "path", "data"});
+Part parse_media(const JsonView& json, const std::string& type,
+                 const std::filesystem::path& folder) {
+  allow_only(json, {"type", "path", "data", "start", "end", "rgb", "crop"});
   json.require(json.contains("path") != json.contains("data"), "path", "give either path or data");
-  if (json.contains("data")) return Part::of_image_data(read_data(json));
-  const std::filesystem::path path = json.string("path");
-  return Part::of_image(path.is_absolute() ? path : folder / path);
+  const auto located = [&](std::string_view key) {
+    const std::filesystem::path path = json.string(key);
+    return path.is_absolute() ? path : folder / path;
+  };
+  Part part = Part::of_media(type, {});
+  if (json.contains("data"))
+    part.data = read_data(json);
+  else
+    part.path = located("path");
+  if (json.contains("rgb")) part.rgb = located("rgb");
+  if (json.contains("start")) part.start = json.number("start");
+  if (json.contains("end")) part.end = json.number("end");
+  if (const auto crop = json.find("crop")) {
+    std::vector<int64_t> box;
+    for (const JsonView& side : crop->elements()) box.push_back(side.as_integer());
+    if (box.size() != 4) crop->fail("expected [top, left, height, width]");
+    part.crop = Part::Box{box[0], box[1], box[2], box[3]};
+  }
+  return part;
 }
 
 Part parse_part(const JsonView& json, const std::filesystem::path& folder, bool literal) {
@@ -50,18 +66,14 @@ Part parse_part(const JsonView& json, const std::filesystem::path& folder, bool 
     allow_only(json, {"type", "text"});
     return Part::of_text(json.string("text"));
   }
-  if (type == "image") return parse_image(json, folder);
   if (type == "token") {
     json.require(literal, "type",
                  "a special token may stand only in \"prompt\", never in a message");
     allow_only(json, {"type", "text"});
     return Part::of_token(json.string("text"));
   }
-  constexpr std::array others{"video", "audio", "points", "depth", "normal", "imu", "fmri"};
-  if (std::find(others.begin(), others.end(), type) != others.end())
-    throw UnsupportedError(
-        fmt::format("{}: this model takes text and images, not {}", json.where(), type));
-  json.at("type").fail(fmt::format("\"{}\" is none of text, image, token", type));
+  json.require(!type.empty(), "type", "is empty");
+  return parse_media(json, type, folder);  // which kinds there are, the model knows
 }
 
 std::vector<Part> parse_parts(const JsonView& json, const std::filesystem::path& folder,

@@ -9,8 +9,11 @@ namespace isthmus::engine {
 using families::LateMarker;
 
 Rows::Rows(families::Family& family, std::span<const families::Sequence> sequences,
-           std::shared_ptr<nn::KvCache> cache, LateMarker late_marker)
-    : family_(family), cache_(std::move(cache)), late_marker_(late_marker) {
+           std::shared_ptr<nn::KvCache> cache, LateMarker late_marker, int64_t decode_overlap)
+    : family_(family),
+      cache_(std::move(cache)),
+      late_marker_(late_marker),
+      decode_overlap_(decode_overlap) {
   families::Batch batch = families::pad_batch(sequences, families::Padding::kLeft);
   const int64_t cached = cache_->length(), longest = batch.embeddings.size(1);
   ISTHMUS_CHECK(cached == 0 || sequences.size() == 1, "only a single sequence has a known prefix");
@@ -44,6 +47,8 @@ Tensor Rows::forward(const Tensor& embeddings, const Tensor& positions, nn::Prob
 Tensor Rows::prefill(nn::Probe* probe) {
   const Tensor hidden = forward(embeddings_, positions_, probe);
   embeddings_ = Tensor();
+  cache_->truncate(cache_->length() - decode_overlap_);
+  for (int64_t& length : lengths_) length -= decode_overlap_;
   return hidden;
 }
 

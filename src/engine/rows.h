@@ -19,9 +19,11 @@ using torch::Tensor;
 class Rows {
  public:
   // `cache` may already hold the first positions of a single sequence. `late_marker`: what
-  // `family.media_marker()` does among the tokens of step().
+  // `family.media_marker()` does among the tokens of step(). `decode_overlap`: how many rows at the
+  // end of every prompt step() begins before, as if they were not there.
   Rows(families::Family& family, std::span<const families::Sequence> sequences,
-       std::shared_ptr<nn::KvCache> cache, families::LateMarker late_marker);
+       std::shared_ptr<nn::KvCache> cache, families::LateMarker late_marker,
+       int64_t decode_overlap = 0);
 
   // Runs what the cache does not hold yet. -> hidden states of those positions [rows, seq,
   // hidden_size]
@@ -44,6 +46,7 @@ class Rows {
   families::Family& family_;
   std::shared_ptr<nn::KvCache> cache_;
   families::LateMarker late_marker_;
+  int64_t decode_overlap_;
   Tensor embeddings_, positions_;          // of the prompt, until prefill
   std::vector<int64_t> padding_, lengths_;  // per row: positions before it, and its own
   bool padded_;

@@ -41,11 +41,16 @@ struct MediaSource {
   std::string name;
 };
 
+// For families that take pictures as they are: throws UnsupportedError for any other kind of medium,
+// UsageError for a detail (crop, rgb, start, end) that no picture of theirs has.
+void require_plain_picture(const MediaSource& source);
+
 // One medium on its way into the language model. Each family fills one of the two ports.
 struct EncodedMedia {
   Tensor features;   // [tiles, patches, encoder width]: what the aligner takes
   Tensor projected;  // [tiles, patches, hidden_size]: sequence port only
   Tensor tokens;     // [rows, hidden_size]: soft tokens in the order they enter the sequence
+  Tensor routing;    // [rows, experts]: what each expert of an aligner counts, if it has several
   std::shared_ptr<const nn::MediaMemory> memory;  // depth port: latents, and their keys and values
 
   int64_t rows() const { return tokens.defined() ? tokens.size(0) : 0; }
@@ -111,6 +116,12 @@ class Family {
     return LateMarker::kIgnored;
   }
   virtual int64_t media_marker() const { return -1; }  // the id LateMarker speaks of
+  // How many rows at the end of such a prompt the answer overwrites, in the cache and in position.
+  virtual int64_t decode_overlap(const GenerationConfig& config,
+                                 std::span<const Segment> segments) const {
+    (void)config, (void)segments;
+    return 0;
+  }
   // The token that fills the rows of a batch that have ended.
   virtual int64_t pad_id() const { return 0; }
   // Of the files the weights came from: their paths, sizes and times of change.

@@ -3,8 +3,10 @@
 #include "families/flamingo/load.h"
 #include "families/language_model/load.h"
 #include "families/llava/load.h"
+#include "families/onellm/load.h"
 #include "layout/flamingo_folder.h"
 #include "layout/model_locator.h"
+#include "layout/onellm_folder.h"
 
 namespace isthmus::families {
 
@@ -12,6 +14,7 @@ std::shared_ptr<Family> load_family(const std::string& model, const std::string&
                                     const std::string& name, const LoadOptions& options) {
   const auto path = layout::ModelLocator::from_environment().find_model(model);
   if (layout::is_flamingo(path)) return flamingo::load(path, base, options);
+  if (layout::is_onellm(path)) return onellm::load(path, base, options);
   if (language_model::is_plain(path)) return language_model::load(path, options);
   return llava::load(model, base, name, options);
 }

@@ -119,6 +119,7 @@ struct Checkpoint::State {
   fs::path index_file;
 
   void add(std::vector<OpenedFile> opened);
+  void index_names();
 };
 
 void Checkpoint::State::add(std::vector<OpenedFile> opened) {
@@ -127,6 +128,10 @@ void Checkpoint::State::add(std::vector<OpenedFile> opened) {
     shards.push_back(std::move(file.shard));
     std::move(file.tensors.begin(), file.tensors.end(), std::back_inserter(tensors));
   }
+  index_names();
+}
+
+void Checkpoint::State::index_names() {
   for (size_t i = 0; i < tensors.size(); ++i) {
     const auto [found, inserted] = index.emplace(tensors[i].name, i);
     if (!inserted)
@@ -153,6 +158,14 @@ Checkpoint Checkpoint::open_files(std::span<const fs::path> files) {
   for (const fs::path& file : files) opened.push_back(open_file(file, {}));
   auto state = std::make_shared<State>();
   state->add(std::move(opened));
+  return Checkpoint(std::move(state));
+}
+
+Checkpoint Checkpoint::of_tensors(std::vector<RawTensor> tensors, std::vector<fs::path> files) {
+  auto state = std::make_shared<State>();
+  state->tensors = std::move(tensors);
+  state->files = std::move(files);
+  state->index_names();
   return Checkpoint(std::move(state));
 }
 

@@ -36,6 +36,10 @@ class Checkpoint {
   // a key that the index promises is not in its shard, the same key in two shards.
   static Checkpoint open(const std::filesystem::path& path);
   static Checkpoint open_files(std::span<const std::filesystem::path> files);
+  // Tensors that were put together from `files`. Throws ModelError for a name used twice. There are
+  // no shards to write another like it.
+  static Checkpoint of_tensors(std::vector<RawTensor> tensors,
+                               std::vector<std::filesystem::path> files);
 
   const std::vector<std::string>& names() const;       // in file order
   const RawTensor* find(std::string_view name) const;  // nullptr when absent

@@ -91,6 +91,25 @@ std::vector<std::byte> to_contiguous(const RawTensor& tensor) {
   return bytes;
 }
 
+std::vector<float> to_floats(const RawTensor& tensor) {
+  ISTHMUS_CHECK(is_floating_point(tensor.dtype), tensor.name);
+  const std::vector<std::byte> bytes = to_contiguous(tensor);
+  std::vector<float> values(static_cast<size_t>(tensor.element_count()));
+  const auto read = [&](auto element, auto as_float) {
+    for (size_t i = 0; i < values.size(); ++i) {
+      std::memcpy(&element, bytes.data() + i * sizeof element, sizeof element);
+      values[i] = as_float(element);
+    }
+  };
+  switch (tensor.dtype) {
+    case DType::kF64: read(double{}, [](double x) { return static_cast<float>(x); }); break;
+    case DType::kF16: read(uint16_t{}, half_to_float); break;
+    case DType::kBF16: read(uint16_t{}, bfloat16_to_float); break;
+    default: read(float{}, [](float x) { return x; });
+  }
+  return values;
+}
+
 Shape row_major_strides(const Shape& shape) {
   if (num_elements(shape) == 0) return Shape(shape.size(), 1);
   return contiguous_strides(shape);

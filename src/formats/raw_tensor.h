@@ -34,6 +34,8 @@ struct RawTensor {
 void for_each_contiguous_piece(const RawTensor& tensor,
                                const std::function<void(std::span<const std::byte>)>& sink);
 std::vector<std::byte> to_contiguous(const RawTensor& tensor);
+// The same as numbers, of floating-point types only.
+std::vector<float> to_floats(const RawTensor& tensor);
 
 // As contiguous_strides, but also for shapes that are empty because one of several huge dimensions
 // is 0.

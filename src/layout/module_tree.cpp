@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "base/check.h"
 
@@ -21,7 +22,18 @@ std::string indented(const std::string& text) {
   return result;
 }
 
+// torch.nn.ParameterDict prints what it holds itself, two columns further to the right.
+std::vector<std::string> parameter_lines(const ModuleNode& module) {
+  std::vector<std::string> lines;
+  for (const ModuleNode::Parameter& parameter : module.parameters)
+    lines.push_back(
+        fmt::format("  ({}): Parameter containing: [torch.FloatTensor of size {}]", parameter.name,
+                    fmt::join(parameter.shape, "x")));
+  return lines;
+}
+
 std::vector<std::string> child_lines(const ModuleNode& module) {
+  if (module.class_name == "ParameterDict") return parameter_lines(module);
   std::vector<std::string> lines;
   const auto& children = module.children;
   for (size_t first = 0; first < children.size();) {

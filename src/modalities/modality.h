@@ -1,15 +1,20 @@
-// The kinds of media a model can be given.
+// The kinds of media that released models take.
 #pragma once
 
 #include <string_view>
 
 namespace isthmus::modalities {
 
-enum class Modality { kImage, kVideo, kAudio, kPointCloud, kDepthMap, kNormalMap, kImu, kFmri };
-
-// As requests spell them: image video audio points depth normal imu fmri.
-std::string_view name_of(Modality modality);
-// Throws UsageError for any other name.
-Modality parse_modality(std::string_view name);
+// Their names in requests. A kind of medium is a name: a checkpoint may know others.
+struct Modality {
+  static constexpr std::string_view kImage = "image";
+  static constexpr std::string_view kVideo = "video";
+  static constexpr std::string_view kAudio = "audio";
+  static constexpr std::string_view kPointCloud = "points";
+  static constexpr std::string_view kDepthMap = "depth";
+  static constexpr std::string_view kNormalMap = "normal";
+  static constexpr std::string_view kImu = "imu";
+  static constexpr std::string_view kFmri = "fmri";
+};
 
 }  // namespace isthmus::modalities

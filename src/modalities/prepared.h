@@ -16,8 +16,8 @@ struct Prepared {
   std::vector<float> values;
   Shape shape;
   Geometry geometry;
-  Modality modality = Modality::kImage;
-  std::vector<std::string> notes;  // what was changed on the way, for people to read
+  std::string modality{Modality::kImage};  // as requests name it
+  std::vector<std::string> notes;          // what was changed on the way, for people to read
 };
 
 }  // namespace isthmus::modalities

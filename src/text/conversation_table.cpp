@@ -95,6 +95,20 @@ constexpr ConversationTemplate two(std::string_view name, std::string_view syste
           .image_tags = image_tags};
 }
 
+// As SINGLE, with line breaks around the ###.
+constexpr ConversationTemplate one_llm(std::string_view name, std::string_view after_system,
+                                       std::string_view after_turn) {
+  return {.name = name,
+          .system = kHumanSystem,
+          .system_end = after_system,
+          .user_begin = "Human: ",
+          .user_end = after_turn,
+          .assistant_begin = "Assistant: ",
+          .assistant_end = after_turn,
+          .generation_prompt = "Assistant:",
+          .stop = "###"};
+}
+
 // LLAMA_2. The reference strips the first "<s>", which the tokenizer adds.
 constexpr ConversationTemplate llama_2(std::string_view name, std::string_view system,
                                        std::string_view separator) {
@@ -146,6 +160,11 @@ constexpr ConversationTemplate kTemplates[] = {
     mpt("chatml_direct", "Answer the questions."),
     mpt("mistral_direct", "Answer the questions."),
     mpt("mpt", kMptSystem),
+    // OneLLM's "v1", also its default: the prompt of its demos and evaluations; and the text it was
+    // trained on, which has a space after every ###.       data/conversation_lib.py,
+    // data/finetune_dataset.py
+    one_llm("onellm", "\n\n###", "\n###"),
+    one_llm("onellm_train", "\n\n### ", "\n### "),
     // The chat templates of the llava-hf checkpoints.
     {.name = "llava_hf",
      .system_end = " ",

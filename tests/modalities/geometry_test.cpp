@@ -4,7 +4,6 @@
 
 #include "isthmus/error.h"
 #include "modalities/clip_image.h"
-#include "modalities/modality.h"
 
 namespace isthmus::modalities {
 namespace {
@@ -46,14 +45,6 @@ TEST(Geometry, TilesShareThePicture) {
   expect_box(geometry.source_of(1, 0, 0, 56, 56), 0, 0, 100, 100);
   expect_box(geometry.source_of(2, 0, 28, 56, 56), 100, 50, 200, 100);
   EXPECT_THROW(geometry.source_of(3, 0, 0, 1, 1), InternalError);
-}
-
-TEST(Modality, NamesGoBothWays) {
-  for (const auto modality :
-       {Modality::kImage, Modality::kVideo, Modality::kAudio, Modality::kPointCloud,
-        Modality::kDepthMap, Modality::kNormalMap, Modality::kImu, Modality::kFmri})
-    EXPECT_EQ(parse_modality(name_of(modality)), modality);
-  EXPECT_THROW(parse_modality("smell"), UsageError);
 }
 
 }  // namespace

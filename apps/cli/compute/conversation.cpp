@@ -18,6 +18,7 @@ namespace {
 
 const char* const kHelp =
     "/image FILE   add a picture to the next question (or drop a file here)\n"
+    "/media KIND FILE   add a medium of another kind: /media audio rain.wav\n"
     "/history      show the conversation so far\n"
     "/reset        forget the conversation\n"
     "/save FILE    write the conversation as a request file\n"
@@ -72,12 +73,27 @@ std::string percent_decoded(std::string_view text) {
   return decoded;
 }
 
+// As a request file spells it.
+nlohmann::ordered_json medium_json(const Part& part) {
+  nlohmann::ordered_json json{{"type", part.modality},
+                              {"path", std::filesystem::absolute(part.path).string()}};
+  if (!part.rgb.empty()) json["rgb"] = std::filesystem::absolute(part.rgb).string();
+  if (part.start) json["start"] = *part.start;
+  if (part.end) json["end"] = *part.end;
+  return json;
+}
+
 class Conversation {
  public:
   explicit Conversation(const Options& options)
       : options_(options),
         pretrained_(load_pretrained_model(options.model, options.base, "", options.load)) {
-    for (const auto& image : options.images) add_image(image);
+    for (Part& medium : media_parts(options)) {
+      if (medium.modality == "image")
+        add_image(medium.path);
+      else
+        add_medium(std::move(medium));
+    }
     reset();
   }
 
@@ -102,7 +118,7 @@ class Conversation {
  private:
   static bool is_command(const std::string& text) {
     const std::string name = text.substr(0, text.find(' '));
-    for (const char* known : {"/image", "/history", "/reset", "/save", "/quit", "/exit", "/help"})
+    for (const char* known : {"/image", "/media", "/history", "/reset", "/save", "/quit", "/exit", "/help"})
       if (name == known) return true;
     throw UsageError(fmt::format("\"{}\" is no command; /help lists them", name));
   }
@@ -115,7 +131,7 @@ class Conversation {
     if (name == "/help") std::cerr << kHelp;
     if (name == "/reset") {
       reset();
-      images_.clear();
+      media_.clear();
       std::cerr << "the conversation starts anew\n";
     }
     if (name == "/history") show_history();
@@ -123,6 +139,11 @@ class Conversation {
       if (rest.empty()) throw UsageError("/image needs a file");
       const auto path = dropped_path(rest);
       add_image(path ? *path : std::filesystem::path(rest));
+    }
+    if (name == "/media") {
+      const size_t end = rest.find(' ');
+      if (end == std::string::npos) throw UsageError("/media needs a kind and a file");
+      add_medium(Part::of_media(rest.substr(0, end), trimmed(rest.substr(end))));
     }
     if (name == "/save") {
       if (rest.empty()) throw UsageError("/save needs a file");
@@ -134,13 +155,18 @@ class Conversation {
   // Decoding the picture at once tells about a wrong file now and not with the next question.
   void add_image(const std::filesystem::path& path) {
     pretrained_.image_processor(path);
-    images_.push_back(path);
-    std::cerr << fmt::format("picture {} goes with the next question\n", path.filename().string());
+    add_medium(Part::of_image(path));
+  }
+
+  void add_medium(Part medium) {
+    std::cerr << fmt::format("{} {} goes with the next question\n",
+                             medium.modality == "image" ? "picture" : medium.modality,
+                             medium.path.filename().string());
+    media_.push_back(std::move(medium));
   }
 
   void ask(const std::string& question) {
-    Message message{"user", {}};
-    for (const auto& image : images_) message.content.push_back(Part::of_image(image));
+    Message message{"user", media_};
     message.content.push_back(Part::of_text(question));
     Request request = request_;
     request.messages.push_back(message);
@@ -153,7 +179,7 @@ class Conversation {
     if (options_.verbose) std::cerr << summary(answer) << "\n";
     request.messages.push_back({"assistant", {Part::of_text(answer.text)}});
     request_ = std::move(request);
-    images_.clear();
+    media_.clear();
   }
 
   void reset() {
@@ -184,8 +210,7 @@ class Conversation {
       nlohmann::ordered_json content = nlohmann::ordered_json::array();
       for (const Part& part : message.content) {
         if (part.type == Part::Type::kMedia)
-          content.push_back(
-              {{"type", "image"}, {"path", std::filesystem::absolute(part.path).string()}});
+          content.push_back(medium_json(part));
         else
           content.push_back({{"type", "text"}, {"text", part.text}});
       }
@@ -200,7 +225,7 @@ class Conversation {
   const Options& options_;
   Pretrained pretrained_;
   Request request_;
-  std::vector<std::filesystem::path> images_;
+  std::vector<Part> media_;  // of the next question
 };
 
 }  // namespace

@@ -25,7 +25,7 @@ bool has_shots(const Options& options) {
   return !options.shot.empty() || !options.shots_from.empty();
 }
 
-// Solved examples, then one user message: the pictures first, then the question, as the models
+// Solved examples, then one user message: the media first, then the question, as the models
 // were trained.
 Request request_from_flags(const Options& options, const Model& model) {
   if (options.literal) {
@@ -41,7 +41,7 @@ Request request_from_flags(const Options& options, const Model& model) {
     request.messages.push_back({"system", {Part::of_text(options.system)}});
   for (Message& shot : shot_messages(options, model)) request.messages.push_back(std::move(shot));
   Message message{"user", {}};
-  for (const auto& image : options.images) message.content.push_back(Part::of_image(image));
+  for (Part& medium : media_parts(options)) message.content.push_back(std::move(medium));
   if (!options.prompt.empty()) message.content.push_back(Part::of_text(options.prompt));
   request.messages.push_back(std::move(message));
   request.conversation_template = options.conversation_template;
@@ -50,10 +50,10 @@ Request request_from_flags(const Options& options, const Model& model) {
 }
 
 Request request_from_file(const Options& options) {
-  if (!options.prompt.empty() || !options.images.empty() || has_shots(options))
+  if (!options.prompt.empty() || !options.media.empty() || has_shots(options))
     throw UsageError(
-        "--request holds the question and its pictures; leave out --prompt, --image, --shot and "
-        "--shots-from");
+        "--request holds the question and its media; leave out --prompt, --image and their like, "
+        "--shot and --shots-from");
   Request request = Request::load(options.request);
   request.generate = with_flags(request.generate, options);
   if (!options.conversation_template.empty())
@@ -97,7 +97,7 @@ int run(const Options& given) {
   const bool is_complete = has_shots(options) && !options.images.empty();
   if (options.prompt.empty() && !is_complete) {
     const bool terminal = ::isatty(STDIN_FILENO) != 0;
-    if ((terminal || options.images.empty()) && !options.json) return hold_conversation(options);
+    if ((terminal || options.media.empty()) && !options.json) return hold_conversation(options);
     options.prompt = read_standard_input();
   }
   while (!options.prompt.empty() && options.prompt.back() == '\n') options.prompt.pop_back();

@@ -83,10 +83,8 @@ Flamingo::Flamingo(layout::FlamingoModel model, std::shared_ptr<FlamingoModules>
       fingerprint_(std::move(fingerprint)) {}
 
 modalities::Prepared Flamingo::prepare(const MediaSource& source) const {
+  require_plain_picture(source);
   const Part& part = *source.part;
-  if (part.modality != "image")
-    throw UnsupportedError(fmt::format("{}: this model takes text and images, not {}", source.name,
-                                       part.modality));
   const media::NativeImage image = part.path.empty()
                                        ? media::decode_native_image(part.data, source.name)
                                        : media::load_native_image(part.path);

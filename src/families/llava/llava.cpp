@@ -1,7 +1,5 @@
 #include "families/llava/llava.h"
 
-#include <fmt/format.h>
-
 #include "base/check.h"
 #include "families/llava/merge_tiles.h"
 #include "isthmus/error.h"
@@ -51,9 +49,7 @@ int64_t Llava::context_length() const {
 modalities::Prepared Llava::prepare(const MediaSource& source) const {
   if (!settings_.tower)
     throw UsageError("this model is a language model without a vision tower; it takes no pictures");
-  if (source.part->modality != "image")
-    throw UnsupportedError(fmt::format("{}: this model takes text and images, not {}", source.name,
-                                       source.part->modality));
+  require_plain_picture(source);
   const media::Image image = source.part->path.empty()
                                  ? media::decode_image(source.part->data, source.name)
                                  : media::load_image(source.part->path);

@@ -1,0 +1,117 @@
+#include "families/onellm/onellm.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "families/onellm/prepare.h"
+#include "families/onellm/prompts.h"
+
+namespace isthmus::families::onellm {
+namespace {
+
+constexpr const char* kDecodeOffsetIgnoresTags = "decode_offset_ignores_tags";
+constexpr const char* kKeepsEndOfLongPrompt = "keeps_end_of_long_prompt";
+constexpr int64_t kTags = 2;  // one before the soft tokens of a medium, one behind
+
+bool quirk(const GenerationConfig& config, const char* name, bool fallback) {
+  const auto found = config.quirks.find(name);
+  return found == config.quirks.end() ? fallback : found->second;
+}
+
+// Frames stand where the encoder wants items; everything else is one item.
+Tensor encoder_input(const modalities::Prepared& medium, const layout::ModalityConfig& modality) {
+  const Tensor values =
+      torch::from_blob(const_cast<float*>(medium.values.data()), medium.shape, torch::kFloat32);
+  return modality.has_tokenizer() ? values.unsqueeze(0) : values;
+}
+
+}  // namespace
+
+OneLlmModules::OneLlmModules(const layout::OneLlmConfig& config) {
+  if (!config.is_language_model()) {
+    encoder = register_module("encoder",
+                              encoders::UniversalEncoder(config.encoder, config.modalities));
+    aligner = register_module("aligner", std::make_shared<aligners::UniversalProjection>(
+                                             config.projection, config.modalities));
+  }
+  decoder = register_module("decoder", std::make_shared<decoders::Llama>(config.language));
+}
+
+OneLlm::OneLlm(layout::OneLlmModel model, std::shared_ptr<OneLlmModules> modules,
+               std::string fingerprint)
+    : model_(std::move(model)),
+      modules_(std::move(modules)),
+      fingerprint_(std::move(fingerprint)) {}
+
+modalities::Prepared OneLlm::prepare(const MediaSource& source) const {
+  return onellm::prepare(source, model_.config);
+}
+
+std::vector<EncodedMedia> OneLlm::encode(std::span<const modalities::Prepared> media,
+                                         nn::Probe* probe) {
+  nn::ForwardContext context;
+  context.probe = probe;
+  std::vector<EncodedMedia> encoded;
+  for (const modalities::Prepared& medium : media) {
+    const auto& modality = layout::find_modality(model_.config.modalities, medium.modality,
+                                                 model_.sources.name);
+    const nn::Features features =
+        modules_->encoder->forward(encoder_input(medium, modality), modality.key, context);
+    EncodedMedia& result = encoded.emplace_back();
+    result.features = features.values.detach();
+    result.tokens = modules_->aligner->align(features, context).tokens.squeeze(0).detach();
+    result.routing = modules_->aligner->routing(modality.key).detach();
+  }
+  return encoded;
+}
+
+std::vector<Segment> OneLlm::segments(const Request& request,
+                                      std::span<const int64_t> rows) const {
+  std::vector<int64_t> ids = tokenize(request, *model_.tokenizer);
+  // Quirk: the reference's streaming cuts a long prompt at its beginning, BOS included, so that the
+  // answer fits behind it; what is then first stands before the medium.     onellm.py,
+  // stream_generate
+  if (quirk(request.generate, kKeepsEndOfLongPrompt, false)) {
+    const int64_t media_rows = rows.empty() ? 0 : rows.front() - kTags;
+    const int64_t kept = std::max<int64_t>(
+        context_length() - media_rows - request.generate.max_new_tokens, 1);
+    if (static_cast<int64_t>(ids.size()) > kept) ids.erase(ids.begin(), ids.end() - kept);
+  }
+  return with_media(std::move(ids), rows.size());
+}
+
+std::vector<int64_t> OneLlm::displayed_ids(std::span<const Segment> segments,
+                                           std::span<const int64_t>) const {
+  std::vector<int64_t> ids;
+  for (const Segment& segment : segments)
+    if (const auto* text = std::get_if<TextSegment>(&segment))
+      ids.insert(ids.end(), text->ids.begin(), text->ids.end());
+  return ids;
+}
+
+StopRules OneLlm::stop_rules(const Request& request) const {
+  StopRules rules;
+  if (const auto eos = model_.tokenizer->eos_id()) rules.ids.push_back(*eos);
+  if (request.prompt.empty()) rules.strings = stop_strings(request);
+  return rules;
+}
+
+std::vector<int64_t> OneLlm::seen_before(std::span<const Segment> segments) const {
+  return displayed_ids(segments, {});
+}
+
+// Quirk: after a prompt of n tokens, 30 soft tokens and 2 tags the reference goes on at position
+// n + 30: what it generates overwrites the last two tokens of the prompt. Training knows no such
+// shift.                                            model/LLM/onellm.py, forward_inference
+// It takes one medium; with several nothing is to be reproduced.
+int64_t OneLlm::decode_overlap(const GenerationConfig& config,
+                               std::span<const Segment> segments) const {
+  const auto media = std::ranges::count_if(segments, [](const Segment& segment) {
+    return std::holds_alternative<MediaSegment>(segment);
+  });
+  return media == 1 && quirk(config, kDecodeOffsetIgnoresTags, true) ? kTags : 0;
+}
+
+std::string OneLlm::print() const { return layout::to_string(model_.module_tree()); }
+
+}  // namespace isthmus::families::onellm

@@ -1,0 +1,67 @@
+// OneLLM: one encoder and one projection module between eight and more kinds of input and LLaMA.
+//   Han et al. 2024 (arXiv 2312.03700)
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <torch/nn/module.h>
+
+#include "aligners/universal_projection.h"
+#include "decoders/llama.h"
+#include "encoders/universal_encoder.h"
+#include "families/family.h"
+#include "layout/onellm_model.h"
+
+namespace isthmus::families::onellm {
+
+// The parts under their canonical names: encoder.*, aligner.*, decoder.*. A LLaMA alone has only
+// the last.
+class OneLlmModules : public torch::nn::Module {
+ public:
+  explicit OneLlmModules(const layout::OneLlmConfig& config);
+
+  encoders::UniversalEncoder encoder{nullptr};
+  std::shared_ptr<aligners::UniversalProjection> aligner;
+  std::shared_ptr<decoders::Llama> decoder;
+};
+
+class OneLlm : public Family {
+ public:
+  OneLlm(layout::OneLlmModel model, std::shared_ptr<OneLlmModules> modules,
+         std::string fingerprint);
+
+  std::shared_ptr<const text::Tokenizer> tokenizer() const override { return model_.tokenizer; }
+  decoders::LanguageModel& language_model() override { return *modules_->decoder; }
+  int64_t context_length() const override {
+    return model_.config.language.max_position_embeddings;
+  }
+  int64_t reference_context_len() const override { return context_length(); }
+  modalities::Prepared prepare(const MediaSource& source) const override;
+  std::vector<EncodedMedia> encode(std::span<const modalities::Prepared> media,
+                                   nn::Probe* probe) override;
+  std::vector<Segment> segments(const Request& request,
+                                std::span<const int64_t> rows) const override;
+  std::vector<int64_t> displayed_ids(std::span<const Segment> segments,
+                                     std::span<const int64_t> rows) const override;
+  StopRules stop_rules(const Request& request) const override;
+  bool reuses_prefix() const override { return true; }
+  Padding padding() const override { return Padding::kLeft; }
+  std::vector<int64_t> seen_before(std::span<const Segment> segments) const override;
+  int64_t decode_overlap(const GenerationConfig& config,
+                         std::span<const Segment> segments) const override;
+  std::string fingerprint() const override { return fingerprint_; }
+  std::string print() const override;
+  std::string tokens_probe() const override { return "encoder.tokens"; }
+
+  const layout::OneLlmModel& model() const { return model_; }
+  OneLlmModules& modules() { return *modules_; }
+
+ private:
+  layout::OneLlmModel model_;
+  std::shared_ptr<OneLlmModules> modules_;
+  std::string fingerprint_;
+};
+
+}  // namespace isthmus::families::onellm
