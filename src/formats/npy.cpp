@@ -147,9 +147,7 @@ Shape column_major_strides(const Shape& shape) {
 
 }  // namespace
 
-RawTensor read_npy(const std::shared_ptr<const MappedFile>& file) {
-  const auto bytes = file->bytes();
-  const std::string source = file->path().string();
+RawTensor read_npy(std::span<const std::byte> bytes, const std::string& source) {
   if (bytes.size() < 10 || !text_of(bytes).starts_with(kMagic))
     throw ModelError(fmt::format("{}: is not a .npy file", source));
   const auto version = std::to_integer<int>(bytes[6]);
@@ -168,9 +166,8 @@ RawTensor read_npy(const std::shared_ptr<const MappedFile>& file) {
       HeaderParser(text_of(bytes.subspan(8 + length_size, header_size)), source).parse();
 
   RawTensor tensor;
-  tensor.name = file->path().stem().string();
+  tensor.name = std::filesystem::path(source).stem().string();
   tensor.file = source;
-  tensor.owner = file;
   tensor.dtype = dtype_of(header.descr, source);
   const auto count = num_elements(header.shape);
   int64_t needed = 0;
@@ -185,6 +182,12 @@ RawTensor read_npy(const std::shared_ptr<const MappedFile>& file) {
       header.fortran_order ? column_major_strides(header.shape) : row_major_strides(header.shape);
   tensor.shape = std::move(header.shape);
   tensor.bytes = bytes.subspan(data_start);
+  return tensor;
+}
+
+RawTensor read_npy(const std::shared_ptr<const MappedFile>& file) {
+  RawTensor tensor = read_npy(file->bytes(), file->path().string());
+  tensor.owner = file;
   return tensor;
 }
 

@@ -1,6 +1,7 @@
 // What a preprocessor hands to an encoder.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "base/shape.h"
@@ -16,6 +17,7 @@ struct Prepared {
   Shape shape;
   Geometry geometry;
   Modality modality = Modality::kImage;
+  std::vector<std::string> notes;  // what was changed on the way, for people to read
 };
 
 }  // namespace isthmus::modalities
