@@ -7,6 +7,7 @@
 #include <fmt/ranges.h>
 #include <CLI/CLI.hpp>
 
+#include "eval_flags.h"
 #include "isthmus/error.h"
 #include "isthmus/version.h"
 
@@ -185,8 +186,22 @@ Parsed parse_command_line(int argc, char** argv) {
       ->type_name("TEXT");
   run->add_option("--system", o.system, "System message instead of the template's own")
       ->type_name("TEXT");
-  run->add_option("--template", o.conversation_template, "Conversation template")
+  run->add_option("--template", o.conversation_template, "Conversation template, or few-shot form")
       ->type_name("NAME");
+  run->add_option("--shot", o.shot, "Solved example before the question (may be repeated)")
+      ->type_name("FILE=TEXT");
+  run->add_option("--shots-from", o.shots_from, "Data set to take examples from (docs/formats.md)")
+      ->type_name("FILE");
+  run->add_option("--shot-images", o.shot_images, "Folder of its pictures")->type_name("DIR");
+  run->add_option("--k", o.shots, "How many of its examples")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+  run->add_option("--select", o.select, "Which: random, or rices for those with similar pictures")
+      ->check(CLI::IsMember({"random", "rices"}))
+      ->capture_default_str();
+  run->add_flag("--skip-broken", o.skip_broken, "Leave broken entries of --shots-from out");
+  run->add_flag("--literal", o.literal,
+                "The prompt is complete: <image> stands for the pictures, in order");
   run->add_option("--request", o.request, "Request file (docs/formats.md)")->type_name("FILE");
   run->add_flag("--json", o.json, "Print text, ids and timings as JSON");
   add_compute(*run, o);
@@ -202,6 +217,13 @@ Parsed parse_command_line(int argc, char** argv) {
       ->required();
   trace->add_flag("--hidden", o.hidden, "Also the hidden states of every layer");
   add_compute(*trace, o);
+
+  CLI::App* eval = app.add_subcommand(
+      "eval", "Score a few-shot model on captions, questions and classes; goes on where it ended");
+  add_model(*eval, o);
+  EvalFlags eval_flags(*eval, o.eval);
+  eval->add_flag("--json", o.json, "Print the report as JSON instead of a table of scores");
+  add_compute(*eval, o);
 
   CLI::App* verify =
       app.add_subcommand("verify", "Replay golden cases and name the first stage that differs");
@@ -239,6 +261,8 @@ Parsed parse_command_line(int argc, char** argv) {
   }
   const CLI::App* verb = app.get_subcommands().front();
   o.verb = verb->get_name();
+  if (o.verb == "eval") eval_flags.finish();
+  o.eval.model = o.model;
   for (const CLI::Option* option : verb->get_options())
     if (option->count() > 0) o.given_flags.insert(option->get_name());
   parsed.run = true;

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "eval/eval_options.h"
 #include "isthmus/generation.h"
 #include "isthmus/model.h"
 
@@ -24,11 +25,20 @@ struct Options {
   std::string prompt, system, conversation_template;
   GenerationConfig generate;
   std::set<std::string> given_flags;  // "--seed", … as far as they were used
+  std::vector<std::string> shot;                  // FILE=TEXT
+  std::filesystem::path shots_from, shot_images;  // a file of examples, the folder of its pictures
+  int64_t shots = 4;
+  std::string select = "random";
+  bool skip_broken = false;
+  bool literal = false;  // the prompt is in the reference's spelling, <image> and all
   bool hidden = false;
 
   // describe
   bool summary = false;
   std::string image_size;
+
+  // eval
+  eval::EvalOptions eval;
 
   // verify
   std::filesystem::path golden;

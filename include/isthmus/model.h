@@ -77,8 +77,17 @@ using TextCallback = std::function<bool(std::string_view piece)>;
 class ISTHMUS_EXPORT Model {
  public:
   Answer generate(const Request& request, const TextCallback& on_text = {}) const;
-  // All requests as one padded batch, greedy or sampled.
+  // All requests as one padded batch; each is greedy, sampled, or searched with beams of its own.
   std::vector<Answer> generate_batch(std::span<const Request> requests) const;
+  // [contexts][class_names]: mean log-probability of the tokens of a class name after a context.
+  std::vector<std::vector<double>> rank(std::span<const Request> contexts,
+                                        std::span<const std::string> class_names) const;
+  // Pictures in the space in which the vision encoder compares them (CLIP's), of length 1. Throws
+  // UnsupportedError where the model has no such space.
+  std::vector<std::vector<float>> image_embeddings(
+      std::span<const std::filesystem::path> images) const;
+  // Changes when the files of the weights change; for caches of what was computed with them.
+  std::string fingerprint() const;
 
   struct Impl;
   std::shared_ptr<Impl> impl;

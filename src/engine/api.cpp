@@ -1,11 +1,20 @@
 // The public API over the engine.
+#include <array>
 #include <ostream>
+#include <utility>
 
-#include "base/check.h"
+#include <fmt/format.h>
+
+#include "base/json_view.h"
 #include "engine/load.h"
+#include "families/flamingo/load.h"
 #include "isthmus/error.h"
+#include "isthmus/flamingo.h"
 #include "isthmus/model.h"
+#include "layout/decoder_names.h"
+#include "layout/flamingo_folder.h"
 #include "layout/llava_folder.h"
+#include "layout/model_locator.h"
 
 namespace isthmus {
 
@@ -48,22 +57,100 @@ std::vector<Answer> Model::generate_batch(std::span<const Request> requests) con
   return impl->engine->generate_batch(requests);
 }
 
+std::vector<std::vector<double>> Model::rank(std::span<const Request> contexts,
+                                             std::span<const std::string> class_names) const {
+  return impl->engine->rank(contexts, class_names);
+}
+
+std::vector<std::vector<float>> Model::image_embeddings(
+    std::span<const std::filesystem::path> images) const {
+  return impl->engine->embed_images(images);
+}
+
+std::string Model::fingerprint() const { return impl->engine->family().fingerprint(); }
+
 std::ostream& operator<<(std::ostream& stream, const Model& model) {
   return stream << model.impl->engine->family().print();
 }
 
-Pretrained load_pretrained_model(const std::string& model_path, const std::string& model_base,
-                                 const std::string& model_name, const LoadOptions& options) {
+namespace {
+
+Pretrained handles(std::unique_ptr<engine::Engine> engine) {
   auto model = std::make_shared<Model::Impl>();
-  model->engine = engine::load_engine(model_path, model_base, model_name, options);
-  const int64_t context_len = model->engine->family().reference_context_len();
+  model->engine = std::move(engine);
   Pretrained pretrained;
+  pretrained.context_len = model->engine->family().reference_context_len();
   pretrained.tokenizer.impl = std::make_shared<const Tokenizer::Impl>(Tokenizer::Impl{model});
   pretrained.image_processor.impl =
       std::make_shared<const ImageProcessor::Impl>(ImageProcessor::Impl{model});
   pretrained.model.impl = std::move(model);
-  pretrained.context_len = context_len;
   return pretrained;
+}
+
+// The weights' file when it is named, else the name of the architecture; both name the same model
+// for OpenAI's own.
+std::string vision_name(const std::string& path, const std::string& pretrained) {
+  return pretrained.empty() || pretrained == "openai" ? path : pretrained;
+}
+
+}  // namespace
+
+Pretrained load_pretrained_model(const std::string& model_path, const std::string& model_base,
+                                 const std::string& model_name, const LoadOptions& options) {
+  return handles(engine::load_engine(model_path, model_base, model_name, options));
+}
+
+std::tuple<Model, ImageProcessor, Tokenizer> create_model_and_transforms(
+    const std::string& clip_vision_encoder_path, const std::string& clip_vision_encoder_pretrained,
+    const std::string& lang_encoder_path, const std::string& tokenizer_path,
+    int64_t cross_attn_every_n_layers, bool /*use_local_files*/,
+    const std::string& decoder_layers_attr_name, bool /*freeze_lm_embeddings*/,
+    const std::string& cache_dir, const std::string& checkpoint, const LoadOptions& options) {
+  if (cross_attn_every_n_layers < 1)
+    throw UsageError(fmt::format("cross_attn_every_n_layers: expected 1 or more, found {}",
+                                 cross_attn_every_n_layers));
+  auto locator = layout::ModelLocator::from_environment();
+  if (!cache_dir.empty()) locator.hub_cache = cache_dir;
+  const layout::FlamingoSources sources = layout::assemble_flamingo(
+      {vision_name(clip_vision_encoder_path, clip_vision_encoder_pretrained), lang_encoder_path,
+       tokenizer_path, checkpoint, cross_attn_every_n_layers},
+      locator);
+  const auto config = JsonView::load(sources.language_model / "config.json");
+  const std::string blocks = layout::decoder_names(config.string("model_type"), config).blocks;
+  if (!decoder_layers_attr_name.empty() && decoder_layers_attr_name != blocks)
+    throw UsageError(fmt::format("decoder_layers_attr_name: the blocks of {} are {}, not {}",
+                                 lang_encoder_path, blocks, decoder_layers_attr_name));
+  Pretrained all = handles(engine::load_engine(
+      [&] { return families::flamingo::load(sources, options); }, options));
+  return {std::move(all.model), std::move(all.image_processor), std::move(all.tokenizer)};
+}
+
+Request flamingo_prompt(const std::string& text, std::span<const std::filesystem::path> images) {
+  static constexpr std::array<std::string_view, 2> kMarks{"<image>", "<|endofchunk|>"};
+  Request request;
+  size_t markers = 0;
+  for (size_t from = 0;;) {
+    size_t at = std::string::npos;
+    std::string_view found;
+    for (const std::string_view mark : kMarks)
+      if (const size_t here = text.find(mark, from); here < at) {
+        at = here;
+        found = mark;
+      }
+    const std::string between = text.substr(from, found.empty() ? std::string::npos : at - from);
+    if (!between.empty()) request.prompt.push_back(Part::of_text(between));
+    if (found.empty()) break;
+    from = at + found.size();
+    if (found != kMarks[0])
+      request.prompt.push_back(Part::of_token(std::string(found)));
+    else if (markers++ < images.size())
+      request.prompt.push_back(Part::of_image(images[markers - 1]));
+  }
+  if (markers != images.size())
+    throw UsageError(fmt::format("the prompt has {} <image>, but {} pictures are given; each "
+                                 "<image> stands for one picture, in order",
+                                 markers, images.size()));
+  return request;
 }
 
 std::string get_model_name_from_path(const std::string& model_path) {

@@ -22,14 +22,18 @@ void prepare_arithmetic(int asked) {
 
 }  // namespace
 
-std::unique_ptr<Engine> load_engine(const std::string& model, const std::string& base,
-                                    const std::string& name, const LoadOptions& options) {
+std::unique_ptr<Engine> load_engine(
+    const std::function<std::shared_ptr<families::Family>()>& load, const LoadOptions& options) {
   if (options.device != "cpu")
     throw UnsupportedError(
         fmt::format("--device {}: this build computes on the cpu", options.device));
   prepare_arithmetic(options.threads);
-  return std::make_unique<Engine>(families::load_family(model, base, name, options),
-                                  options.composed);
+  return std::make_unique<Engine>(load(), options.composed);
+}
+
+std::unique_ptr<Engine> load_engine(const std::string& model, const std::string& base,
+                                    const std::string& name, const LoadOptions& options) {
+  return load_engine([&] { return families::load_family(model, base, name, options); }, options);
 }
 
 }  // namespace isthmus::engine

@@ -1,6 +1,7 @@
 // From a folder on disk to an engine.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -13,5 +14,9 @@ namespace isthmus::engine {
 // empty: its folder's name.
 std::unique_ptr<Engine> load_engine(const std::string& model, const std::string& base,
                                     const std::string& name, const LoadOptions& options);
+
+// The family that `load` gives, called once the arithmetic is set up.
+std::unique_ptr<Engine> load_engine(
+    const std::function<std::shared_ptr<families::Family>()>& load, const LoadOptions& options);
 
 }  // namespace isthmus::engine

@@ -132,6 +132,7 @@ void read_table(TableReader table, const std::string& source, DatasetReading& re
   if (!header) return;
   const Columns columns = columns_of(*header, source);
   Captions captions(reading);
+  reading.has_splits = columns.split.has_value();
   while (const auto row = table.next())
     reading.dataset.broken.guard([&] {
       const auto& cells = row->cells;

@@ -23,7 +23,10 @@ Dataset read_dataset(std::span<const std::filesystem::path> files, const Dataset
   if (files.empty()) throw UsageError("no file of examples is given");
   const std::filesystem::path& first = files.front();
   DatasetReading reading{
-      options, PictureFolder(options.images.empty() ? first.parent_path() : options.images), {}};
+      options,
+      PictureFolder(options.images.empty() ? first.parent_path() : options.images),
+      {},
+      false};
   reading.dataset.broken = BrokenEntries(options.skip_broken);
   const std::string extension = first.extension().string();
   if (extension != ".json" && files.size() > 1)
@@ -45,12 +48,14 @@ Dataset read_dataset(std::span<const std::filesystem::path> files, const Dataset
                     first.string()));
   if (reading.dataset.samples.empty()) {
     const int64_t broken = reading.dataset.broken.count();
-    throw InputError(
-        fmt::format("{}: holds no example{}{}", first.string(),
-                    options.split.empty() ? "" : fmt::format(" of the split \"{}\"", options.split),
-                    broken == 0 ? ""
-                                : fmt::format("; {} broken, the first of them: {}", broken,
-                                              reading.dataset.broken.messages().front())));
+    throw InputError(fmt::format("{}: holds no example{}{}", first.string(),
+                                 options.split.empty() || !reading.has_splits
+                                     ? ""
+                                     : fmt::format(" of the split \"{}\"", options.split),
+                                 broken == 0
+                                     ? ""
+                                     : fmt::format("; {} broken, the first of them: {}", broken,
+                                                   reading.dataset.broken.messages().front())));
   }
   return std::move(reading.dataset);
 }

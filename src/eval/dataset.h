@@ -23,8 +23,8 @@
 namespace isthmus::eval {
 
 struct DatasetOptions {
-  std::filesystem::path images;  // folder of the pictures; empty: that of the first file
-  std::string split;             // "test" or "train", where one file holds several splits
+  std::filesystem::path images = {};  // folder of the pictures; empty: that of the first file
+  std::string split = {};             // "test" or "train", where one file holds several splits
   bool skip_broken = false;
 };
 

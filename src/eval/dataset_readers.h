@@ -15,6 +15,7 @@ struct DatasetReading {
   const DatasetOptions& options;
   PictureFolder pictures;
   Dataset dataset;
+  bool has_splits = false;  // the file says which split an example belongs to
 };
 
 // One or two JSON documents: COCO, Flickr30k in Karpathy's layout, all of VQA.

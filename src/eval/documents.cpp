@@ -54,6 +54,11 @@ class Documents {
     bool answered = false;  // its answers came with it
   };
 
+  struct Answers {
+    std::vector<std::string> texts;
+    std::string type;
+  };
+
   void take(std::string_view list, const JsonView& entry) {
     constexpr std::array known{"images", "annotations", "questions", "data", ""};
     if (std::find(known.begin(), known.end(), list) != known.end()) recognised_ = true;
@@ -70,6 +75,7 @@ class Documents {
   // {"filepath": "val2014", "filename": …, "split": …, "cocoid": …, "sentences": [{"raw": …}]}
   void take_karpathy(const JsonView& entry) {
     const std::string& wanted = reading_.options.split;
+    reading_.has_splits = reading_.has_splits || entry.contains("split");
     if (!wanted.empty() && entry.string("split") != wanted) return;
     const std::string file_name = entry.string("filename");
     std::vector<std::string> names{file_name};
@@ -94,8 +100,8 @@ class Documents {
   }
 
   void take_answers(const JsonView& entry) {
-    auto answers = texts_of(entry.at("answers"), "answer");
-    entry.require(!answers.empty(), "answers", "is empty");
+    Answers answers{texts_of(entry.at("answers"), "answer"), entry.string("answer_type", "")};
+    entry.require(!answers.texts.empty(), "answers", "is empty");
     answers_[identifier(entry, "question_id")] = std::move(answers);
   }
 
@@ -139,7 +145,8 @@ class Documents {
             "{}: question_id {} has no entry in the annotations", question.where, sample.id));
         return;
       }
-      sample.references = std::move(found->second);
+      sample.references = std::move(found->second.texts);
+      sample.answer_type = std::move(found->second.type);
     }
     if (question.names.empty()) question.names = coco_file_names(question.coco_id, subset_);
     sample.image = reading_.pictures.find(question.names);
@@ -150,7 +157,8 @@ class Documents {
   bool recognised_ = false;
   std::string subset_;  // "val2014"
   std::vector<Sample> captioned_;
-  std::unordered_map<std::string, std::vector<std::string>> captions_, answers_;
+  std::unordered_map<std::string, std::vector<std::string>> captions_;
+  std::unordered_map<std::string, Answers> answers_;
   std::vector<Question> questions_;
 };
 

@@ -124,6 +124,14 @@ std::string TaskReport::metric() const {
   return "";
 }
 
+std::string TaskReport::sample_metric() const {
+  for (const ShotReport& shot : shots)
+    for (const TrialReport& trial : shot.trials)
+      for (const Metric& metric : trial.metrics)
+        if (!metric.per_sample.empty()) return metric.name;
+  return "";
+}
+
 std::vector<WorstExample> worst_examples(const TaskReport& task, size_t count) {
   std::vector<WorstExample> examples;
   if (task.shots.empty() || task.shots.back().trials.empty()) return examples;

@@ -39,7 +39,8 @@ struct TaskReport {
   nlohmann::json settings;
   std::vector<ShotReport> shots;  // in ascending order, only what is complete
 
-  std::string metric() const;  // name of the score
+  std::string metric() const;         // name of the score
+  std::string sample_metric() const;  // name of the score of single samples
 };
 
 struct Report {

@@ -1,6 +1,7 @@
 #include "eval/report_html.h"
 
 #include <algorithm>
+#include <numeric>
 #include <set>
 
 #include <fmt/format.h>
@@ -62,33 +63,56 @@ std::string summary(const Report& report) {
          "bootstrap over the samples; of several seeds, means.</p>\n</section>\n";
 }
 
-// One line per number of shots and seed, a column per metric.
+// The values of a metric, one per seed that has it.
+std::vector<double> values_of(const ShotReport& shot, const std::string& name) {
+  std::vector<double> values;
+  for (const TrialReport& trial : shot.trials)
+    for (const Metric& metric : trial.metrics)
+      if (metric.name == name) values.push_back(metric.value);
+  return values;
+}
+
+std::string metric_cell(const std::vector<double>& values) {
+  if (values.empty()) return "<td>–</td>";
+  const auto count = static_cast<double>(values.size());
+  const double mean = std::accumulate(values.begin(), values.end(), 0.0) / count;
+  if (values.size() == 1) return fmt::format("<td>{:.2f}</td>", mean);
+  const auto [low, high] = std::minmax_element(values.begin(), values.end());
+  return fmt::format("<td>{:.2f}<small>{:.2f} – {:.2f}</small></td>", mean, *low, *high);
+}
+
+// A line per number of shots, a column per metric; of several seeds the mean and the range.
 std::string metrics_table(const TaskReport& task) {
   std::vector<std::string> names;
-  bool any_broken = false;
+  int64_t all_broken = 0;
+  size_t seeds = 0;
   for (const ShotReport& shot : task.shots)
     for (const TrialReport& trial : shot.trials) {
-      any_broken = any_broken || trial.broken > 0;
+      seeds = std::max(seeds, shot.trials.size());
+      all_broken += trial.broken;
       for (const Metric& metric : trial.metrics)
         if (std::find(names.begin(), names.end(), metric.name) == names.end())
           names.push_back(metric.name);
     }
-  std::string html = "<div class=\"wide\"><table>\n<tr><th>shots</th><th>seed</th>";
+  std::string html = "<div class=\"wide\"><table>\n<tr><th>shots</th>";
   for (const std::string& name : names) html += fmt::format("<th>{}</th>", escape_html(name));
-  html += any_broken ? "<th>scored</th><th>broken</th></tr>\n" : "<th>scored</th></tr>\n";
-  for (const ShotReport& shot : task.shots)
+  html += all_broken > 0 ? "<th>scored</th><th>broken</th></tr>\n" : "<th>scored</th></tr>\n";
+  for (const ShotReport& shot : task.shots) {
+    html += fmt::format("<tr><td>{}</td>", shot.shots);
+    for (const std::string& name : names) html += metric_cell(values_of(shot, name));
+    int64_t scored = 0, broken = 0;
     for (const TrialReport& trial : shot.trials) {
-      html += fmt::format("<tr><td>{}</td><td>{}</td>", shot.shots, trial.seed);
-      for (const std::string& name : names) {
-        const auto metric = std::find_if(trial.metrics.begin(), trial.metrics.end(),
-                                         [&](const Metric& m) { return m.name == name; });
-        html += metric == trial.metrics.end() ? std::string("<td>–</td>")
-                                              : fmt::format("<td>{:.2f}</td>", metric->value);
-      }
-      html += fmt::format("<td>{}</td>", trial.scored);
-      html += any_broken ? fmt::format("<td>{}</td></tr>\n", trial.broken) : "</tr>\n";
+      scored += trial.scored;
+      broken += trial.broken;
     }
-  return html + "</table></div>\n";
+    html += fmt::format("<td>{}</td>", scored);
+    html += all_broken > 0 ? fmt::format("<td>{}</td></tr>\n", broken) : "</tr>\n";
+  }
+  html += "</table></div>\n";
+  if (seeds > 1)
+    html +=
+        fmt::format("<p class=\"soft\">Means over {} seeds, below them the range.</p>\n", seeds);
+  return html;
 }
 
 // What was right, the commonest first, each with how often it was said.
@@ -133,8 +157,9 @@ std::string example(const WorstExample& worst, const std::filesystem::path& fold
 std::string worst(const TaskReport& task, const std::filesystem::path& folder) {
   const auto examples = worst_examples(task, kWorst);
   if (examples.empty()) return "";
-  std::string html = fmt::format("<h3>Lowest scores at {} shots</h3>\n<div class=\"examples\">\n",
-                                 task.shots.back().shots);
+  std::string html = fmt::format(
+      "<h3>Lowest at {} shots <span class=\"soft\">({})</span></h3>\n<div class=\"examples\">\n",
+      task.shots.back().shots, escape_html(task.sample_metric()));
   for (const WorstExample& item : examples) html += example(item, folder);
   return html + "</div>\n";
 }

@@ -52,6 +52,7 @@ th:first-child, td:first-child { text-align: left; padding-left: 0; }
 tr:last-child td { border-bottom: 0; }
 td small { display: block; color: var(--soft); font-size: .76rem; }
 td.best { font-weight: 650; color: var(--line); }
+td small { font-weight: 400; }
 a { color: var(--line); }
 .chart { display: block; width: 100%; max-width: 38rem; margin: .8rem auto 0; }
 .chart text { fill: var(--soft); font-size: 12.5px; font-family: inherit; }

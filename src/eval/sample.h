@@ -19,6 +19,7 @@ struct Sample {
   std::string question;                 // visual question answering
   std::string ocr;                      // text written on the picture, where the data set gives it
   std::vector<std::string> references;  // captions, or the answers of the annotators
+  std::string answer_type;              // VQAv2: "yes/no", "number", "other"
   std::string label;                    // classification; "" if unknown
 
   // What the sample shows as a demonstration: the first reference, or the label.

@@ -63,7 +63,11 @@ Scale scale_of(const std::vector<Point>& points) {
   const double span = std::max(high - low, 1.0);
   const double rough = span / 4, magnitude = std::pow(10, std::floor(std::log10(rough)));
   const double ratio = rough / magnitude;
-  const double step = magnitude * (ratio <= 1 ? 1 : ratio <= 2 ? 2 : ratio <= 5 ? 5 : 10);
+  const double step = magnitude * (ratio <= 1     ? 1
+                                   : ratio <= 2   ? 2
+                                   : ratio <= 2.5 ? 2.5
+                                   : ratio <= 5   ? 5
+                                                  : 10);
   Scale scale{std::floor(low / step) * step, std::ceil(high / step) * step, step};
   if (scale.low == scale.high) scale.high += step;
   return scale;
@@ -71,7 +75,8 @@ Scale scale_of(const std::vector<Point>& points) {
 
 std::string axes(const std::vector<Point>& points, const Scale& scale, const std::string& metric) {
   std::string svg;
-  const int digits = scale.step < 1 ? 1 : 0;
+  const auto is_whole = [](double value) { return std::abs(value - std::round(value)) < 1e-9; };
+  const int digits = is_whole(scale.step) ? 0 : is_whole(10 * scale.step) ? 1 : 2;
   const auto ticks = static_cast<int>(std::lround((scale.high - scale.low) / scale.step));
   for (int i = 0; i <= ticks; ++i) {
     const double value = scale.low + i * scale.step, y = scale.y(value);

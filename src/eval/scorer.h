@@ -14,7 +14,7 @@ namespace isthmus::eval {
 // What came out for one sample.
 struct Outcome {
   const Sample* sample;
-  std::string prediction;               // after post_process, or the name of the class
+  std::string prediction;               // as cut out of the text, or the name of the class
   std::vector<double> class_log_probs;  // classification: in the order of the class names
 };
 
@@ -40,5 +40,10 @@ struct Scorers {
 
   const Scorer& of(TaskKind kind) const;
 };
+
+// Captions: CIDEr, BLEU-4, ROUGE-L. Answers: VQA accuracy, and that of each type of answer.
+// Classes: accuracy (of more than five also top-5) and the mean probability of the right class; of
+// two classes the area under the ROC curve, which is the score if they are "no" and "yes".
+Scorers standard_scorers();
 
 }  // namespace isthmus::eval

@@ -6,8 +6,8 @@
 #include <fmt/format.h>
 
 #include "base/check.h"
-#include "eval/post_process.h"
 #include "isthmus/error.h"
+#include "metrics/vqa_answer.h"
 
 namespace isthmus::eval {
 namespace {
@@ -74,7 +74,9 @@ class Run {
     auto outputs = subject_.generate(requests);
     ISTHMUS_CHECK(outputs.size() == records.size(), "one text per request");
     for (size_t i = 0; i < records.size(); ++i) {
-      records[i].prediction = post_process(data_.task->kind, outputs[i]);
+      records[i].prediction = data_.task->kind == TaskKind::kVqa
+                                  ? metrics::extract_vqa_answer(outputs[i])
+                                  : metrics::extract_caption(outputs[i]);
       records[i].output = std::move(outputs[i]);
     }
   }

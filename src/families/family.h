@@ -113,6 +113,8 @@ class Family {
   virtual int64_t media_marker() const { return -1; }  // the id LateMarker speaks of
   // The token that fills the rows of a batch that have ended.
   virtual int64_t pad_id() const { return 0; }
+  // Of the files the weights came from: their paths, sizes and times of change.
+  virtual std::string fingerprint() const = 0;
   // The module tree as print(model) shows it.
   virtual std::string print() const = 0;
   // Probe name of the state after the modality tokenizer (embeddings, before any encoder block).

@@ -1,7 +1,12 @@
 #include "families/storage.h"
 
+#include <filesystem>
 #include <string>
 #include <utility>
+
+#include <fmt/format.h>
+
+#include "base/content_hash.h"
 
 namespace isthmus::families {
 
@@ -15,6 +20,19 @@ weights::BindOptions storage_options(const LoadOptions& load) {
     if (storage == "bf16") options.arithmetic = nn::Arithmetic::kBFloat16;
   }
   return options;
+}
+
+std::string fingerprint_of(std::span<const weights::WeightSource> sources) {
+  std::string all;
+  for (const weights::WeightSource& source : sources)
+    for (const std::filesystem::path& file : source.checkpoint.files()) {
+      std::error_code ignored;  // a file that is gone still has its name
+      const auto path = std::filesystem::weakly_canonical(file, ignored);
+      const auto changed = std::filesystem::last_write_time(path, ignored).time_since_epoch();
+      all += fmt::format("{}\n{}\n{}\n", path.string(), std::filesystem::file_size(path, ignored),
+                         changed.count());
+    }
+  return hash_bytes(std::as_bytes(std::span(all))).hex();
 }
 
 }  // namespace isthmus::families

@@ -1,5 +1,8 @@
-// What the storage flags of the command line mean for binding.
+// Where weights come from and how they are held: what all families share.
 #pragma once
+
+#include <span>
+#include <string>
 
 #include "isthmus/model.h"
 #include "weights/bind.h"
@@ -9,5 +12,8 @@ namespace isthmus::families {
 // Storage of decoder, encoder and aligner as `load` asks. Asking for bfloat16 asks for its
 // arithmetic too, where the processor has it. Throws UsageError for an unknown storage.
 weights::BindOptions storage_options(const LoadOptions& load);
+
+// A hash over paths, sizes and times of change of the files, for Family::fingerprint.
+std::string fingerprint_of(std::span<const weights::WeightSource> sources);
 
 }  // namespace isthmus::families

@@ -330,4 +330,31 @@ FlamingoSources find_flamingo(const fs::path& model, const FlamingoFlags& flags,
   return sources;
 }
 
+FlamingoSources assemble_flamingo(const FlamingoPieces& pieces, const ModelLocator& locator) {
+  FlamingoSources sources{};
+  use_vision(locator.find_clip(pieces.vision, "", "the vision encoder",
+                               "Give a CLIP file or folder, or a published name"),
+             sources);
+  use_language_model(
+      locator.find_piece(pieces.language_model, "", "the language model",
+                         "Give a folder, or a repository that is in the Hugging Face cache"),
+      sources);
+  if (!pieces.tokenizer.empty())
+    sources.tokenizer = locator.find_piece(
+        pieces.tokenizer, "", "the tokenizer",
+        "Give a folder, or a repository that is in the Hugging Face cache");
+  if (!pieces.checkpoint.empty()) {
+    const fs::path found =
+        locator.find_piece(pieces.checkpoint, "", "the checkpoint", "Give checkpoint.pt itself");
+    sources.checkpoint = is_folder(found) ? checkpoint_in(found) : found;
+    if (sources.checkpoint.empty())
+      throw ModelError(fmt::format("{}: no checkpoint.pt in this folder", found.string()));
+  }
+  sources.cross_attn_every_n_layers = pieces.cross_attn_every_n_layers;
+  sources.name = model_name_from_path(sources.checkpoint.empty()
+                                          ? sources.language_model
+                                          : folder_of(sources.checkpoint));
+  return sources;
+}
+
 }  // namespace isthmus::layout

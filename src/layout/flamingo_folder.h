@@ -66,6 +66,13 @@ bool is_flamingo(const std::filesystem::path& model);
 FlamingoSources find_flamingo(const std::filesystem::path& model, const FlamingoFlags& flags,
                               const ModelLocator& locator);
 
+// Pieces by name, as find_clip and find_piece take them; `checkpoint` and `tokenizer` may be "".
+struct FlamingoPieces {
+  std::string vision, language_model, tokenizer, checkpoint;
+  std::optional<int64_t> cross_attn_every_n_layers;
+};
+FlamingoSources assemble_flamingo(const FlamingoPieces& pieces, const ModelLocator& locator);
+
 // model_type of the folder's config.json when it is a language model that can carry a Flamingo
 // ("mpt", "mosaic_gpt", "gpt_neox", "opt", "llama"); nullopt for anything else, no config.json
 // included.

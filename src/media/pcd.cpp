@@ -2,6 +2,7 @@
 // text, as records, or field after field and compressed.
 #include <bit>
 #include <cstring>
+#include <optional>
 #include <vector>
 
 #include <fmt/format.h>
@@ -167,7 +168,7 @@ Columns columns_of(const Header& header, const EncodedPoints& file) {
 
 // Four bytes: blue, green, red, and transparency or nothing.
 std::array<double, 3> unpack_colour(uint32_t packed) {
-  const auto byte = [packed](int shift) { return static_cast<double>(packed >> shift & 255) / 255; };
+  const auto byte = [packed](int at) { return static_cast<double>(packed >> at & 255) / 255; };
   return {byte(16), byte(8), byte(0)};
 }
 

@@ -1,6 +1,7 @@
 // Polygon files (PLY 1.0): a header of elements with named properties, then their values. Only the
 // vertices are taken.
 #include <cmath>
+#include <optional>
 #include <utility>
 #include <vector>
 

@@ -4,11 +4,11 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 
+#include "media/number_text.h"
 #include "media/point_cloud.h"
 #include "media/thinning.h"
 
@@ -53,23 +53,5 @@ class PointCollector {
   bool has_colours_;
   Thinning thinning_;
 };
-
-// Words of an ascii file, between white space.
-class WordReader {
- public:
-  explicit WordReader(std::string_view text) : rest_(text) {}
-  // The next word; empty at the end.
-  std::string_view next();
-  // Passes over the rest of the line.
-  void skip_line();
-
- private:
-  std::string_view rest_;
-};
-
-// A number as people and printf write it, with nan and inf; nullopt for anything else.
-std::optional<double> parse_number(std::string_view word);
-// A whole number from 0 on.
-std::optional<int64_t> parse_count(std::string_view word);
 
 }  // namespace isthmus::media

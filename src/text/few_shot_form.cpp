@@ -24,7 +24,7 @@ struct BuiltIn {
 // The separators are those of the reference: a line break after a caption or an answer, nothing
 // after the name of a class.                                          open_flamingo/eval
 constexpr std::array<BuiltIn, 5> kBuiltIn{{
-    {"plain", "{media}{answer}{end}", "{media}{prompt}", "", false},
+    {"plain", "{media}{prompt}{answer}{end}", "{media}{prompt}", "", false},
     {"caption", "{media}Output:{answer}{end}", "{media}Output:", "\n", true, {"Output"}},
     {"vqa", "{media}Question:{question} Short answer:{answer}{end}",
      "{media}Question:{question} Short answer:", "\n", false, {"Question", "Answer", "Short"}},

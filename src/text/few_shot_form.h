@@ -13,8 +13,8 @@ namespace isthmus::text {
 
 // What one solved example, or the question, can put into a prompt. The question has no answer.
 struct FewShotItem {
-  std::vector<Part> media;  // all of them stand where the form has {media}
-  std::string prompt, question, ocr, answer;
+  std::vector<Part> media = {};  // all of them stand where the form has {media}
+  std::string prompt = {}, question = {}, ocr = {}, answer = {};
 };
 
 // A form as data. The patterns are text with fields: {media} {prompt} {question} {ocr} {answer}
@@ -26,7 +26,7 @@ struct FewShotForm {
   std::string separator;                     // stands after every demonstration
   std::string end_token = "<|endofchunk|>";  // what {end} inserts: one special token
   bool strip_answer = false;                 // white space around {answer} is left out
-  std::vector<std::string> stop;             // where an answer begins to ask the next question
+  std::vector<std::string> stop = {};        // where an answer begins to ask the next question
 
   // The fields above as keys; all but `demonstration` and `query` may be left out. UsageError
   // names the file and the key of what is wrong.

@@ -5,6 +5,7 @@ set(model "${SOURCE}/demo/llava/llava-v1.5-tabletop")
 set(picture "${SOURCE}/demo/pictures/table01.png")
 set(question "Tell me the color of the cylinder.")
 set(answer "The cylinder is purple.\n")
+set(flamingo "${SOURCE}/tests/fixtures/openflamingo/mpt7b_every4/model")
 set(tiny "${SOURCE}/tests/fixtures/llava/v15_original/model/llava-v1.5-tiny")
 file(READ "${SOURCE}/tests/fixtures/llava/v15_original/expect/print_model.txt" tree)
 
@@ -51,6 +52,8 @@ run("${WORK}/examples/ask" "${model}" "${picture}" "${question}")
 expect_output("ask" "${answer}")
 run("${WORK}/examples/print_model" "${tiny}")
 expect_output("print_model" "${tree}")
+# Random weights: that it runs, not what it says.
+run("${WORK}/examples/few_shot" "${flamingo}" "${picture}" "A cylinder." "${picture}")
 
 # pkg-config.
 set(ENV{PKG_CONFIG_PATH} "${prefix}/${LIBDIR}/pkgconfig")

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "bench.h"
 #include "doctor.h"
+#include "eval.h"
 #include "nn/allocation.h"
 #include "run.h"
 #include "trace.h"
@@ -16,6 +17,7 @@ int dispatch(const isthmus::cli::Options& options) {
   if (options.verb == "run") return isthmus::cli::run(options);
   if (options.verb == "trace") return isthmus::cli::trace(options);
   if (options.verb == "verify") return isthmus::cli::verify(options);
+  if (options.verb == "eval") return isthmus::cli::eval(options);
   if (options.verb == "bench") return isthmus::cli::bench(options);
   return isthmus::cli::doctor(options);
 }

@@ -3,6 +3,8 @@
 #include <cstdio>
 #include <fstream>
 #include <iostream>
+#include <optional>
+#include <utility>
 
 #include <unistd.h>
 
@@ -12,19 +14,35 @@
 #include "conversation.h"
 #include "interrupt.h"
 #include "isthmus/error.h"
+#include "isthmus/flamingo.h"
 #include "isthmus/model.h"
+#include "shots.h"
 
 namespace isthmus::cli {
 namespace {
 
-// One user message: the pictures first, then the question, as the models were trained.
-Request request_from_flags(const Options& options) {
+bool has_shots(const Options& options) {
+  return !options.shot.empty() || !options.shots_from.empty();
+}
+
+// Solved examples, then one user message: the pictures first, then the question, as the models
+// were trained.
+Request request_from_flags(const Options& options, const Model& model) {
+  if (options.literal) {
+    if (has_shots(options) || !options.system.empty() || !options.conversation_template.empty())
+      throw UsageError("--literal: the prompt is complete; leave out --shot, --shots-from, "
+                       "--system and --template");
+    Request request = flamingo_prompt(options.prompt, options.images);
+    request.generate = options.generate;
+    return request;
+  }
   Request request;
   if (!options.system.empty())
     request.messages.push_back({"system", {Part::of_text(options.system)}});
+  for (Message& shot : shot_messages(options, model)) request.messages.push_back(std::move(shot));
   Message message{"user", {}};
   for (const auto& image : options.images) message.content.push_back(Part::of_image(image));
-  message.content.push_back(Part::of_text(options.prompt));
+  if (!options.prompt.empty()) message.content.push_back(Part::of_text(options.prompt));
   request.messages.push_back(std::move(message));
   request.conversation_template = options.conversation_template;
   request.generate = options.generate;
@@ -32,7 +50,7 @@ Request request_from_flags(const Options& options) {
 }
 
 Request request_from_file(const Options& options) {
-  if (!options.prompt.empty() || !options.images.empty())
+  if (!options.prompt.empty() || !options.images.empty() || has_shots(options))
     throw UsageError(
         "--request holds the question and its pictures; leave out --prompt and --image");
   Request request = Request::load(options.request);
@@ -46,9 +64,13 @@ std::string read_standard_input() {
   return {std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>()};
 }
 
-void answer_once(const Options& options, const Request& request) {
+void answer_once(const Options& options) {
+  // A broken request is told before a model is loaded for it.
+  std::optional<Request> given;
+  if (!options.request.empty()) given = request_from_file(options);
   const Pretrained pretrained =
       load_pretrained_model(options.model, options.base, "", options.load);
+  const Request request = given ? *given : request_from_flags(options, pretrained.model);
   if (options.json) {
     std::cout << to_json(pretrained.model.generate(request)).dump() << "\n";
     return;
@@ -67,16 +89,19 @@ void answer_once(const Options& options, const Request& request) {
 int run(const Options& given) {
   Options options = given;
   if (!options.request.empty()) {
-    answer_once(options, request_from_file(options));
+    answer_once(options);
     return 0;
   }
-  const bool terminal = ::isatty(STDIN_FILENO) != 0;
-  if (options.prompt.empty() && (terminal || options.images.empty()) && !options.json)
-    return hold_conversation(options);
-  if (options.prompt.empty()) options.prompt = read_standard_input();
+  // With solved examples a picture alone is a question.
+  const bool is_complete = has_shots(options) && !options.images.empty();
+  if (options.prompt.empty() && !is_complete) {
+    const bool terminal = ::isatty(STDIN_FILENO) != 0;
+    if ((terminal || options.images.empty()) && !options.json) return hold_conversation(options);
+    options.prompt = read_standard_input();
+  }
   while (!options.prompt.empty() && options.prompt.back() == '\n') options.prompt.pop_back();
-  if (options.prompt.empty()) throw UsageError("--prompt: the question is empty");
-  answer_once(options, request_from_flags(options));
+  if (options.prompt.empty() && !is_complete) throw UsageError("--prompt: the question is empty");
+  answer_once(options);
   return 0;
 }
 

@@ -76,8 +76,11 @@ Tensor FlamingoModules::image_embedding(const Tensor& pixels) {
   return open_clip->image_embedding(pixels);
 }
 
-Flamingo::Flamingo(layout::FlamingoModel model, std::shared_ptr<FlamingoModules> modules)
-    : model_(std::move(model)), modules_(std::move(modules)) {}
+Flamingo::Flamingo(layout::FlamingoModel model, std::shared_ptr<FlamingoModules> modules,
+                   std::string fingerprint)
+    : model_(std::move(model)),
+      modules_(std::move(modules)),
+      fingerprint_(std::move(fingerprint)) {}
 
 modalities::Prepared Flamingo::prepare(const MediaSource& source) const {
   const Part& part = *source.part;

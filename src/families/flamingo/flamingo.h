@@ -39,7 +39,8 @@ class FlamingoModules : public torch::nn::Module {
 
 class Flamingo : public Family {
  public:
-  Flamingo(layout::FlamingoModel model, std::shared_ptr<FlamingoModules> modules);
+  Flamingo(layout::FlamingoModel model, std::shared_ptr<FlamingoModules> modules,
+           std::string fingerprint);
 
   std::shared_ptr<const text::Tokenizer> tokenizer() const override {
     return model_.tokens.tokenizer;
@@ -65,6 +66,7 @@ class Flamingo : public Family {
   LateMarker late_marker(const GenerationConfig& config) const override;
   int64_t media_marker() const override { return model_.tokens.image; }
   int64_t pad_id() const override;
+  std::string fingerprint() const override { return fingerprint_; }
   std::string print() const override;
   std::string tokens_probe() const override { return "encoder.hidden.0"; }
 
@@ -73,6 +75,7 @@ class Flamingo : public Family {
  private:
   layout::FlamingoModel model_;
   std::shared_ptr<FlamingoModules> modules_;
+  std::string fingerprint_;
 };
 
 }  // namespace isthmus::families::flamingo

@@ -74,8 +74,9 @@ std::shared_ptr<Family> load(layout::FlamingoSources sources, const LoadOptions&
         model.sources.checkpoint.string()));
   auto modules = std::make_shared<FlamingoModules>(model);
   if (!model.checkpoint) aligners::initialise(*modules->aligner, kFreshSeed);
-  weights::bind_weights(*modules, weight_sources(model), bind_options(model, options));
-  return std::make_shared<Flamingo>(std::move(model), std::move(modules));
+  const auto weights = weight_sources(model);
+  weights::bind_weights(*modules, weights, bind_options(model, options));
+  return std::make_shared<Flamingo>(std::move(model), std::move(modules), fingerprint_of(weights));
 }
 
 }  // namespace isthmus::families::flamingo

@@ -11,10 +11,20 @@
 namespace isthmus::families::flamingo {
 namespace {
 
+// Whether the last message asks something.
+bool ends_in_question(const Request& request) {
+  if (request.messages.empty() || request.messages.back().content.empty()) return false;
+  const std::string& text = request.messages.back().content.back().text;
+  const size_t last = text.find_last_not_of(" \t\n\r");
+  return last != std::string::npos && text[last] == '?';
+}
+
+// These models continue text: a question is answered only in the form in which questions were
+// answered in front of them.
 text::FewShotForm form_of(const Request& request) {
-  return text::find_few_shot_form(request.conversation_template.empty()
-                                      ? "plain"
-                                      : request.conversation_template);
+  if (!request.conversation_template.empty())
+    return text::find_few_shot_form(request.conversation_template);
+  return text::find_few_shot_form(ends_in_question(request) ? "vqa" : "plain");
 }
 
 // A user's turn: its pictures, and its text where the form has a place for one.

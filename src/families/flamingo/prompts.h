@@ -11,9 +11,10 @@
 namespace isthmus::families::flamingo {
 
 // A literal prompt: text as given, <image> at each picture. Messages are solved examples and a
-// question, rendered by the few-shot form that `conversation_template` names ("plain" unless
-// given): user and assistant turns in pairs, a last user turn. Throws UsageError for an unknown
-// form, for an example without answer, for tokens that only the program may write.
+// question, rendered by the few-shot form that `conversation_template` names (unless given: "vqa"
+// when the last message ends with a question mark, else "plain"): user and assistant turns in
+// pairs, a last user turn. Throws UsageError for an unknown form, for an example without answer,
+// for tokens that only the program may write.
 std::vector<Segment> tokenize(const Request& request, const layout::FlamingoTokens& tokens);
 
 // Where the text of an answer in the request's form begins to ask its next question.

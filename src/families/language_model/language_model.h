@@ -19,6 +19,7 @@ struct PlainSettings {
   std::shared_ptr<const text::Tokenizer> tokenizer;
   std::vector<int64_t> eos_ids;
   int64_t vocab_size;  // rows of the embedding
+  std::string fingerprint;
 };
 
 // These models are not tuned to converse: a message is text to continue, messages follow one
@@ -43,6 +44,7 @@ class PlainLanguageModel : public Family {
   Padding padding() const override { return Padding::kLeft; }
   std::vector<int64_t> seen_before(std::span<const Segment> segments) const override;
   bool beams_count_prompt() const override { return false; }
+  std::string fingerprint() const override { return settings_.fingerprint; }
   std::string print() const override;
   std::string tokens_probe() const override { return "encoder.hidden.0"; }
 

@@ -55,7 +55,8 @@ std::shared_ptr<Family> load(const std::filesystem::path& folder, const LoadOpti
                          .shape = layout::LanguageModelShape::parse(type, config),
                          .tokenizer = tokenizer,
                          .eos_ids = eos_ids(folder, config, *tokenizer),
-                         .vocab_size = 0};
+                         .vocab_size = 0,
+                         .fingerprint = {}};
   settings.vocab_size = settings.shape.vocab_size;
   PlainModules modules(decoders::make_language_model(type, config, settings.vocab_size));
   const layout::DecoderNames names = layout::decoder_names(type, config);
@@ -66,6 +67,7 @@ std::shared_ptr<Family> load(const std::filesystem::path& folder, const LoadOpti
                      {"vocab_size", settings.vocab_size}};
   const weights::WeightSource source{formats::Checkpoint::open(folder), names.map(), names.ignores};
   weights::bind_weights(modules, std::span(&source, 1), bind);
+  settings.fingerprint = fingerprint_of(std::span(&source, 1));
   return std::make_shared<PlainLanguageModel>(std::move(settings), modules.decoder);
 }
 

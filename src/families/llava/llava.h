@@ -41,6 +41,7 @@ struct LlavaSettings {
   modalities::AspectMode aspect{};
   std::vector<modalities::Resolution> grid_pinpoints;
   PromptRules prompts{};
+  std::string fingerprint;  // of the files of the weights
   std::shared_ptr<const text::Tokenizer> tokenizer;
 };
 
@@ -63,6 +64,7 @@ class Llava : public Family {
   bool reuses_prefix() const override;
   Padding padding() const override;
   std::vector<int64_t> seen_before(std::span<const Segment> segments) const override;
+  std::string fingerprint() const override { return settings_.fingerprint; }
   std::string print() const override;
   std::string tokens_probe() const override { return "encoder.hidden.0"; }
 

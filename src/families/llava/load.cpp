@@ -189,6 +189,7 @@ std::shared_ptr<Family> load(const std::string& model, const std::string& base,
   LlavaSettings settings = load_settings(sources, name);
   const auto weights = weight_sources(sources);
   settings.config.text.vocab_size = vocabulary(settings, weights);
+  settings.fingerprint = fingerprint_of(weights);
   auto modules = std::make_shared<LlavaModules>(settings.config, settings.tower);
   weights::bind_weights(*modules, weights, bind_options(settings, sources, options));
   if (sources.model.lora) {
