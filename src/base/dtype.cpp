@@ -15,7 +15,8 @@ size_t size_of(DType dtype) {
     case DType::kI32: return 4;
     case DType::kF16:
     case DType::kBF16:
-    case DType::kI16: return 2;
+    case DType::kI16:
+    case DType::kU16: return 2;
     case DType::kI8:
     case DType::kU8:
     case DType::kBool: return 1;
@@ -34,6 +35,7 @@ std::string_view name_of(DType dtype) {
     case DType::kI32: return "int32";
     case DType::kI16: return "int16";
     case DType::kI8: return "int8";
+    case DType::kU16: return "uint16";
     case DType::kU8: return "uint8";
     case DType::kBool: return "bool";
   }

@@ -7,7 +7,7 @@
 
 namespace isthmus {
 
-enum class DType { kF64, kF32, kF16, kBF16, kI64, kI32, kI16, kI8, kU8, kBool };
+enum class DType { kF64, kF32, kF16, kBF16, kI64, kI32, kI16, kI8, kU16, kU8, kBool };
 
 size_t size_of(DType dtype);
 // "float32", "bfloat16", … as the published tools print them.

@@ -23,10 +23,11 @@ std::string_view storage_class(DType dtype) {
     case DType::kI32: return "IntStorage";
     case DType::kI16: return "ShortStorage";
     case DType::kI8: return "CharStorage";
+    case DType::kU16: break;  // torch has none
     case DType::kU8: return "ByteStorage";
     case DType::kBool: return "BoolStorage";
   }
-  return {};
+  throw UnsupportedError(fmt::format("torch files hold no {}", name_of(dtype)));
 }
 
 // Opcodes of protocol 2, the one torch.save uses.

@@ -42,12 +42,6 @@ void append_samples(const AVFrame& frame, int64_t first, int64_t count, float* o
   }
 }
 
-void check_range(const TimeRange& range) {
-  if (range.start >= 0 && range.end > range.start) return;
-  throw UsageError(fmt::format("the range from {} to {} seconds is none; expected 0 <= start < end",
-                               range.start, range.end));
-}
-
 }  // namespace
 
 struct AudioReader::State {
@@ -150,13 +144,13 @@ struct AudioReader::State {
 };
 
 AudioReader::AudioReader(const std::filesystem::path& file, const TimeRange& range) {
-  check_range(range);
+  range.check();
   state_ = std::make_unique<State>(std::make_unique<LibavStream>(file, AVMEDIA_TYPE_AUDIO), range);
 }
 
 AudioReader::AudioReader(std::span<const std::byte> bytes, std::string source,
                          const TimeRange& range) {
-  check_range(range);
+  range.check();
   state_ = std::make_unique<State>(
       std::make_unique<LibavStream>(bytes, std::move(source), AVMEDIA_TYPE_AUDIO), range);
 }

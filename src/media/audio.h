@@ -4,19 +4,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <limits>
 #include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
-namespace isthmus::media {
+#include "media/time_range.h"
 
-// Seconds after the first sample.
-struct TimeRange {
-  double start = 0;
-  double end = std::numeric_limits<double>::infinity();
-};
+namespace isthmus::media {
 
 // Samples that follow each other, channel after channel: samples.size() == channels * frames.
 struct AudioBlock {

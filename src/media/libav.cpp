@@ -1,6 +1,7 @@
 #include "media/libav.h"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
@@ -15,6 +16,8 @@ extern "C" {
 
 namespace isthmus::media {
 namespace {
+
+constexpr int64_t kMaxPixels = int64_t{1} << 27;  // of a frame: 16384 x 8192
 
 std::string text_of(int error) {
   char text[AV_ERROR_MAX_STRING_SIZE] = {};
@@ -71,6 +74,21 @@ std::string contents_of(const AVFormatContext& format) {
                         avcodec_get_name(codec.codec_id));
   }
   return text.empty() ? "neither sound nor video" : text;
+}
+
+// libav shows pictures and coloured text as videos too.
+void refuse_stills(const AVFormatContext& format, const AVStream& stream,
+                   const std::string& source) {
+  const std::string_view name = format.iformat->name;
+  const std::string_view codec = avcodec_get_name(stream.codecpar->codec_id);
+  if ((stream.disposition & AV_DISPOSITION_ATTACHED_PIC) != 0)
+    throw InputError(fmt::format("{}: no video in this file; it holds {} and a cover picture",
+                                 source, name));
+  if (name.ends_with("_pipe") || name.starts_with("image2"))
+    throw InputError(fmt::format("{}: a picture ({}), not a video", source, codec));
+  constexpr std::array<std::string_view, 5> kText = {"tty", "bin", "xbin", "adf", "idf"};
+  if (std::find(kText.begin(), kText.end(), name) != kText.end())
+    throw InputError(source + ": text, not a video");
 }
 
 }  // namespace
@@ -141,6 +159,7 @@ struct LibavStream::State {
       throw UnsupportedError(fmt::format("{}: its {} is coded in a way that is not read ({})",
                                          source, name_of(kind), contents_of(*format)));
     stream = format->streams[index];
+    if (kind == AVMEDIA_TYPE_VIDEO) refuse_stills(*format, *stream, source);
     for (unsigned i = 0; i < format->nb_streams; ++i)
       format->streams[i]->discard =
           static_cast<int>(i) == index ? AVDISCARD_DEFAULT : AVDISCARD_ALL;
@@ -148,6 +167,7 @@ struct LibavStream::State {
     if (decoder == nullptr) throw ResourceError(source + ": no memory to decode it");
     int error = avcodec_parameters_to_context(decoder, stream->codecpar);
     decoder->pkt_timebase = stream->time_base;
+    decoder->max_pixels = kMaxPixels;
     if (error >= 0) error = avcodec_open2(decoder, codec, nullptr);
     if (error < 0)
       fail(fmt::format("the {} decoder cannot start: {}",
@@ -233,13 +253,62 @@ const AVFrame* LibavStream::next() {
 }
 
 bool LibavStream::seek(double seconds) {
+  const AVStream& stream = *state_->stream;
+  const int64_t start = stream.start_time == AV_NOPTS_VALUE ? 0 : stream.start_time;
+  return seek_to(start + static_cast<int64_t>(seconds / av_q2d(stream.time_base)));
+}
+
+bool LibavStream::seek_to(int64_t time) {
   State& s = *state_;
-  const int64_t start = s.stream->start_time == AV_NOPTS_VALUE ? 0 : s.stream->start_time;
-  const auto target = start + static_cast<int64_t>(seconds / av_q2d(s.stream->time_base));
-  if (av_seek_frame(s.format, s.stream->index, target, AVSEEK_FLAG_BACKWARD) < 0) return false;
+  if (av_seek_frame(s.format, s.stream->index, time, AVSEEK_FLAG_BACKWARD) < 0) return false;
   avcodec_flush_buffers(s.decoder);
   s.drained = s.any_frame = s.damaged = false;
   return true;
+}
+
+std::vector<PacketTime> LibavStream::read_packet_times(int64_t max_packets) {
+  State& s = *state_;
+  // What the file announces holds for the longest of its streams, so all of them are read.
+  for (unsigned i = 0; i < s.format->nb_streams; ++i) s.format->streams[i]->discard = AVDISCARD_NONE;
+  std::vector<PacketTime> packets;
+  double end = 0;  // of the latest packet of any stream, in seconds
+  bool cut = false;
+  for (;;) {
+    av_packet_unref(s.packet);
+    const int error = av_read_frame(s.format, s.packet);
+    if (error == AVERROR(EAGAIN)) continue;
+    if (error < 0) break;  // of a broken end, the announced length tells
+    const AVPacket& packet = *s.packet;
+    const int64_t time = packet.pts != AV_NOPTS_VALUE ? packet.pts : packet.dts;
+    const AVRational& base = s.format->streams[packet.stream_index]->time_base;
+    if (time != AV_NOPTS_VALUE)
+      end = std::max(end, static_cast<double>(time + std::max<int64_t>(0, packet.duration)) *
+                              av_q2d(base));
+    cut = (packet.flags & AV_PKT_FLAG_CORRUPT) != 0;
+    if (packet.stream_index != s.stream->index || (packet.flags & AV_PKT_FLAG_DISCARD) != 0)
+      continue;
+    PacketTime entry;
+    if (packet.pts != AV_NOPTS_VALUE) entry.shown = packet.pts;
+    entry.key = (packet.flags & AV_PKT_FLAG_KEY) != 0;
+    entry.search = packet.dts != AV_NOPTS_VALUE ? packet.dts : packet.pts;
+    packets.push_back(entry);
+    if (static_cast<int64_t>(packets.size()) > max_packets)
+      fail(fmt::format("more than {} frames; the limit. Cut it into pieces first", max_packets));
+  }
+  for (unsigned i = 0; i < s.format->nb_streams; ++i)
+    if (static_cast<int>(i) != s.stream->index) s.format->streams[i]->discard = AVDISCARD_ALL;
+  if (s.format->duration_estimation_method == AVFMT_DURATION_FROM_STREAM &&
+      s.format->duration != AV_NOPTS_VALUE) {
+    constexpr double kSlack = 0.25;  // seconds; encoders and containers count differently
+    const double start = s.format->start_time == AV_NOPTS_VALUE
+                             ? 0
+                             : static_cast<double>(s.format->start_time) / AV_TIME_BASE;
+    const double announced = static_cast<double>(s.format->duration) / AV_TIME_BASE;
+    if (cut || end - start < announced - kSlack)
+      fail(fmt::format("truncated: it announces {:.2f} seconds and ends after {:.2f}", announced,
+                       end - start));
+  }
+  return packets;
 }
 
 std::optional<double> LibavStream::time_of(const AVFrame& frame) const {
@@ -263,6 +332,7 @@ std::optional<double> LibavStream::announced_seconds() const {
 }
 
 const std::string& LibavStream::source() const { return state_->source; }
+const AVStream& LibavStream::stream() const { return *state_->stream; }
 const AVCodecContext& LibavStream::decoder() const { return *state_->decoder; }
 void LibavStream::fail(std::string_view what) const { state_->fail(what); }
 

@@ -26,6 +26,7 @@ double number(const std::byte* from, DType dtype) {
     case DType::kI32: return load<int32_t>(from);
     case DType::kI16: return load<int16_t>(from);
     case DType::kI8: return load<int8_t>(from);
+    case DType::kU16: return load<uint16_t>(from);
     case DType::kU8: return load<uint8_t>(from);
     case DType::kBool: return load<uint8_t>(from) != 0 ? 1 : 0;
   }
@@ -66,6 +67,17 @@ double NumberArray::at(int64_t row, int64_t column) const {
   if (tensor_.shape.size() == 2) offset += column * tensor_.strides[1];
   const size_t size = size_of(tensor_.dtype);
   return number(tensor_.bytes.data() + static_cast<size_t>(offset) * size, tensor_.dtype);
+}
+
+std::vector<float> NumberArray::values() const {
+  const size_t size = size_of(tensor_.dtype);
+  std::vector<float> values;
+  values.reserve(static_cast<size_t>(tensor_.element_count()));
+  formats::for_each_contiguous_piece(tensor_, [&](std::span<const std::byte> piece) {
+    for (size_t at = 0; at + size <= piece.size(); at += size)
+      values.push_back(static_cast<float>(number(piece.data() + at, tensor_.dtype)));
+  });
+  return values;
 }
 
 }  // namespace isthmus::media

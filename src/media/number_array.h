@@ -7,7 +7,7 @@
 #include <memory>
 #include <span>
 #include <string>
-#include <string_view>
+#include <vector>
 
 #include "base/mapped_file.h"
 #include "base/shape.h"
@@ -29,9 +29,12 @@ class NumberArray {
   NumberArray(std::span<const std::byte> bytes, const std::string& source);
 
   const Shape& shape() const { return tensor_.shape; }
+  DType dtype() const { return tensor_.dtype; }
   const std::string& source() const { return tensor_.file; }
   // Of an array with one or two axes, inside its shape.
   double at(int64_t row, int64_t column = 0) const;
+  // All of them in row-major order, copied; of any shape.
+  std::vector<float> values() const;
 
  private:
   formats::RawTensor tensor_;

@@ -52,6 +52,27 @@ OpenClipCrop cut(const NativeImage& image, int64_t size) {
   return result;
 }
 
+OpenClipCrop cut_box(const media::Image& image, const Box& box, int64_t size) {
+  if (box.left < 0 || box.top < 0 || box.width < 1 || box.height < 1 ||
+      box.width > image.width - box.left || box.height > image.height - box.top)
+    throw UsageError(fmt::format(
+        "crop [top {}, left {}, height {}, width {}] is not inside a picture of {}x{} pixels",
+        box.top, box.left, box.height, box.width, image.width, image.height));
+  OpenClipCrop result;
+  result.image = media::resize(media::crop(image, box), size, size, media::Filter::kBicubic);
+  Geometry& geometry = result.geometry;
+  geometry.original_width = image.width;
+  geometry.original_height = image.height;
+  geometry.tile_width = geometry.tile_height = size;
+  const double across = static_cast<double>(size) / static_cast<double>(box.width);
+  const double down = static_cast<double>(size) / static_cast<double>(box.height);
+  geometry.resized_width = static_cast<double>(image.width) * across;
+  geometry.resized_height = static_cast<double>(image.height) * down;
+  geometry.left = -static_cast<double>(box.left) * across;
+  geometry.top = -static_cast<double>(box.top) * down;
+  return result;
+}
+
 // What each byte of each channel becomes, in torchvision's order and precision (ToTensor,
 // Normalize): float division by 255, float subtraction, float division.
 std::array<std::array<float, 256>, 3> sample_values(const OpenClipImageConfig& config) {
@@ -68,6 +89,7 @@ std::array<std::array<float, 256>, 3> sample_values(const OpenClipImageConfig& c
 OpenClipCrop cut_open_clip_image(const NativeImage& image, const OpenClipImageConfig& config) {
   ISTHMUS_CHECK(image.width() > 0 && image.height() > 0 && config.image_size > 0,
                 "pictures and towers have at least one pixel");
+  if (config.crop) return cut_box(media::to_rgb(image), *config.crop, config.image_size);
   if (!config.convert_to_rgb_first || image.mode == media::PixelMode::kRgb)
     return cut(image, config.image_size);
   return cut({media::PixelMode::kRgb, media::to_rgb(image), {}}, config.image_size);

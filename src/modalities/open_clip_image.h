@@ -3,8 +3,10 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 
 #include "media/native_image.h"
+#include "media/transform.h"
 #include "modalities/prepared.h"
 
 namespace isthmus::modalities {
@@ -16,6 +18,9 @@ struct OpenClipImageConfig {
   // The reference resizes a file's own samples and converts what the crop keeps: palettes are not
   // smoothed, alpha weighs colours. Its training data are converted to RGB before.
   bool convert_to_rgb_first = false;
+  // Instead of the middle: this part of the picture, squashed into the square. References that cut
+  // at random while training (torchvision's RandomResizedCrop) do so; always converted to RGB first.
+  std::optional<media::Box> crop = std::nullopt;
 };
 
 // The pixels that the tower sees, S x S RGB, before scaling and normalising.
@@ -25,7 +30,8 @@ struct OpenClipCrop {
 };
 // The shorter side becomes S pixels (bicubic; nothing if it is), the middle is cut out. Only what
 // the crop keeps is computed. Throws InputError for pictures too elongated to be resized,
-// UnsupportedError for 16-bit grey that would have to be (see media/native_resize.h).
+// UnsupportedError for 16-bit grey that would have to be (see media/native_resize.h), UsageError if
+// `crop` is not inside the picture.
 OpenClipCrop cut_open_clip_image(const media::NativeImage& image,
                                  const OpenClipImageConfig& config);
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "base/check.h"
+#include "isthmus/error.h"
 
 namespace isthmus::weights {
 namespace {
@@ -30,6 +31,7 @@ torch::ScalarType scalar_type_of(DType dtype) {
     case DType::kI32: return torch::kInt;
     case DType::kI16: return torch::kShort;
     case DType::kI8: return torch::kChar;
+    case DType::kU16: throw UnsupportedError("weights of type uint16, which torch does not have");
     case DType::kU8: return torch::kByte;
     case DType::kBool: return torch::kBool;
   }

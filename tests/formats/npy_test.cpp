@@ -42,7 +42,7 @@ TEST(Npy, EveryFixtureOpens) {
 TEST(Npy, EveryElementTypeSurvivesARoundTrip) {
   const auto path = temporary("types.npy");
   for (const DType dtype : {DType::kF64, DType::kF32, DType::kF16, DType::kI64, DType::kI32,
-                            DType::kI16, DType::kI8, DType::kU8, DType::kBool})
+                            DType::kI16, DType::kI8, DType::kU16, DType::kU8, DType::kBool})
     for (const Shape& shape : {Shape{}, Shape{3}, Shape{2, 3}, Shape{2, 0, 5}}) {
       const std::vector<std::byte> bytes(static_cast<size_t>(*num_elements(shape)) * size_of(dtype),
                                          std::byte{1});

@@ -201,5 +201,51 @@ TEST(OpenClipImage, ElongatedPicturesCostWhatTheCropCostsOrAreRefused) {
   }
 }
 
+// OneLLM's pictures: the middle when evaluating, a recorded box when training.
+TEST(OpenClipImage, PicturesAndBoxesOfOneLlmAgree) {
+  const fs::path folder = fs::path(ISTHMUS_FIXTURES) / "onellm/preproc";
+  const JsonView expect = JsonView::load(folder / "expect.json");
+  const auto compare = [&](const std::string& name, const Prepared& prepared) {
+    for (const JsonView& tensor : expect.at("tensors").elements()) {
+      if (tensor.string("name") != name) continue;
+      const auto expected = read_npy_floats(folder / tensor.string("file"));
+      const auto stride = static_cast<size_t>(tensor.integer("stride"));
+      size_t i = 0, outside = 0;
+      for (size_t c = 0; c < 3; ++c)
+        for (size_t y = 0; y < 224; y += stride)
+          for (size_t x = 0; x < 224; x += stride, ++i)
+            outside += std::abs(prepared.values[(c * 224 + y) * 224 + x] - expected.values.at(i)) >
+                       tensor.number("atol");
+      EXPECT_EQ(i, expected.values.size()) << name;
+      EXPECT_EQ(outside, 0u) << name << " of " << i;
+    }
+  };
+  for (const JsonView& item : expect.at("image").elements()) {
+    const fs::path file = folder / item.string("file");
+    const NativeImage image = media::load_native_image(file);
+    OpenClipImageConfig config{.image_size = 224, .convert_to_rgb_first = true};
+    compare(file.stem().string() + ".eval224", prepare_open_clip_image(image, config));
+    const auto box = item.at("crop_top_left_height_width").elements();
+    config.crop = media::Box{box[1].as_integer(), box[0].as_integer(), box[3].as_integer(),
+                             box[2].as_integer()};
+    compare(file.stem().string() + ".train224", prepare_open_clip_image(image, config));
+  }
+}
+
+TEST(OpenClipImage, ABoxLeadsBackToThePictureAndMustBeInsideIt) {
+  const NativeImage image = media::blank_image(PixelMode::kRgb, 100, 80);
+  OpenClipImageConfig config{.image_size = 50, .crop = media::Box{40, 20, 25, 60}};
+  const SourceBox box = prepare_open_clip_image(image, config).geometry.source_of(0, 0, 0, 50, 25);
+  EXPECT_NEAR(box.left, 40, 1e-9);
+  EXPECT_NEAR(box.right, 65, 1e-9);
+  EXPECT_NEAR(box.top, 20, 1e-9);
+  EXPECT_NEAR(box.bottom, 50, 1e-9);
+  for (const media::Box& outside : {media::Box{-1, 0, 5, 5}, media::Box{96, 0, 5, 5},
+                                    media::Box{0, 0, 0, 5}, media::Box{0, 76, 5, 5}}) {
+    config.crop = outside;
+    EXPECT_THROW(prepare_open_clip_image(image, config), UsageError);
+  }
+}
+
 }  // namespace
 }  // namespace isthmus::modalities
