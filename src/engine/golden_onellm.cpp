@@ -69,12 +69,13 @@ Tensor array_of(const fs::path& file) {
   return weights::tensor_of(formats::read_npy(file)).clone();
 }
 
-modalities::Prepared prepared_from(const Tensor& values, const std::string& modality) {
-  const Tensor dense = values.to(torch::kFloat32).contiguous();
+// One row of an input as the reference's loader made it; a picture is a single frame.
+modalities::Prepared prepared_from(const Tensor& row, const std::string& key) {
+  const Tensor dense = (key == "image" ? row.unsqueeze(0) : row).to(torch::kFloat32).contiguous();
   modalities::Prepared prepared;
   prepared.values.assign(dense.data_ptr<float>(), dense.data_ptr<float>() + dense.numel());
   prepared.shape.assign(dense.sizes().begin(), dense.sizes().end());
-  prepared.modality = modality;
+  prepared.modality = layout::request_name(key);
   return prepared;
 }
 
@@ -162,13 +163,13 @@ class OneLlmVerifier {
   }
 
   void replay_modality(const Input& input, const JsonView& expected) {
-    const std::string key = input.key, name = layout::request_name(key);
+    const std::string key = input.key;
     const auto wanted = case_.find(key + ".input");
     if (!wanted) return;
     check_input(input, *wanted);
     // What follows starts from what the reference saw.
     std::vector<modalities::Prepared> prepared;
-    for (const Tensor& row : wanted->value.unbind(0)) prepared.push_back(prepared_from(row, name));
+    for (const Tensor& row : wanted->value.unbind(0)) prepared.push_back(prepared_from(row, key));
     const Encoded encoded = replay_encoding(key, prepared);
     replay_caption(key, expected, encoded);
     replay_prompts(key, expected, encoded);
@@ -470,8 +471,7 @@ void replay_joined(const Case& golden, const fs::path& model, const fs::path& so
       std::vector<families::Sequence> sequences;
       int64_t media_rows = 0;
       for (size_t row = 0; row < ids.size(); ++row) {
-        const auto prepared = prepared_from(inputs[static_cast<int64_t>(row)],
-                                            layout::request_name(key));
+        const auto prepared = prepared_from(inputs[static_cast<int64_t>(row)], key);
         const auto encoded = replayer.family->encode(std::span(&prepared, 1), nullptr);
         media_rows = encoded.front().rows();
         sequences.push_back(replayer.sequence(ids[row], &encoded.front()));
