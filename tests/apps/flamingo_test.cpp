@@ -82,14 +82,11 @@ TEST(FlamingoRun, WithoutATemplateExamplesStandAsGiven) {
   const Outcome outcome = isthmus(run_with_shots({"--max-new-tokens", "4"}));
   EXPECT_EQ(outcome.status, 0) << outcome.err;
   EXPECT_EQ(outcome.err, "");
-  const json plain = answer_of(isthmus(run_with_shots({"--max-new-tokens", "4", "--json"})));
-  EXPECT_EQ(outcome.out, plain["text"].get<std::string>() + "\n");
   const json literal = answer_of(isthmus(
       {"run", kNeoxModel, "--literal", "--image", kForestPicture, "--image", kKitePicture, "--image",
        kAskedPicture, "-p", "<image>" + kForest + "<|endofchunk|><image>" + kKite +
        "<|endofchunk|><image>", "--max-new-tokens", "4", "--json"}));
-  EXPECT_EQ(plain["output_ids"], literal["output_ids"]);
-  EXPECT_EQ(plain["prompt_tokens"], literal["prompt_tokens"]);
+  EXPECT_EQ(outcome.out, literal["text"].get<std::string>() + "\n");
 }
 
 TEST(FlamingoRun, ALiteralPromptAndARequestFileAreTheSame) {
@@ -101,15 +98,6 @@ TEST(FlamingoRun, ALiteralPromptAndARequestFileAreTheSame) {
   const json request = answer_of(isthmus(
       {"run", kNeoxModel, "--request", write_golden_request(fresh_folder()), "--json"}));
   EXPECT_EQ(request["output_ids"], expected);
-}
-
-TEST(FlamingoRun, AFormOfOnesOwn) {
-  const fs::path form = put_file(fresh_folder() / "mine.json",
-                                 R"({"demonstration": "{media}Output:{answer}{end}",
-                                     "query": "{media}Output:", "separator": "\n"})");
-  const json mine =
-      answer_of(isthmus(run_with_shots({"--template", form, "--max-new-tokens", "12", "--json"})));
-  EXPECT_EQ(mine["output_ids"], neox_golden()["generations"][0]["new_tokens"][1]);
 }
 
 // Pictures 0 to 4 with captions, below `folder`.
@@ -180,7 +168,7 @@ TEST(FlamingoRun, RicesTakesTheNearestAndKeepsTheirFeatures) {
 TEST(FlamingoRun, RandomExamplesDependOnTheSeedAlone) {
   const fs::path examples = write_examples(fresh_folder());
   std::set<std::vector<std::string>> draws;
-  for (const char* seed : {"1", "2", "3", "1"}) {
+  for (const char* seed : {"1", "2", "1"}) {
     const Outcome outcome =
         isthmus({"run", kNeoxModel, "--shots-from", examples, "--k", "3", "--seed", seed, "--image",
                  kAskedPicture, "--max-new-tokens", "1", "-v"});
@@ -188,17 +176,17 @@ TEST(FlamingoRun, RandomExamplesDependOnTheSeedAlone) {
     EXPECT_EQ(chosen(outcome).size(), 3u) << outcome.err;
     draws.insert(chosen(outcome));
   }
-  EXPECT_GE(draws.size(), 2u);
-  EXPECT_LE(draws.size(), 3u);
+  EXPECT_EQ(draws.size(), 2u);
 }
 
+// A file's name may hold the sign that ends it.
 TEST(FlamingoRun, PicturesOfAnySizeShareAPrompt) {
   const fs::path folder = fresh_folder();
   std::vector<std::string> arguments{"run", kNeoxModel, "--max-new-tokens", "2", "--json"};
   for (const auto& [width, height] : {std::pair{1, 400}, {3000, 40}, {5, 5}})
     arguments.insert(arguments.end(),
-                     {"--shot", write_bmp(folder / (std::to_string(width) + ".bmp"), width, height)
-                                        .string() + "=A picture."});
+                     {"--shot", write_bmp(folder / ("w=" + std::to_string(width) + ".bmp"), width, height)
+                                        .string() + "=A picture = a picture."});
   arguments.insert(arguments.end(), {"--image", kAskedPicture});
   EXPECT_EQ(answer_of(isthmus(arguments))["output_ids"].size(), 2u);
 }
@@ -266,8 +254,7 @@ TEST(FlamingoVerify, AGoldenFolderAgreesAndADamagedOneNamesItsStage) {
 
   const fs::path array = folder / "expect/resampler_out.npy";
   std::string bytes = text_of(array);
-  bytes.replace(bytes.size() - 4, 4, std::string("\x00\x00\x80\x41", 4));  // 16.0f
-  bytes.replace(128 + 12, 4, std::string("\x00\x00\x80\x41", 4));
+  bytes.replace(128 + 12, 4, std::string("\x00\x00\x80\x41", 4));  // 16.0f
   put_file(array, bytes);
   const Outcome damaged = isthmus({"verify", folder});
   EXPECT_EQ(damaged.status, 1);

@@ -98,13 +98,13 @@ std::vector<Message> shot_messages(const Options& options, const Model& model) {
   if (options.shots_from.empty()) return messages;
   if (!options.shot.empty())
     throw UsageError("--shot and --shots-from both choose the examples; use one of them");
+  if (options.select == "rices" && options.images.empty())
+    throw UsageError("--select rices looks for pictures like the question's: give --image");
   const std::vector<eval::Sample> samples = read_examples(options);
   eval::Sample question;
   if (!options.images.empty()) question.image = one_spelling(options.images.front());
   std::vector<size_t> chosen;
   if (options.select == "rices") {
-    if (options.images.empty())
-      throw UsageError("--select rices looks for pictures like the question's: give --image");
     EngineSubject subject(model);
     chosen = nearest(options, samples, question, subject);
   } else {
