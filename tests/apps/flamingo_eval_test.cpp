@@ -21,7 +21,8 @@ fs::path write_data(const fs::path& folder, const std::string& kind) {
     json line{{"image", neox_picture(i).string()}};
     if (kind == "captions") line["captions"] = {"A dog number " + std::to_string(i), "A dog."};
     if (kind == "vqa") line.update({{"question", "What is it?"}, {"answers", {"dog", "a dog"}}});
-    if (kind == "classification") line.update({{"label", i % 2 == 0 ? "cat" : "dog"}, {"ocr", "hi"}});
+    if (kind == "classification")
+      line.update({{"label", i % 2 == 0 ? "cat" : "dog"}, {"ocr", "hi"}});
     lines += line.dump() + "\n";
   }
   return put_file(folder / (kind + ".jsonl"), lines);
@@ -44,7 +45,8 @@ TEST(Eval, EveryKindOfDataIsScoredAndReported) {
       {"captions", "CIDEr"}, {"vqa", "VQA accuracy"}, {"classification", "accuracy"}};
   for (const auto& [kind, metric] : kinds) {
     const fs::path folder = fresh_folder() / kind, out = folder / "out";
-    const Outcome outcome = isthmus(evaluation(write_data(folder, kind), out, {"--shots", "0,2", "--max-new-tokens", "4"}));
+    const Outcome outcome = isthmus(evaluation(write_data(folder, kind), out,
+                                               {"--shots", "0,2", "--max-new-tokens", "4"}));
     ASSERT_EQ(outcome.status, 0) << outcome.err;
     EXPECT_NE(outcome.out.find(metric), std::string::npos) << outcome.out;
     EXPECT_NE(outcome.err.find((out / "report.html").string()), std::string::npos);
@@ -93,7 +95,8 @@ TEST(Eval, AKilledOneGoesOnWhereItWas) {
   const fs::path folder = fresh_folder(), out = folder / "out";
   std::string lines;
   for (int i = 0; i < 60; ++i)
-    lines += json{{"image", neox_picture(i % kPictures).string()}, {"captions", {"A dog."}}}.dump() + "\n";
+    lines +=
+        json{{"image", neox_picture(i % kPictures).string()}, {"caption", "A dog."}}.dump() + "\n";
   const fs::path data = put_file(folder / "data.jsonl", lines);
   const std::vector<std::string> flags{"--shots", "2", "--batch", "1", "--max-new-tokens", "40"};
   const auto arguments = evaluation(data, out, flags);
@@ -215,15 +218,19 @@ TEST(FlamingoBadInput, ExamplesThatCannotBeUsed) {
   const fs::path empty = put_file(folder / "empty.jsonl", "");
   expect_refused(with(empty), kInput, {"empty.jsonl"});
   const std::string line = json{{"image", neox_picture(1).string()}, {"caption", "A."}}.dump();
-  const fs::path broken = put_file(folder / "broken.jsonl", line + "\n{\"image\": \n" + line + "\n");
+  const fs::path broken =
+      put_file(folder / "broken.jsonl", line + "\n{\"image\": \n" + line + "\n");
   expect_refused(with(broken), kInput, {"broken.jsonl:2"});
   const Outcome going_on = with(broken, {"--skip-broken"});
   EXPECT_EQ(going_on.status, 0) << going_on.err;
   EXPECT_NE(going_on.err.find("broken.jsonl:2"), std::string::npos) << going_on.err;
 
-  expect_refused(ask(kNeoxModel, {"--shot", "A cat."}), kUsage, {"--shot", "FILE=TEXT", "\"A cat.\""});
+  expect_refused(ask(kNeoxModel, {"--shot", "A cat."}), kUsage,
+                 {"--shot", "FILE=TEXT", "\"A cat.\""});
   expect_refused(with(broken, {"--shot", neox_picture(0).string() + "=A"}), kUsage,
                  {"--shot and --shots-from"});
+  expect_refused(isthmus({"run", kNeoxModel, "--shot", neox_picture(0).string() + "=A"}), kUsage,
+                 {"no question"});
   expect_refused(isthmus({"run", kNeoxModel, "--shots-from", broken, "--skip-broken", "--select",
                           "rices", "-p", "A"}),
                  kUsage, {"rices", "--image"});
@@ -258,8 +265,8 @@ TEST(FlamingoBadInput, DataOfAnEvaluation) {
   EXPECT_EQ(task["broken_entries"], 1);
   EXPECT_EQ(task["samples"], 2);
   fs::remove_all(folder / "out");
-  const fs::path unreadable = put_file(
-      folder / "unreadable.jsonl", line + "\n" + json{{"image", text.string()}, {"caption", "A."}}.dump());
+  const std::string bad_line = json{{"image", text.string()}, {"caption", "A."}}.dump();
+  const fs::path unreadable = put_file(folder / "unreadable.jsonl", line + "\n" + bad_line);
   expect_refused(evaluate(unreadable), kInput, {"text.png"});
   expect_refused(isthmus({"eval", kNeoxModel, "--out", folder / "out"}), kUsage, {"--task"});
   expect_refused(isthmus({"eval", kNeoxModel, "--task", "klingon=x", "--out", folder / "out"}),

@@ -16,7 +16,8 @@ namespace {
 using nlohmann::json;
 
 // The second prompt of the golden case, in the order of a command line.
-const std::string kForest = "A train next to a forest.", kKite = "A child flying a kite in the park.";
+const std::string kForest = "A train next to a forest.",
+                  kKite = "A child flying a kite in the park.";
 const fs::path kForestPicture = neox_picture(5), kKitePicture = neox_picture(2),
                kAskedPicture = neox_picture(6);
 
@@ -35,7 +36,9 @@ fs::path write_golden_request(const fs::path& folder) {
   const auto image = [](const fs::path& file) {
     return json{{"type", "image"}, {"path", file.string()}};
   };
-  const auto text = [](const std::string& words) { return json{{"type", "text"}, {"text", words}}; };
+  const auto text = [](const std::string& words) {
+    return json{{"type", "text"}, {"text", words}};
+  };
   const json end{{"type", "token"}, {"text", "<|endofchunk|>"}};
   const json request{{"prompt",
                       {image(kForestPicture), text("Output:" + kForest), end, text("\n"),
@@ -82,18 +85,20 @@ TEST(FlamingoRun, WithoutATemplateExamplesStandAsGiven) {
   const Outcome outcome = isthmus(run_with_shots({"--max-new-tokens", "4"}));
   EXPECT_EQ(outcome.status, 0) << outcome.err;
   EXPECT_EQ(outcome.err, "");
-  const json literal = answer_of(isthmus(
-      {"run", kNeoxModel, "--literal", "--image", kForestPicture, "--image", kKitePicture, "--image",
-       kAskedPicture, "-p", "<image>" + kForest + "<|endofchunk|><image>" + kKite +
-       "<|endofchunk|><image>", "--max-new-tokens", "4", "--json"}));
+  const std::string spelt =
+      "<image>" + kForest + "<|endofchunk|><image>" + kKite + "<|endofchunk|><image>";
+  const json literal = answer_of(
+      isthmus({"run", kNeoxModel, "--literal", "--image", kForestPicture, "--image", kKitePicture,
+               "--image", kAskedPicture, "-p", spelt, "--max-new-tokens", "4", "--json"}));
   EXPECT_EQ(outcome.out, literal["text"].get<std::string>() + "\n");
 }
 
 TEST(FlamingoRun, ALiteralPromptAndARequestFileAreTheSame) {
   const json expected = neox_golden()["generations"][0]["new_tokens"][1];
-  const json literal = answer_of(
-      isthmus({"run", kNeoxModel, "--literal", "--image", kForestPicture, "--image", kKitePicture,
-               "--image", kAskedPicture, "-p", spelt_prompt(), "--max-new-tokens", "12", "--json"}));
+  const json literal = answer_of(isthmus({"run", kNeoxModel, "--literal", "--image",
+                                          kForestPicture, "--image", kKitePicture, "--image",
+                                          kAskedPicture, "-p", spelt_prompt(), "--max-new-tokens",
+                                          "12", "--json"}));
   EXPECT_EQ(literal["output_ids"], expected);
   const json request = answer_of(isthmus(
       {"run", kNeoxModel, "--request", write_golden_request(fresh_folder()), "--json"}));
@@ -183,10 +188,11 @@ TEST(FlamingoRun, RandomExamplesDependOnTheSeedAlone) {
 TEST(FlamingoRun, PicturesOfAnySizeShareAPrompt) {
   const fs::path folder = fresh_folder();
   std::vector<std::string> arguments{"run", kNeoxModel, "--max-new-tokens", "2", "--json"};
-  for (const auto& [width, height] : {std::pair{1, 400}, {3000, 40}, {5, 5}})
-    arguments.insert(arguments.end(),
-                     {"--shot", write_bmp(folder / ("w=" + std::to_string(width) + ".bmp"), width, height)
-                                        .string() + "=A picture = a picture."});
+  for (const auto& [width, height] : {std::pair{1, 400}, {3000, 40}, {5, 5}}) {
+    const fs::path picture = folder / ("w=" + std::to_string(width) + ".bmp");
+    write_bmp(picture, width, height);
+    arguments.insert(arguments.end(), {"--shot", picture.string() + "=A picture = a picture."});
+  }
   arguments.insert(arguments.end(), {"--image", kAskedPicture});
   EXPECT_EQ(answer_of(isthmus(arguments))["output_ids"].size(), 2u);
 }
@@ -258,7 +264,8 @@ TEST(FlamingoVerify, AGoldenFolderAgreesAndADamagedOneNamesItsStage) {
   put_file(array, bytes);
   const Outcome damaged = isthmus({"verify", folder});
   EXPECT_EQ(damaged.status, 1);
-  EXPECT_NE(damaged.err.find("opt_every2: batch: resampler_out differs: max |Δ|"), std::string::npos)
+  EXPECT_NE(damaged.err.find("opt_every2: batch: resampler_out differs: max |Δ|"),
+            std::string::npos)
       << damaged.err;
 }
 
@@ -270,7 +277,8 @@ TEST(FlamingoDescribe, ShowsTheTreeAndEveryGate) {
   EXPECT_EQ(outcome.out.substr(0, tree.size()), tree);
   EXPECT_NE(outcome.out.find("tanh(attn_gate)"), std::string::npos);
   EXPECT_NE(outcome.out.find("tanh(ff_gate)"), std::string::npos);
-  const json description = json::parse(isthmus({"describe", kNeoxModel, "--json", "--summary"}).out);
+  const json description =
+      json::parse(isthmus({"describe", kNeoxModel, "--json", "--summary"}).out);
   ASSERT_EQ(description["gates"].size(), 2u) << description["gates"];
 }
 

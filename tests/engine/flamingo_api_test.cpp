@@ -233,8 +233,8 @@ TEST(ImageEmbeddings, AreOfLengthOneAndTellPicturesApart) {
   for (size_t i = 0; i < files.size(); ++i) EXPECT_NEAR(dot(i, i), 1, 1e-5);
   EXPECT_NEAR(dot(0, 2), 1, 1e-5);
   EXPECT_LT(dot(0, 1), 0.999);
-  const Pretrained llava =
-      load_pretrained_model((fs::path(ISTHMUS_SOURCE_DIR) / "demo/llava/llava-v1.5-tabletop").string());
+  const fs::path demo = fs::path(ISTHMUS_SOURCE_DIR) / "demo/llava/llava-v1.5-tabletop";
+  const Pretrained llava = load_pretrained_model(demo.string());
   EXPECT_NE(message_of<UnsupportedError>([&] { llava.model.image_embeddings(files); }), "no error");
 }
 
