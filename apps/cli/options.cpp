@@ -157,6 +157,9 @@ void add_media(CLI::App& app, Options& o) {
       ->take_all();
   app.add_option("--rgb", o.rgb, "Picture of the same scene as --depth or --normal")
       ->type_name("FILE");
+  app.add_option("--depth-unit", o.depth_unit, "Unit of measured depths (default: guessed, and said)")
+      ->check(CLI::IsMember({"m", "mm"}));
+  app.add_option("--mask", o.mask, "Voxels of a NIfTI scan that count")->type_name("FILE");
   app.add_option("--start", o.start, "Second at which video, sound or record begins")
       ->check(not_negative())
       ->type_name("S");
@@ -204,12 +207,21 @@ std::vector<Part> media_parts(const Options& options) {
     return is_map(name) || name == "image" || name == "points" || name == "fmri";
   };
   std::vector<Part> parts;
-  bool rgb_used = options.rgb.empty(), time_used = !options.start && !options.end;
+  bool rgb_used = options.rgb.empty(), unit_used = options.depth_unit.empty();
+  bool mask_used = options.mask.empty(), time_used = !options.start && !options.end;
   for (const MediumFlag& medium : options.media) {
     Part& part = parts.emplace_back(Part::of_media(medium.modality, medium.file));
     if (is_map(medium.modality)) {
       part.rgb = options.rgb;
       rgb_used = true;
+    }
+    if (medium.modality == "depth") {
+      part.unit = options.depth_unit;
+      unit_used = true;
+    }
+    if (medium.modality == "fmri") {
+      part.mask = options.mask;
+      mask_used = true;
     }
     if (!is_still(medium.modality)) {
       part.start = options.start;
@@ -218,6 +230,8 @@ std::vector<Part> media_parts(const Options& options) {
     }
   }
   if (!rgb_used) throw UsageError("--rgb: there is no --depth or --normal that it goes with");
+  if (!unit_used) throw UsageError("--depth-unit: there is no --depth that it goes with");
+  if (!mask_used) throw UsageError("--mask: there is no --fmri that it goes with");
   if (!time_used) throw UsageError("--start, --end: none of the media has a duration");
   return parts;
 }

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "base/check.h"
+#include "base/log.h"
 #include "engine/text_stream.h"
 #include "generation/generate_loop.h"
 #include "generation/generation_config.h"
@@ -140,8 +141,11 @@ std::optional<ContentHash> hash_of(const Part& part) {
     return hash.has_value();
   };
   if (!add(part.path.empty() ? hash_bytes(part.data) : hash_file(part.path))) return std::nullopt;
-  if (!part.rgb.empty() && !add(hash_file(part.rgb))) return std::nullopt;
-  all += fmt::format(" {} {}", part.start.value_or(-1), part.end.value_or(-1));
+  for (const std::filesystem::path& beside : {part.rgb, part.mask}) {
+    if (!beside.empty() && !add(hash_file(beside))) return std::nullopt;
+    all += ' ';
+  }
+  all += fmt::format("{} {} {}", part.unit, part.start.value_or(-1), part.end.value_or(-1));
   if (const auto& box = part.crop)
     all += fmt::format(" {} {} {} {}", box->top, box->left, box->height, box->width);
   return hash_bytes(std::as_bytes(std::span(all)));
@@ -199,6 +203,8 @@ std::vector<std::shared_ptr<const CachedMedia>> Engine::load_media(
     }
     place[i] = fresh.size();
     fresh.push_back(preparer_(sources[i]));  // says what is wrong with an unreadable file
+    for (const std::string& note : fresh.back().notes)
+      log::warn(fmt::format("{}: {}", sources[i].name, note));
     fresh_hashes.push_back(hash.value_or(ContentHash{}));
   }
   std::vector<families::EncodedMedia> encoded = family_->encode(fresh, probe);

@@ -37,7 +37,7 @@ std::vector<std::byte> read_data(const JsonView& part) {
 
 Part parse_media(const JsonView& json, const std::string& type,
                  const std::filesystem::path& folder) {
-  allow_only(json, {"type", "path", "data", "start", "end", "rgb", "crop"});
+  allow_only(json, {"type", "path", "data", "start", "end", "rgb", "crop", "unit", "mask"});
   json.require(json.contains("path") != json.contains("data"), "path", "give either path or data");
   const auto located = [&](std::string_view key) {
     const std::filesystem::path path = json.string(key);
@@ -49,6 +49,8 @@ Part parse_media(const JsonView& json, const std::string& type,
   else
     part.path = located("path");
   if (json.contains("rgb")) part.rgb = located("rgb");
+  if (json.contains("mask")) part.mask = located("mask");
+  part.unit = json.string("unit", "");
   if (json.contains("start")) part.start = json.number("start");
   if (json.contains("end")) part.end = json.number("end");
   if (const auto crop = json.find("crop")) {

@@ -12,9 +12,11 @@ void require_plain_picture(const MediaSource& source) {
   if (part.modality != modalities::Modality::kImage)
     throw UnsupportedError(fmt::format("{}: this model takes text and images, not {}", source.name,
                                        part.modality));
-  if (part.crop || part.start || part.end || !part.rgb.empty())
+  if (part.crop || part.start || part.end || !part.rgb.empty() || !part.mask.empty() ||
+      !part.unit.empty())
     throw UsageError(fmt::format(
-        "{}: this model sees whole pictures; leave out crop, rgb, start and end", source.name));
+        "{}: this model sees whole pictures; leave out crop, rgb, start, end, unit and mask",
+        source.name));
 }
 
 size_t EncodedMedia::bytes() const {

@@ -132,7 +132,7 @@ ModalityDescription describe_modality(const OneLlmModel& model, const ModalityCo
   d.key = m.key;
   d.tokenizer = tokenizer_text(m);
   d.input = input_text(m, model.config.encoder);
-  d.reader = m.recipe ? m.recipe->reader : "";
+  d.by_recipe = m.recipe.has_value();
   d.frame_tokens = m.num_tokens + 1;
   d.sequence_rows = m.rows();
   for (const ModuleNode::Parameter& parameter : own)

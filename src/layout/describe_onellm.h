@@ -21,7 +21,7 @@ struct ModalityDescription {
   std::string name, key;
   std::string tokenizer;  // "conv2d 16x16, stride 10x10"
   std::string input;      // "[1, 128, 1024]"
-  std::string reader;     // of a recipe; "" for the reference's own
+  bool by_recipe;         // read as onellm.json says, not as the reference does
   int64_t frame_tokens;   // what the encoder reads of one frame, the class token included
   int64_t sequence_rows;  // what enters the sequence, tags included
   int64_t num_parameters;  // that belong to this modality alone

@@ -25,7 +25,7 @@ std::string modalities_text(const OneLlmDescription& d) {
     text += fmt::format("{:<10} {:<8} {:<28} {:<22} {:>7} {:>5} {:>13}{}\n", m.name, m.key,
                         m.tokenizer, m.input, m.frame_tokens, m.sequence_rows,
                         grouped(m.num_parameters),
-                        m.reader.empty() ? "" : "  read as " + m.reader);
+                        m.by_recipe ? "  by onellm.json" : "");
   return text;
 }
 
@@ -46,16 +46,15 @@ nlohmann::json to_json(const ModalityDescription& m) {
   nlohmann::json experts = nlohmann::json::array();
   for (const ExpertShare& share : m.experts)
     experts.push_back({{"mean", share.mean}, {"least", share.least}, {"most", share.most}});
-  nlohmann::json json = {{"name", m.name},
-                         {"key", m.key},
-                         {"tokenizer", m.tokenizer},
-                         {"input", m.input},
-                         {"encoder_tokens", m.frame_tokens},
-                         {"sequence_rows", m.sequence_rows},
-                         {"parameters", m.num_parameters},
-                         {"experts", std::move(experts)}};
-  if (!m.reader.empty()) json["reader"] = m.reader;
-  return json;
+  return {{"name", m.name},
+          {"key", m.key},
+          {"tokenizer", m.tokenizer},
+          {"input", m.input},
+          {"by_recipe", m.by_recipe},
+          {"encoder_tokens", m.frame_tokens},
+          {"sequence_rows", m.sequence_rows},
+          {"parameters", m.num_parameters},
+          {"experts", std::move(experts)}};
 }
 
 }  // namespace

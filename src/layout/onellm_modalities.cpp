@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <set>
+#include <utility>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -21,9 +22,6 @@ constexpr std::array<std::string_view, 17> kKeys = {
     "audio_stride",    "audio_window",     "imu_kernel",  "imu_stride",       "fmri_tokens",
     "point_groups",    "point_group_size", "image_size",  "patch_size",       "clip_heads",
     "max_seq_len",     "modalities"};
-constexpr std::array<std::string_view, 7> kEntryKeys = {
-    "name", "reader", "tokenizer", "window", "stride", "normalise", "columns"};
-constexpr std::array<std::string_view, 5> kReaders = {"csv", "npy", "image", "audio", "points"};
 constexpr int64_t kLongestWindow = int64_t{1} << 24;
 constexpr int64_t kPointGroupSize = 32;  // model/lib/point_utils.py
 
@@ -50,33 +48,6 @@ Shape sizes(const JsonView& json, size_t dimensions) {
   return out;
 }
 
-std::vector<double> numbers(const JsonView& json) {
-  if (!json.is_array()) return {json.as_number()};
-  std::vector<double> out;
-  for (const JsonView& value : json.elements()) out.push_back(value.as_number());
-  return out;
-}
-
-ModalityRecipe read_recipe(const JsonView& entry) {
-  ModalityRecipe recipe;
-  recipe.reader = entry.string("reader");
-  entry.require(std::ranges::find(kReaders, recipe.reader) != kReaders.end(), "reader",
-                fmt::format("\"{}\" is none of {}", recipe.reader, fmt::join(kReaders, ", ")));
-  if (const auto columns = entry.find("columns"))
-    for (const JsonView& column : columns->elements())
-      recipe.columns.push_back(column.is_string() ? column.as_string()
-                                                  : std::to_string(column.as_integer()));
-  if (const auto normalise = entry.find("normalise")) {
-    constexpr std::array<std::string_view, 2> kNormaliseKeys = {"mean", "std"};
-    allow_only(*normalise, kNormaliseKeys);
-    recipe.mean = numbers(normalise->at("mean"));
-    recipe.std = numbers(normalise->at("std"));
-    for (const double value : recipe.std)
-      normalise->require(value > 0, "std", fmt::format("{} is not above 0", value));
-  }
-  return recipe;
-}
-
 class ModalityReader {
  public:
   ModalityReader(const OneLlmTensors& tensors, const OneLlmOptions& options,
@@ -91,9 +62,8 @@ class ModalityReader {
     m.key = key;
     m.name = request_name(key);
     const auto entry = options_.modality(m.name);
-    if (entry) m.recipe = read_recipe(*entry);
     read_tokenizer(m, entry);
-    if (m.recipe) check_recipe(m, *entry);
+    if (entry) read_recipe(m, *entry);
     const auto* tokens = tensors_.find("resample_tokens." + key);
     m.resample_tokens = tokens != nullptr && tokens->shape.size() == 3 ? tokens->shape[1]
                                                                        : common_resample_tokens_;
@@ -188,18 +158,38 @@ class ModalityReader {
     if (m.key == "imu") options_.expect("imu_kernel", m.kernel[0], tensors_.files());
   }
 
-  void check_recipe(const ModalityConfig& m, const JsonView& entry) const {
-    const std::string kind = name_of(m.tokenizer, m.kernel.size());
-    const std::string stated = entry.string("tokenizer", kind);
+  void read_recipe(ModalityConfig& m, const JsonView& entry) const {
+    modalities::SignalConfig recipe = modalities::SignalConfig::parse(entry);
+    const std::string kind = name_of(m.tokenizer, m.kernel.size()), stated =
+                                                                       entry.string("tokenizer");
     entry.require(stated == kind, "tokenizer",
                   fmt::format("is \"{}\", but the tensors in {} are those of \"{}\"", stated,
                               tensors_.files(), kind));
-    const auto fits = [&](const std::vector<double>& values) {
-      return values.size() <= 1 || static_cast<int64_t>(values.size()) == m.channels;
+    Shape window = m.window;
+    int64_t channels = m.channels;
+    if (m.tokenizer == TokenizerKind::kVisionPatches)
+      window = {encoder_.image_size, encoder_.image_size};
+    if (m.tokenizer == TokenizerKind::kLinear) {
+      window = {m.channels};
+      channels = recipe.channels;  // whatever the file has, one after the other
+    }
+    entry.require(recipe.window.empty() || recipe.window == window, "window",
+                  fmt::format("is [{}], but the tensors in {} take [{}]",
+                              fmt::join(recipe.window, ", "), tensors_.files(),
+                              fmt::join(window, ", ")));
+    entry.require(recipe.channels == 0 || recipe.channels == channels ||
+                      !entry.contains("channels"),
+                  "channels",
+                  fmt::format("is {}, but the tensors in {} take {}", recipe.channels,
+                              tensors_.files(), channels));
+    const auto fits = [&](size_t count) {
+      return count <= 1 || channels == 0 || static_cast<int64_t>(count) == channels;
     };
-    entry.require(fits(m.recipe->mean) && fits(m.recipe->std) &&
-                      m.recipe->mean.empty() == m.recipe->std.empty(),
-                  "normalise", fmt::format("needs one mean and std, or {} each", m.channels));
+    entry.require(fits(recipe.mean.size()), "normalise",
+                  fmt::format("needs one mean and std, or {} each", channels));
+    recipe.window = std::move(window);
+    recipe.channels = channels;
+    m.recipe = std::move(recipe);
   }
 
   const OneLlmTensors& tensors_;
@@ -215,7 +205,6 @@ OneLlmOptions::OneLlmOptions(const std::filesystem::path& file) {
   json_ = JsonView::load(file);
   if (!json_->is_object()) json_->fail("expected an object");
   allow_only(*json_, kKeys);
-  for (const JsonView& entry : modalities()) allow_only(entry, kEntryKeys);
 }
 
 int64_t OneLlmOptions::number(std::string_view key, int64_t fallback) const {
@@ -275,8 +264,9 @@ std::vector<ModalityConfig> read_modalities(const OneLlmTensors& tensors,
       throw ModelError(fmt::format(
           "{}: holds the parts of a modality \"{}\", which this build does not know; say in "
           "onellm.json how it is read: {{\"modalities\": [{{\"name\": \"{}\", \"reader\": "
-          "\"csv\"}}]}}",
-          tensors.files(), key, key));
+          "\"csv\", \"tokenizer\": \"{}\"}}]}}",
+          tensors.files(), key, key,
+          name_of(modalities.back().tokenizer, modalities.back().kernel.size())));
   }
   for (const JsonView& entry : options.modalities()) {
     const std::string name = entry.string("name");

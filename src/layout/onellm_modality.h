@@ -7,10 +7,9 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <vector>
 
-#include "base/json_view.h"
 #include "base/shape.h"
+#include "modalities/signal.h"
 
 namespace isthmus::layout {
 
@@ -22,14 +21,6 @@ enum class TokenizerKind {
 };
 // "patches", "conv1d" or "conv2d", "linear", "knn".
 std::string name_of(TokenizerKind kind, size_t dimensions);
-
-// How files become the input of a modality that no program knows: one entry of "modalities" in
-// onellm.json.
-struct ModalityRecipe {
-  std::string reader;                // csv, npy, image, audio, points
-  std::vector<std::string> columns;  // csv: by name or number from 0, in order; empty: all
-  std::vector<double> mean, std;     // one for all channels, or one each; empty: as it is
-};
 
 struct ModalityConfig {
   std::string key;   // in the names of the checkpoint: "rgbd"
@@ -43,7 +34,9 @@ struct ModalityConfig {
   int64_t group_size;  // kPointGroups: neighbours of a centre
   int64_t resample_tokens;
   int64_t router_hidden;  // 0: there is no router, the experts count alike
-  std::optional<ModalityRecipe> recipe;
+  // How files become the input of a modality that no program knows: its entry of "modalities" in
+  // onellm.json. What the tensors tell is filled in.
+  std::optional<modalities::SignalConfig> recipe;
 
   bool has_tokenizer() const { return tokenizer != TokenizerKind::kVisionPatches; }
   int64_t rows() const { return resample_tokens + 2; }  // in the sequence, tags included

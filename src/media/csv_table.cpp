@@ -21,7 +21,10 @@ std::string_view trimmed(std::string_view field) {
 std::vector<std::string_view> fields_of(std::string_view line, char separator) {
   std::vector<std::string_view> fields;
   for (size_t begin = 0;;) {
-    const size_t end = line.find(separator, begin);
+    size_t end = begin;
+    for (bool quoted = false; end < line.size() && (quoted || line[end] != separator); ++end)
+      if (line[end] == '"') quoted = !quoted;
+    if (end == line.size()) end = std::string_view::npos;
     fields.push_back(trimmed(line.substr(begin, end - begin)));
     if (end == std::string_view::npos) return fields;
     begin = end + 1;
@@ -35,7 +38,8 @@ bool next_line(std::string_view& text, std::string_view& line, int64_t& number) 
     line = text.substr(0, end);
     text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
     ++number;
-    if (!trimmed(line).empty()) return true;
+    if (const auto content = trimmed(line); !content.empty() && content.front() != '#')
+      return true;
   }
   return false;
 }
@@ -57,7 +61,7 @@ std::string CsvTable::listed_names() const {
 }
 
 CsvTable parse_csv(std::string_view text, const std::string& source,
-                   bool (*is_needed)(std::string_view name)) {
+                   const std::function<bool(std::string_view name)>& is_needed) {
   constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
   if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
   CsvTable table;

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -21,10 +22,11 @@ struct CsvTable {
 };
 
 // A line of names, then lines of numbers; fields between commas, semicolons or tabs, whichever the
-// header has; empty lines are passed over. Columns that hold other text are kept as NaN if
+// header has, in quotes where they hold one; empty lines and lines that begin with # are passed
+// over. Columns that hold other text are kept as NaN if
 // `is_needed` says no to their name. `source` stands where the file name would in messages. Throws
 // InputError naming the line and column.
 CsvTable parse_csv(std::string_view text, const std::string& source,
-                   bool (*is_needed)(std::string_view name));
+                   const std::function<bool(std::string_view name)>& is_needed);
 
 }  // namespace isthmus::media

@@ -2,12 +2,38 @@
 
 #include <cmath>
 #include <cstddef>
+#include <string>
+#include <vector>
 
 #include <fmt/format.h>
 
 #include "isthmus/error.h"
 
 namespace isthmus::modalities {
+namespace {
+
+// Of the voxels that count, where they lie in a volume whose x runs fastest.
+std::vector<size_t> marked_voxels(media::NiftiReader& mask, const FmriConfig& config) {
+  if (mask.num_volumes() != 1)
+    throw InputError(fmt::format("{}: {} volumes; a mask is one", mask.source(),
+                                 mask.num_volumes()));
+  std::vector<float> marks;
+  mask.next(marks);
+  const auto [width, height, depth] = mask.size();
+  std::vector<size_t> marked;
+  for (int64_t x = 0; x < width; ++x)
+    for (int64_t y = 0; y < height; ++y)
+      for (int64_t z = 0; z < depth; ++z) {
+        const auto at = static_cast<size_t>(x + width * (y + height * z));
+        if (marks[at] > 0) marked.push_back(at);
+      }
+  if (static_cast<int64_t>(marked.size()) != config.num_voxels)
+    throw InputError(fmt::format("{}: marks {} voxels, the model needs {} (of its own subject)",
+                                 mask.source(), marked.size(), config.num_voxels));
+  return marked;
+}
+
+}  // namespace
 
 Prepared prepare_fmri(const media::NumberArray& activity, const FmriConfig& config) {
   const Shape& shape = activity.shape();
@@ -35,6 +61,51 @@ Prepared prepare_fmri(const media::NumberArray& activity, const FmriConfig& conf
     prepared.values.push_back(sum / static_cast<float>(trials));
   }
   return prepared;
+}
+
+Prepared prepare_fmri(media::NiftiReader& activity, media::NiftiReader& mask,
+                      const FmriConfig& config) {
+  if (activity.size() != mask.size())
+    throw InputError(fmt::format("{}: volumes of {} voxels, the mask {} has {}", activity.source(),
+                                 fmt::join(activity.size(), "x"), mask.source(),
+                                 fmt::join(mask.size(), "x")));
+  const std::vector<size_t> marked = marked_voxels(mask, config);
+  std::vector<float> volume, sums(marked.size(), 0.0f);
+  for (int64_t trial = 0; trial < activity.num_volumes(); ++trial) {
+    activity.next(volume);
+    for (size_t i = 0; i < marked.size(); ++i) {
+      if (!std::isfinite(volume[marked[i]]))
+        throw InputError(fmt::format("{}: the value of marked voxel {} in volume {} is not finite",
+                                     activity.source(), i, trial));
+      sums[i] += volume[marked[i]];
+    }
+  }
+  for (float& sum : sums) sum /= static_cast<float>(activity.num_volumes());
+  Prepared prepared;
+  prepared.modality = Modality::kFmri;
+  prepared.shape = {1, config.num_voxels};
+  prepared.values = std::move(sums);
+  return prepared;
+}
+
+Prepared load_fmri(const std::filesystem::path& activity, const std::filesystem::path& mask,
+                   const FmriConfig& config) {
+  const auto file = media::map_file(activity);
+  constexpr size_t kMagicSize = 6;
+  const bool npy = file->bytes().size() >= kMagicSize &&
+                   file->bytes()[0] == std::byte{0x93} && file->bytes()[1] == std::byte{'N'};
+  if (npy) {
+    if (!mask.empty())
+      throw UsageError(fmt::format("{}: a vector of voxels takes no mask", activity.string()));
+    return prepare_fmri(media::NumberArray(activity), config);
+  }
+  media::NiftiReader volumes(activity);
+  if (mask.empty())
+    throw UsageError(fmt::format("{}: whole volumes need a mask, the NIfTI file that marks the {} "
+                                 "voxels the model takes",
+                                 activity.string(), config.num_voxels));
+  media::NiftiReader marks(mask);
+  return prepare_fmri(volumes, marks, config);
 }
 
 }  // namespace isthmus::modalities

@@ -96,7 +96,8 @@ std::string unit_note(const FloatMap& depth, DepthUnit unit, float median, float
 }
 
 Prepared pair_of(const media::SceneMap& map, Image map_picture, const Image& picture,
-                 const MapPairConfig& config, std::string_view modality, std::vector<std::string> notes) {
+                 const MapPairConfig& config, std::string_view modality,
+                 std::vector<std::string> notes) {
   const double map_aspect =
       static_cast<double>(map_picture.width) / static_cast<double>(map_picture.height);
   const double aspect = static_cast<double>(picture.width) / static_cast<double>(picture.height);

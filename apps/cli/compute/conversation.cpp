@@ -78,6 +78,8 @@ nlohmann::ordered_json medium_json(const Part& part) {
   nlohmann::ordered_json json{{"type", part.modality},
                               {"path", std::filesystem::absolute(part.path).string()}};
   if (!part.rgb.empty()) json["rgb"] = std::filesystem::absolute(part.rgb).string();
+  if (!part.mask.empty()) json["mask"] = std::filesystem::absolute(part.mask).string();
+  if (!part.unit.empty()) json["unit"] = part.unit;
   if (part.start) json["start"] = *part.start;
   if (part.end) json["end"] = *part.end;
   return json;

@@ -18,11 +18,13 @@ bool quirk(const GenerationConfig& config, const char* name, bool fallback) {
   return found == config.quirks.end() ? fallback : found->second;
 }
 
-// Frames stand where the encoder wants items; everything else is one item.
+// Frames, or windows, stand where the encoder wants items; everything else is one item.
 Tensor encoder_input(const modalities::Prepared& medium, const layout::ModalityConfig& modality) {
   const Tensor values =
       torch::from_blob(const_cast<float*>(medium.values.data()), medium.shape, torch::kFloat32);
-  return modality.has_tokenizer() ? values.unsqueeze(0) : values;
+  const auto own = static_cast<int64_t>(std::max<size_t>(modality.kernel.size(), 1)) + 1;
+  const bool in_items = !modality.has_tokenizer() || values.dim() > own;
+  return in_items ? values : values.unsqueeze(0);
 }
 
 }  // namespace
