@@ -322,11 +322,19 @@ Parsed parse_command_line(int argc, char** argv) {
   bench->add_option("--repetitions", o.repetitions, "Runs; the median is shown")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
-  bench->add_option("--prompt-tokens", o.prompt_tokens, "Text tokens beside the image")
+  bench
+      ->add_option("--shots", o.bench_shots,
+                   "Examples before the question, each with a picture of its own; measures a second "
+                   "question and its repetition too")
+      ->check(CLI::Range(0, 120));
+  bench->add_option("--prompt-tokens", o.prompt_tokens, "Text tokens beside each picture")
       ->check(CLI::Range(1, 1 << 20))
       ->capture_default_str();
   bench->add_option("--new-tokens", o.new_tokens, "Tokens to decode")
       ->check(CLI::Range(1, 1 << 20))
+      ->capture_default_str();
+  bench->add_option("--num-beams", o.generate.num_beams, "Beams to decode with")
+      ->check(CLI::Range(1, 64))
       ->capture_default_str();
   bench->add_flag("--json", o.json, "JSON instead of a table");
   add_compute(*bench, o);

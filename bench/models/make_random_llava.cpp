@@ -3,7 +3,6 @@
 // memory; the answers are noise.
 //
 //   make_random_llava OUT [--size 7b|tiny] [--shard-gb 5]
-#include <cmath>
 #include <cstring>
 #include <filesystem>
 #include <iostream>
@@ -14,11 +13,8 @@
 #include <nlohmann/json.hpp>
 
 #include "base/atomic_file.h"
-#include "base/dtype.h"
-#include "base/rng.h"
-#include "base/shape.h"
-#include "formats/torch_checkpoint.h"
 #include "isthmus/error.h"
+#include "random_checkpoint.h"
 
 namespace isthmus::bench {
 namespace {
@@ -30,49 +26,6 @@ struct Size {
 const std::map<std::string, Size> kSizes{
     {"7b", {4096, 32, 32, 11008, 32000, 1024, 24, 16, 4096, 336, 14}},
     {"tiny", {64, 2, 4, 128, 1000, 48, 3, 4, 96, 56, 14}},
-};
-
-struct Entry {
-  std::string name;
-  Shape shape;
-};
-
-// Normal-looking noise, drawn once and read from shifting places: filling 13 GB costs a copy and no
-// arithmetic.
-class Noise {
- public:
-  Noise() : values_(size_t{1} << 20) {
-    Rng rng(1);
-    for (float& value : values_) {
-      double sum = -6;
-      for (int i = 0; i < 12; ++i) sum += rng.uniform();
-      value = static_cast<float>(sum);
-    }
-  }
-
-  std::vector<std::byte> draw(const Shape& shape, DType dtype) {
-    const auto count = static_cast<size_t>(*num_elements(shape));
-    const bool matrix = shape.size() > 1;
-    const double fan_in = matrix ? static_cast<double>(count) / static_cast<double>(shape[0]) : 1;
-    const auto scale = static_cast<float>(matrix ? 1 / std::sqrt(fan_in) : 0.02);
-    const float shift = matrix ? 0 : 1;  // norms near one
-    std::vector<std::byte> block(values_.size() * size_of(dtype));
-    for (size_t i = 0; i < values_.size(); ++i) {
-      const float value = values_[(i + offset_) % values_.size()] * scale + shift;
-      if (dtype == DType::kF32) std::memcpy(&block[i * 4], &value, 4);
-      const uint16_t half = float_to_half(value);
-      if (dtype == DType::kF16) std::memcpy(&block[i * 2], &half, 2);
-    }
-    offset_ += 7919;
-    std::vector<std::byte> bytes(count * size_of(dtype));
-    for (size_t at = 0; at < bytes.size(); at += block.size())
-      std::memcpy(&bytes[at], block.data(), std::min(block.size(), bytes.size() - at));
-    return bytes;
-  }
-
- private:
-  std::vector<float> values_;
-  size_t offset_ = 0;
 };
 
 std::vector<Entry> language_tensors(const Size& s) {
@@ -124,24 +77,6 @@ std::vector<Entry> tower_tensors(const Size& s) {
   return all;
 }
 
-void write_shard(const std::filesystem::path& file, const std::vector<Entry>& entries, DType dtype,
-                 Noise& noise) {
-  std::vector<std::vector<std::byte>> storage;
-  std::vector<formats::RawTensor> tensors;
-  for (const Entry& entry : entries) {
-    storage.push_back(noise.draw(entry.shape, dtype));
-    formats::RawTensor tensor;
-    tensor.name = entry.name;
-    tensor.dtype = dtype;
-    tensor.shape = entry.shape;
-    tensor.strides = contiguous_strides(entry.shape);
-    tensor.bytes = storage.back();
-    tensors.push_back(std::move(tensor));
-  }
-  formats::write_torch_checkpoint(file, tensors);
-  std::cerr << file.filename().string() << "\n";
-}
-
 void write_sharded(const std::filesystem::path& folder, const std::vector<Entry>& entries,
                    size_t shard_bytes, Noise& noise) {
   std::vector<std::vector<Entry>> shards(1);
@@ -160,7 +95,7 @@ void write_sharded(const std::filesystem::path& folder, const std::vector<Entry>
                        {"weight_map", nlohmann::json::object()}};
   for (size_t i = 0; i < shards.size(); ++i) {
     const std::string name = fmt::format("pytorch_model-{:05}-of-{:05}.bin", i + 1, shards.size());
-    write_shard(folder / name, shards[i], DType::kF16, noise);
+    write_random(folder / name, shards[i], DType::kF16, noise);
     for (const Entry& entry : shards[i]) index["weight_map"][entry.name] = name;
   }
   write_file(folder / "pytorch_model.bin.index.json", index.dump(1));
@@ -252,7 +187,7 @@ void write_checkpoint(const std::filesystem::path& out, const Size& s, size_t sh
                                     {"image_std", {0.26862954, 0.26130258, 0.27577711}}};
   write_file(tower / "preprocessor_config.json", preprocessor.dump(1));
   Noise noise;
-  write_shard(tower / "pytorch_model.bin", tower_tensors(s), DType::kF32, noise);
+  write_random(tower / "pytorch_model.bin", tower_tensors(s), DType::kF32, noise);
   write_sharded(folder, language_tensors(s), shard_bytes, noise);
 }
 

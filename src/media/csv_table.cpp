@@ -38,8 +38,7 @@ bool next_line(std::string_view& text, std::string_view& line, int64_t& number) 
     line = text.substr(0, end);
     text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
     ++number;
-    if (const auto content = trimmed(line); !content.empty() && content.front() != '#')
-      return true;
+    if (const auto content = trimmed(line); !content.empty() && content.front() != '#') return true;
   }
   return false;
 }

@@ -36,7 +36,9 @@ class ByteStream : public Imf::IStream {
     return position_ < bytes_.size();
   }
   uint64_t tellg() override { return position_; }
-  void seekg(uint64_t position) override { position_ = std::min<uint64_t>(position, bytes_.size()); }
+  void seekg(uint64_t position) override {
+    position_ = std::min<uint64_t>(position, bytes_.size());
+  }
 
  private:
   std::span<const std::byte> bytes_;
@@ -57,7 +59,8 @@ bool contains(const std::vector<std::string>& names, const std::string& name) {
 // Those that hold the map; empty if none do.
 std::vector<std::string> chosen(const std::vector<std::string>& names, SceneMapKind kind) {
   if (kind == SceneMapKind::kDepth) {
-    for (const char* name : {"Z", "depth.Z", "Depth.Z", "depth", "Depth", "depth.V", "Depth.V", "Y"})
+    for (const char* name :
+         {"Z", "depth.Z", "Depth.Z", "depth", "Depth", "depth.V", "Depth.V", "Y"})
       if (contains(names, name)) return {name};
     if (names.size() == 1) return names;
     if (contains(names, "R")) return {"R"};
@@ -78,7 +81,8 @@ FloatMap read(const EncodedImage& file, SceneMapKind kind) {
   Imf::MultiPartInputFile input(stream, /*numThreads=*/0);
   const Imf::Header& header = input.header(0);
   if (header.hasType() && Imf::isDeepData(header.type()))
-    throw UnsupportedError(file.source + ": deep EXR files (several samples per pixel) are not read");
+    throw UnsupportedError(file.source +
+                           ": deep EXR files (several samples per pixel) are not read");
   const Imath::Box2i window = header.dataWindow();
   FloatMap map;
   map.width = int64_t{window.max.x} - window.min.x + 1;
@@ -95,7 +99,7 @@ FloatMap read(const EncodedImage& file, SceneMapKind kind) {
   if (channels.empty())
     file.fail(fmt::format("its channels are {}; expected {}", fmt::join(names, " "),
                           kind == SceneMapKind::kDepth ? "Z, depth, Y or a single one"
-                                                  : "X Y Z or R G B of a normal map"));
+                                                       : "X Y Z or R G B of a normal map"));
   map.channels = static_cast<int64_t>(channels.size());
   map.values.resize(static_cast<size_t>(map.width * map.height * map.channels));
   const auto pixel_bytes = static_cast<size_t>(map.channels) * sizeof(float);
@@ -106,8 +110,8 @@ FloatMap read(const EncodedImage& file, SceneMapKind kind) {
     if (channel.xSampling != 1 || channel.ySampling != 1)
       throw UnsupportedError(fmt::format("{}: channel {} is subsampled", file.source, channels[c]));
     if (channel.type == Imf::UINT) map.whole_numbers = true;
-    buffer.insert(channels[c],
-                  Imf::Slice::Make(Imf::FLOAT, map.values.data() + c, window, pixel_bytes, row_bytes));
+    buffer.insert(channels[c], Imf::Slice::Make(Imf::FLOAT, map.values.data() + c, window,
+                                                pixel_bytes, row_bytes));
   }
   Imf::InputPart part(input, 0);
   part.setFrameBuffer(buffer);

@@ -82,8 +82,8 @@ void refuse_stills(const AVFormatContext& format, const AVStream& stream,
   const std::string_view name = format.iformat->name;
   const std::string_view codec = avcodec_get_name(stream.codecpar->codec_id);
   if ((stream.disposition & AV_DISPOSITION_ATTACHED_PIC) != 0)
-    throw InputError(fmt::format("{}: no video in this file; it holds {} and a cover picture",
-                                 source, name));
+    throw InputError(
+        fmt::format("{}: no video in this file; it holds {} and a cover picture", source, name));
   if (name.ends_with("_pipe") || name.starts_with("image2"))
     throw InputError(fmt::format("{}: a picture ({}), not a video", source, codec));
   constexpr std::array<std::string_view, 5> kText = {"tty", "bin", "xbin", "adf", "idf"};
@@ -269,7 +269,8 @@ bool LibavStream::seek_to(int64_t time) {
 std::vector<PacketTime> LibavStream::read_packet_times(int64_t max_packets) {
   State& s = *state_;
   // What the file announces holds for the longest of its streams, so all of them are read.
-  for (unsigned i = 0; i < s.format->nb_streams; ++i) s.format->streams[i]->discard = AVDISCARD_NONE;
+  for (unsigned i = 0; i < s.format->nb_streams; ++i)
+    s.format->streams[i]->discard = AVDISCARD_NONE;
   std::vector<PacketTime> packets;
   double end = 0;  // of the latest packet of any stream, in seconds
   bool cut = false;
@@ -282,8 +283,8 @@ std::vector<PacketTime> LibavStream::read_packet_times(int64_t max_packets) {
     const int64_t time = packet.pts != AV_NOPTS_VALUE ? packet.pts : packet.dts;
     const AVRational& base = s.format->streams[packet.stream_index]->time_base;
     if (time != AV_NOPTS_VALUE)
-      end = std::max(end, static_cast<double>(time + std::max<int64_t>(0, packet.duration)) *
-                              av_q2d(base));
+      end = std::max(
+          end, static_cast<double>(time + std::max<int64_t>(0, packet.duration)) * av_q2d(base));
     cut = (packet.flags & AV_PKT_FLAG_CORRUPT) != 0;
     if (packet.stream_index != s.stream->index || (packet.flags & AV_PKT_FLAG_DISCARD) != 0)
       continue;

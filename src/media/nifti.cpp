@@ -79,10 +79,10 @@ struct Layout {
   size_t magic, datatype, dim, vox_offset, slope, intercept;
   NumberType dim_type, offset_type, scale_type;
 };
-constexpr Layout kNifti1{344, 70, 40, 108, 112, 116,
-                         NumberType::kI16, NumberType::kF32, NumberType::kF32};
-constexpr Layout kNifti2{4, 12, 16, 168, 176, 184,
-                         NumberType::kI64, NumberType::kI64, NumberType::kF64};
+constexpr Layout kNifti1{
+    344, 70, 40, 108, 112, 116, NumberType::kI16, NumberType::kF32, NumberType::kF32};
+constexpr Layout kNifti2{
+    4, 12, 16, 168, 176, 184, NumberType::kI64, NumberType::kI64, NumberType::kF64};
 
 std::optional<NumberType> type_of(int64_t code) {
   switch (code) {
@@ -145,8 +145,9 @@ struct NiftiReader::State {
     };
     const std::string_view magic(reinterpret_cast<const char*>(header + layout.magic), 3);
     if (magic == "ni1" || magic == "ni2")
-      throw UnsupportedError(source + ": a .hdr file whose voxels are in a .img file beside it is "
-                                      "not read; convert the pair to one .nii file");
+      throw UnsupportedError(source +
+                             ": a .hdr file whose voxels are in a .img file beside it is "
+                             "not read; convert the pair to one .nii file");
     if (magic != "n+1" && magic != "n+2") fail("not a NIfTI file: its header has no mark");
 
     const size_t dim_size = size_of(layout.dim_type);
@@ -160,9 +161,10 @@ struct NiftiReader::State {
     for (size_t i = 0; i < extents.size(); ++i) {
       if (extents[i] < 1) fail(fmt::format("axis {} has {} voxels", i + 1, extents[i]));
       if (i >= 4 && extents[i] > 1)
-        throw UnsupportedError(fmt::format("{}: {} axes; expected 3, or 4 with one volume after "
-                                           "the other",
-                                           source, axes));
+        throw UnsupportedError(
+            fmt::format("{}: {} axes; expected 3, or 4 with one volume after "
+                        "the other",
+                        source, axes));
       if (i < 3) voxels *= extents[i];
     }
     if (voxels > static_cast<double>(limits.max_voxels))
@@ -185,8 +187,9 @@ struct NiftiReader::State {
     skip_to_voxels(number(layout.vox_offset, layout.offset_type), header_size);
     const double needed = voxels * extents[3] * static_cast<double>(size_of(type));
     if (needed > static_cast<double>(bytes.most_left()))
-      fail(fmt::format("truncated: {}x{}x{} voxels in {} volumes need {:.0f} bytes behind the header",
-                       size[0], size[1], size[2], extents[3], needed));
+      fail(fmt::format(
+          "truncated: {}x{}x{} voxels in {} volumes need {:.0f} bytes behind the header", size[0],
+          size[1], size[2], extents[3], needed));
     volumes = static_cast<int64_t>(extents[3]);
   }
 
@@ -211,8 +214,8 @@ struct NiftiReader::State {
     ++delivered;
     volume.resize(static_cast<size_t>(voxels()));
     for (size_t i = 0; i < volume.size(); ++i)
-      volume[i] = static_cast<float>(
-          read_number(raw.data() + i * width, type, big_endian) * slope + intercept);
+      volume[i] = static_cast<float>(read_number(raw.data() + i * width, type, big_endian) * slope +
+                                     intercept);
   }
 };
 

@@ -17,7 +17,8 @@ struct NiftiLimits {
 };
 
 // .nii and .nii.gz, NIfTI 1 and 2 of either byte order: volumes of x * y * z voxels, one after the
-// other. Holds one volume at a time, however many there are. One object serves one thread at a time.
+// other. Holds one volume at a time, however many there are. One object serves one thread at a
+// time.
 class NiftiReader {
  public:
   // Throws InputError if the file cannot be read, is no NIfTI file, is broken or exceeds `limits`;

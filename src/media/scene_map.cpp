@@ -17,8 +17,7 @@ constexpr std::string_view kNpyMagic = "\x93NUMPY";
 constexpr std::string_view kExrMagic = "\x76\x2f\x31\x01";
 
 bool begins_with(std::span<const std::byte> bytes, std::string_view magic) {
-  return bytes.size() >= magic.size() &&
-         std::memcmp(bytes.data(), magic.data(), magic.size()) == 0;
+  return bytes.size() >= magic.size() && std::memcmp(bytes.data(), magic.data(), magic.size()) == 0;
 }
 
 // [3, height, width] as [height, width, 3].
@@ -40,7 +39,7 @@ Image picture_of(const FloatMap& map) {
 }
 
 SceneMap from_npy(std::span<const std::byte> bytes, const std::string& source, SceneMapKind kind,
-                 const ImageLimits& limits) {
+                  const ImageLimits& limits) {
   const NumberArray array(bytes, source);
   Shape shape = array.shape();
   const auto axis_is = [&](size_t axis, int64_t size) {
@@ -48,8 +47,7 @@ SceneMap from_npy(std::span<const std::byte> bytes, const std::string& source, S
   };
   bool planes_first = false;
   FloatMap map;
-  if (axis_is(0, 1) || axis_is(2, 1))
-    shape.erase(axis_is(2, 1) ? shape.end() - 1 : shape.begin());
+  if (axis_is(0, 1) || axis_is(2, 1)) shape.erase(axis_is(2, 1) ? shape.end() - 1 : shape.begin());
   if (axis_is(2, 3)) {
     map.channels = 3;
   } else if (axis_is(0, 3)) {
@@ -62,10 +60,10 @@ SceneMap from_npy(std::span<const std::byte> bytes, const std::string& source, S
   const bool is_picture = array.dtype() == DType::kU8;
   const int64_t wanted = kind == SceneMapKind::kDepth ? 1 : 3;
   if (shape.empty() || (!is_picture && map.channels != wanted))
-    throw InputError(fmt::format("{}: its shape is {}; expected {}", source,
-                                 to_string(array.shape()),
-                                 kind == SceneMapKind::kDepth ? "[height, width] of a depth map"
-                                                         : "[height, width, 3] of a normal map"));
+    throw InputError(
+        fmt::format("{}: its shape is {}; expected {}", source, to_string(array.shape()),
+                    kind == SceneMapKind::kDepth ? "[height, width] of a depth map"
+                                                 : "[height, width, 3] of a normal map"));
   map.height = shape[0];
   map.width = shape[1];
   EncodedImage{bytes, source, limits}.check_size(map.width, map.height);
@@ -87,8 +85,8 @@ FloatMap from_grey16(const NativeImage& image) {
 
 }  // namespace
 
-SceneMap decode_scene_map(std::span<const std::byte> bytes, const std::string& source, SceneMapKind kind,
-                   const ImageLimits& limits) {
+SceneMap decode_scene_map(std::span<const std::byte> bytes, const std::string& source,
+                          SceneMapKind kind, const ImageLimits& limits) {
   if (begins_with(bytes, kNpyMagic)) return from_npy(bytes, source, kind, limits);
   if (begins_with(bytes, kExrMagic))
     return {source, std::nullopt, decode_exr(bytes, source, kind, limits)};
@@ -100,7 +98,8 @@ SceneMap decode_scene_map(std::span<const std::byte> bytes, const std::string& s
   return {source, std::nullopt, from_grey16(image)};
 }
 
-SceneMap load_scene_map(const std::filesystem::path& path, SceneMapKind kind, const ImageLimits& limits) {
+SceneMap load_scene_map(const std::filesystem::path& path, SceneMapKind kind,
+                        const ImageLimits& limits) {
   const auto file = map_file(path);
   if (static_cast<int64_t>(file->bytes().size()) > limits.max_file_bytes)
     throw InputError(fmt::format("{}: file has {} bytes; the limit for a picture is {}",

@@ -41,10 +41,11 @@ struct SceneMap {
 // `source` stands where the file name would in messages. Throws InputError if the bytes are no such
 // file, are cut short, broken, have other channels or exceed `limits`; UnsupportedError for
 // variants that are not read.
-SceneMap decode_scene_map(std::span<const std::byte> bytes, const std::string& source, SceneMapKind kind,
-                   const ImageLimits& limits = {});
+SceneMap decode_scene_map(std::span<const std::byte> bytes, const std::string& source,
+                          SceneMapKind kind, const ImageLimits& limits = {});
 // As decode_scene_map, from a regular file. Throws InputError if it cannot be read.
-SceneMap load_scene_map(const std::filesystem::path& path, SceneMapKind kind, const ImageLimits& limits = {});
+SceneMap load_scene_map(const std::filesystem::path& path, SceneMapKind kind,
+                        const ImageLimits& limits = {});
 
 // Of the first part of an EXR file; only decode_scene_map calls it.
 FloatMap decode_exr(std::span<const std::byte> bytes, const std::string& source, SceneMapKind kind,

@@ -20,12 +20,13 @@ extern "C" {
 namespace isthmus::media {
 namespace {
 
-// Clockwise, in degrees below 360: 0 unless the file asks for a quarter, half or three quarter turn.
+// Clockwise, in degrees below 360: 0 unless the file asks for a quarter, half or three quarter
+// turn.
 int rotation_of(const AVStream& stream) {
 #if LIBAVCODEC_VERSION_INT >= AV_VERSION_INT(60, 31, 102)
   const AVPacketSideData* data =
-      av_packet_side_data_get(stream.codecpar->coded_side_data,
-                              stream.codecpar->nb_coded_side_data, AV_PKT_DATA_DISPLAYMATRIX);
+      av_packet_side_data_get(stream.codecpar->coded_side_data, stream.codecpar->nb_coded_side_data,
+                              AV_PKT_DATA_DISPLAYMATRIX);
   const uint8_t* bytes = data == nullptr ? nullptr : data->data;
   const size_t size = data == nullptr ? 0 : data->size;
 #else
@@ -135,7 +136,8 @@ struct FrameTimes {
     std::sort(shown.begin(), shown.end());
     // Two halves of an interlaced frame, or a frame that is never shown, share a time.
     shown.erase(std::unique(shown.begin(), shown.end()), shown.end());
-    std::sort(keys.begin(), keys.end(), [](const Key& a, const Key& b) { return a.shown < b.shown; });
+    std::sort(keys.begin(), keys.end(),
+              [](const Key& a, const Key& b) { return a.shown < b.shown; });
     count = static_cast<int64_t>(shown.size());
   }
 };
@@ -149,7 +151,7 @@ struct VideoReader::State {
   std::unique_ptr<LibavStream> stream;
   FrameTimes times{{}};
   RgbConverter converter;
-  int64_t begin = 0, end = 0;        // the frames of the range
+  int64_t begin = 0, end = 0;         // the frames of the range
   std::optional<int64_t> next_frame;  // what the decoder gives next, if that is known
   double rate = 0;
   int width = 0, height = 0, rotation = 0;
@@ -178,8 +180,9 @@ struct VideoReader::State {
       stream->fail(fmt::format("it ends after {:.2f} seconds, before the range starts at {:.2f}",
                                static_cast<double>(times.count) / rate, range.start));
     if (begin >= end)
-      stream->fail(fmt::format("no frame starts between {} and {} seconds; it has {:.3g} per second",
-                               range.start, range.end, rate));
+      stream->fail(
+          fmt::format("no frame starts between {} and {} seconds; it has {:.3g} per second",
+                      range.start, range.end, rate));
   }
 
   // The first frame that is shown at or after `seconds`.
@@ -216,9 +219,9 @@ struct VideoReader::State {
   // `back` key frames earlier than the nearest. True if it starts from the beginning.
   bool approach(int64_t index, size_t back) {
     const int64_t wanted = times.shown[static_cast<size_t>(index)];
-    const auto after = std::upper_bound(
-        times.keys.begin(), times.keys.end(), wanted,
-        [](int64_t time, const FrameTimes::Key& key) { return time < key.shown; });
+    const auto after =
+        std::upper_bound(times.keys.begin(), times.keys.end(), wanted,
+                         [](int64_t time, const FrameTimes::Key& key) { return time < key.shown; });
     const auto before = static_cast<size_t>(after - times.keys.begin());
     // The first key frame needs no search, and nothing precedes what the decoder has passed.
     if (before > back + 1) {
@@ -249,9 +252,9 @@ struct VideoReader::State {
       }
       if (frame != nullptr && frame->best_effort_timestamp != AV_NOPTS_VALUE &&
           (earlier || from_start || frame->best_effort_timestamp == wanted)) {
-        next_frame = std::upper_bound(times.shown.begin(), times.shown.end(),
-                                      frame->best_effort_timestamp) -
-                     times.shown.begin();
+        next_frame =
+            std::upper_bound(times.shown.begin(), times.shown.end(), frame->best_effort_timestamp) -
+            times.shown.begin();
         if (*next_frame == times.count) next_frame.reset();
         return *frame;
       }
@@ -262,8 +265,7 @@ struct VideoReader::State {
   }
 
   Image frame(int64_t index) {
-    const AVFrame& frame =
-        times.shown.empty() ? decode_by_count(index) : decode_by_time(index);
+    const AVFrame& frame = times.shown.empty() ? decode_by_count(index) : decode_by_time(index);
     return turned_clockwise(converter.convert(frame, width, height, *stream), rotation);
   }
 };

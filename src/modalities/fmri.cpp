@@ -15,8 +15,8 @@ namespace {
 // Of the voxels that count, where they lie in a volume whose x runs fastest.
 std::vector<size_t> marked_voxels(media::NiftiReader& mask, const FmriConfig& config) {
   if (mask.num_volumes() != 1)
-    throw InputError(fmt::format("{}: {} volumes; a mask is one", mask.source(),
-                                 mask.num_volumes()));
+    throw InputError(
+        fmt::format("{}: {} volumes; a mask is one", mask.source(), mask.num_volumes()));
   std::vector<float> marks;
   mask.next(marks);
   const auto [width, height, depth] = mask.size();
@@ -41,9 +41,10 @@ Prepared prepare_fmri(const media::NumberArray& activity, const FmriConfig& conf
     throw InputError(fmt::format("{}: holds an array of shape {}; expected [trials, {}]",
                                  activity.source(), to_string(shape), config.num_voxels));
   if (shape.back() != config.num_voxels)
-    throw InputError(fmt::format("{}: holds {} values per trial, the model needs {} (voxels of its "
-                                 "own subject and mask)",
-                                 activity.source(), shape.back(), config.num_voxels));
+    throw InputError(
+        fmt::format("{}: holds {} values per trial, the model needs {} (voxels of its "
+                    "own subject and mask)",
+                    activity.source(), shape.back(), config.num_voxels));
   const bool one_trial = shape.size() == 1;
   const int64_t trials = one_trial ? 1 : shape[0];
   if (trials == 0) throw InputError(fmt::format("{}: holds no trial", activity.source()));
@@ -92,8 +93,8 @@ Prepared load_fmri(const std::filesystem::path& activity, const std::filesystem:
                    const FmriConfig& config) {
   const auto file = media::map_file(activity);
   constexpr size_t kMagicSize = 6;
-  const bool npy = file->bytes().size() >= kMagicSize &&
-                   file->bytes()[0] == std::byte{0x93} && file->bytes()[1] == std::byte{'N'};
+  const bool npy = file->bytes().size() >= kMagicSize && file->bytes()[0] == std::byte{0x93} &&
+                   file->bytes()[1] == std::byte{'N'};
   if (npy) {
     if (!mask.empty())
       throw UsageError(fmt::format("{}: a vector of voxels takes no mask", activity.string()));
@@ -101,9 +102,10 @@ Prepared load_fmri(const std::filesystem::path& activity, const std::filesystem:
   }
   media::NiftiReader volumes(activity);
   if (mask.empty())
-    throw UsageError(fmt::format("{}: whole volumes need a mask, the NIfTI file that marks the {} "
-                                 "voxels the model takes",
-                                 activity.string(), config.num_voxels));
+    throw UsageError(
+        fmt::format("{}: whole volumes need a mask, the NIfTI file that marks the {} "
+                    "voxels the model takes",
+                    activity.string(), config.num_voxels));
   media::NiftiReader marks(mask);
   return prepare_fmri(volumes, marks, config);
 }

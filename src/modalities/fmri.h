@@ -19,14 +19,15 @@ struct FmriConfig {
 // lengths, for no trial, and for values that are not finite.
 Prepared prepare_fmri(const media::NumberArray& activity, const FmriConfig& config = {});
 
-// The same of the voxels that `mask` marks with a number above 0, in NumPy's order (z runs fastest),
-// the mean over the volumes of `activity`. Both are read to their ends. Throws InputError, too, if
-// the mask is of another size or marks another number of voxels than the model takes.
+// The same of the voxels that `mask` marks with a number above 0, in NumPy's order (z runs
+// fastest), the mean over the volumes of `activity`. Both are read to their ends. Throws
+// InputError, too, if the mask is of another size or marks another number of voxels than the model
+// takes.
 Prepared prepare_fmri(media::NiftiReader& activity, media::NiftiReader& mask,
                       const FmriConfig& config = {});
 
-// Whichever the file is: NIfTI needs the mask of the same subject, npy needs none. Throws UsageError
-// if that is not so.
+// Whichever the file is: NIfTI needs the mask of the same subject, npy needs none. Throws
+// UsageError if that is not so.
 Prepared load_fmri(const std::filesystem::path& activity, const std::filesystem::path& mask,
                    const FmriConfig& config = {});
 

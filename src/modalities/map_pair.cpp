@@ -55,15 +55,14 @@ void fill_holes(FloatMap& depth) {
   std::vector<bool> row_has(static_cast<size_t>(depth.height), false);
   for (size_t y = 0; y < row_has.size(); ++y) {
     float* row = depth.values.data() + y * width;
-    const auto nearest = nearest_of(
-        depth.width, [&](int64_t x) { return is_depth(row[x]); });
+    const auto nearest = nearest_of(depth.width, [&](int64_t x) { return is_depth(row[x]); });
     row_has[y] = nearest.front() >= 0;
     if (!row_has[y]) continue;
     for (size_t x = 0; x < width; ++x)
       if (!is_depth(row[x])) row[x] = row[nearest[x]];
   }
-  const auto nearest = nearest_of(
-      depth.height, [&](int64_t y) { return row_has[static_cast<size_t>(y)]; });
+  const auto nearest =
+      nearest_of(depth.height, [&](int64_t y) { return row_has[static_cast<size_t>(y)]; });
   for (size_t y = 0; y < row_has.size(); ++y)
     if (!row_has[y])
       std::copy_n(depth.values.data() + static_cast<size_t>(nearest[y]) * width, width,
@@ -135,8 +134,8 @@ Image picture_of_depth(const FloatMap& depth, DepthUnit unit, const std::string&
   std::vector<float> valid;
   std::copy_if(depth.values.begin(), depth.values.end(), std::back_inserter(valid), is_depth);
   if (valid.empty())
-    throw InputError(fmt::format("{}: no pixel has a depth; all are 0, negative, NaN or infinite",
-                                 source));
+    throw InputError(
+        fmt::format("{}: no pixel has a depth; all are 0, negative, NaN or infinite", source));
   const auto pixels = static_cast<int64_t>(depth.values.size());
   const int64_t holes = pixels - static_cast<int64_t>(valid.size());
   const float median = quantile(valid, 0.5), near = quantile(valid, 0.01),
@@ -172,10 +171,11 @@ Image picture_of_normals(const FloatMap& normals, const std::string& source,
     if (!std::isfinite(value)) continue;
     if (std::abs(value) > 1 + kSlack) {
       const auto pixel = static_cast<int64_t>(i) / 3;
-      throw InputError(fmt::format(
-          "{}: component {} of the normal at row {}, column {} is {}; expected -1 to 1 (or 0 to 255 "
-          "as uint8)",
-          source, "xyz"[i % 3], pixel / normals.width, pixel % normals.width, value));
+      throw InputError(
+          fmt::format("{}: component {} of the normal at row {}, column {} is {}; expected -1 to 1 "
+                      "(or 0 to 255 "
+                      "as uint8)",
+                      source, "xyz"[i % 3], pixel / normals.width, pixel % normals.width, value));
     }
     any_negative = any_negative || value < -kSlack;
   }
@@ -192,12 +192,12 @@ Image picture_of_normals(const FloatMap& normals, const std::string& source,
     }
     for (size_t c = 0; c < 3; ++c) {
       const float level = any_negative ? (normal[c] + 1) / 2 : normal[c];
-      image.pixels[i + c] =
-          static_cast<uint8_t>(std::lround(std::clamp(level, 0.0f, 1.0f) * 255));
+      image.pixels[i + c] = static_cast<uint8_t>(std::lround(std::clamp(level, 0.0f, 1.0f) * 255));
     }
   }
   const int64_t pixels = normals.width * normals.height;
-  if (holes == pixels) throw InputError(source + ": no pixel has a normal; all are NaN or infinite");
+  if (holes == pixels)
+    throw InputError(source + ": no pixel has a normal; all are NaN or infinite");
   if (holes > 0)
     notes.push_back(fmt::format("{}: {:.1f} % of the normals are NaN or infinite; shown as grey",
                                 source, percent(holes, pixels)));

@@ -24,19 +24,20 @@ struct MapPairConfig {
 };
 
 // [2, 3, S, S]: the picture, then the map, both cut alike. The map is resized to the picture's size
-// first (bicubic, as Pillow). 8-bit maps are taken as they are, as the reference does; measured ones
-// become pictures by the functions below. What was changed is in `notes`. Throws InputError for maps
-// that hold nothing, and what prepare_open_clip_image throws.
+// first (bicubic, as Pillow). 8-bit maps are taken as they are, as the reference does; measured
+// ones become pictures by the functions below. What was changed is in `notes`. Throws InputError
+// for maps that hold nothing, and what prepare_open_clip_image throws.
 Prepared prepare_depth_map(const media::SceneMap& map, const media::Image& picture,
                            const MapPairConfig& config = {});
 Prepared prepare_normal_map(const media::SceneMap& map, const media::Image& picture,
                             const MapPairConfig& config = {});
 
 // The models were trained on depth that a network had guessed: relative, without holes, one byte,
-// larger is further. So measured depth is spread linearly over the bytes, from the depth that 1 % of
-// the pixels are nearer than (black) to that of 99 % (white); units do not matter to that. Pixels
-// without a depth (0, negative, NaN, infinite) get that of the nearest pixel of their row that has
-// one, rows without any that of the nearest row. Throws InputError if no pixel has a depth.
+// larger is further. So measured depth is spread linearly over the bytes, from the depth that 1 %
+// of the pixels are nearer than (black) to that of 99 % (white); units do not matter to that.
+// Pixels without a depth (0, negative, NaN, infinite) get that of the nearest pixel of their row
+// that has one, rows without any that of the nearest row. Throws InputError if no pixel has a
+// depth.
 media::Image picture_of_depth(const media::FloatMap& depth, DepthUnit unit,
                               const std::string& source, std::vector<std::string>& notes);
 

@@ -19,7 +19,8 @@ struct OpenClipImageConfig {
   // smoothed, alpha weighs colours. Its training data are converted to RGB before.
   bool convert_to_rgb_first = false;
   // Instead of the middle: this part of the picture, squashed into the square. References that cut
-  // at random while training (torchvision's RandomResizedCrop) do so; always converted to RGB first.
+  // at random while training (torchvision's RandomResizedCrop) do so; always converted to RGB
+  // first.
   std::optional<media::Box> crop = std::nullopt;
 };
 

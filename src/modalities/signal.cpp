@@ -44,8 +44,8 @@ size_t column_of(const media::CsvTable& table, const std::string& wanted) {
   const bool is_number = !wanted.empty() && wanted.size() < 6 &&
                          wanted.find_first_not_of("0123456789") == std::string::npos;
   if (is_number && std::stoul(wanted) < table.names.size()) return std::stoul(wanted);
-  throw InputError(fmt::format("{}: no column {}; it has {}", table.source, wanted,
-                               table.listed_names()));
+  throw InputError(
+      fmt::format("{}: no column {}; it has {}", table.source, wanted, table.listed_names()));
 }
 
 // Samples per second, from the first to the last time.
@@ -99,7 +99,8 @@ Signal read_npy(const std::filesystem::path& path, const SignalConfig& config) {
   signal.rate = config.file_rate;
   Shape shape = array.shape();
   std::vector<float> values = array.values();
-  if (values.empty()) signal.fail(fmt::format("its shape is {}; it holds no value", to_string(shape)));
+  if (values.empty())
+    signal.fail(fmt::format("its shape is {}; it holds no value", to_string(shape)));
   if (config.shape == SignalShape::kVector) shape = {1, static_cast<int64_t>(values.size())};
   const size_t axes = config.shape == SignalShape::kPicture ? 3 : 2;
   if (shape.size() == axes - 1) shape.insert(shape.begin(), 1);
@@ -108,9 +109,9 @@ Signal read_npy(const std::filesystem::path& path, const SignalConfig& config) {
                             axes == 3 ? "[channels, height, width]" : "[channels, samples]"));
   // Rows of points are how such files are written; sequences may be turned round, too.
   const bool samples_first =
-      axes == 2 && (config.shape == SignalShape::kRows ||
-                    (config.channels > 0 && shape[0] != config.channels &&
-                     shape[1] == config.channels));
+      axes == 2 &&
+      (config.shape == SignalShape::kRows ||
+       (config.channels > 0 && shape[0] != config.channels && shape[1] == config.channels));
   if (axes == 3) {
     signal.height = shape[1];
     signal.width = shape[2];
@@ -149,7 +150,8 @@ Signal read_audio(const std::filesystem::path& path) {
 
 // One axis from `in` to `out` samples with a triangle as wide as a step of the coarser; the middle
 // of the first sample is half a step from the edge.
-void resize_axis(std::vector<float>& values, int64_t outer, int64_t in, int64_t inner, int64_t out) {
+void resize_axis(std::vector<float>& values, int64_t outer, int64_t in, int64_t inner,
+                 int64_t out) {
   if (in == out) return;
   const double scale = static_cast<double>(in) / static_cast<double>(out);
   const double support = std::max(scale, 1.0);
@@ -188,10 +190,10 @@ Signal read_image(const std::filesystem::path& path, const SignalConfig& config)
     const auto stride = static_cast<size_t>(picture.channels);
     for (size_t i = 0; i < samples.size(); i += stride) {
       if (grey && stride == 3) {  // ITU-R 601, as Pillow's convert("L")
-        signal.channels[0].push_back(static_cast<float>(
-            scale * (0.299 * static_cast<double>(samples[i]) +
-                     0.587 * static_cast<double>(samples[i + 1]) +
-                     0.114 * static_cast<double>(samples[i + 2]))));
+        signal.channels[0].push_back(
+            static_cast<float>(scale * (0.299 * static_cast<double>(samples[i]) +
+                                        0.587 * static_cast<double>(samples[i + 1]) +
+                                        0.114 * static_cast<double>(samples[i + 2]))));
         continue;
       }
       for (size_t c = 0; c < stride; ++c)
@@ -212,23 +214,25 @@ void check_finite(const Signal& signal, const SignalConfig& config) {
     const auto& channel = signal.channels[c];
     for (size_t i = 0; i < channel.size(); ++i)
       if (!std::isfinite(channel[i]))
-        signal.fail(fmt::format("{}, {} {}: {}; expected a finite number", signal.name(c),
-                                csv ? "row" : "sample", csv ? i + 1 : i,
-                                csv && std::isnan(channel[i]) ? "empty or nan"
-                                                              : fmt::format("{}", channel[i])));
+        signal.fail(fmt::format(
+            "{}, {} {}: {}; expected a finite number", signal.name(c), csv ? "row" : "sample",
+            csv ? i + 1 : i,
+            csv && std::isnan(channel[i]) ? "empty or nan" : fmt::format("{}", channel[i])));
   }
 }
 
 void resample(Signal& signal, int64_t rate) {
   if (rate == 0) return;
   if (signal.rate == 0)
-    signal.fail(fmt::format("it does not tell its samples per second, and the model wants {}; give "
-                            "file_rate, or a time column",
-                            rate));
+    signal.fail(
+        fmt::format("it does not tell its samples per second, and the model wants {}; give "
+                    "file_rate, or a time column",
+                    rate));
   const double rounded = std::round(signal.rate);
   constexpr double kHighest = 1 << 20;
   if (!(rounded >= 1 && rounded <= kHighest))
-    signal.fail(fmt::format("{:.4g} samples per second; expected 1 to {:.0f}", signal.rate, kHighest));
+    signal.fail(
+        fmt::format("{:.4g} samples per second; expected 1 to {:.0f}", signal.rate, kHighest));
   const auto from = static_cast<int64_t>(rounded);
   if (from == rate) return;
   const double length = static_cast<double>(signal.length()) * static_cast<double>(rate) / rounded;
@@ -267,7 +271,8 @@ void normalise(Signal& signal, const SignalConfig& config) {
       for (const float value : channel) offset += static_cast<double>(value) / count;
       double square = 0;
       for (const float value : channel)
-        square += (static_cast<double>(value) - offset) * (static_cast<double>(value) - offset) / count;
+        square +=
+            (static_cast<double>(value) - offset) * (static_cast<double>(value) - offset) / count;
       scale = std::sqrt(square);
     }
     if (scale == 0) signal.note(fmt::format("{} is constant; it became 0", signal.name(c)));
@@ -298,13 +303,15 @@ Prepared as_sequences(Signal& signal, const SignalConfig& config) {
       config.window.empty() ? std::vector<int64_t>{0} : window_starts(signal, config);
   Prepared prepared;
   prepared.shape = {channels, window};
-  if (config.hop > 0) prepared.shape.insert(prepared.shape.begin(), static_cast<int64_t>(starts.size()));
+  if (config.hop > 0)
+    prepared.shape.insert(prepared.shape.begin(), static_cast<int64_t>(starts.size()));
   for (const int64_t start : starts) {
     for (const auto& channel : signal.channels) {
       const int64_t begin = std::min(start, signal.length());
       const int64_t end = std::min(start + window, signal.length());
       prepared.values.insert(prepared.values.end(), channel.begin() + begin, channel.begin() + end);
-      prepared.values.insert(prepared.values.end(), static_cast<size_t>(window - (end - begin)), 0.0f);
+      prepared.values.insert(prepared.values.end(), static_cast<size_t>(window - (end - begin)),
+                             0.0f);
     }
   }
   return prepared;
@@ -378,12 +385,11 @@ Prepared prepare_signal(const std::filesystem::path& path, const SignalConfig& c
     signal.fail(fmt::format("{} channels; the model takes {}", channels, config.channels));
   check_finite(signal, config);
   resample(signal, config.rate);
-  if (config.reader == SignalReader::kImage)
+  if (config.reader == SignalReader::kImage) {
     for (auto& channel : signal.channels) {
       resize_axis(channel, signal.height, signal.width, 1, config.window[1]);
       resize_axis(channel, 1, signal.height, config.window[1], config.window[0]);
     }
-  if (config.reader == SignalReader::kImage) {
     signal.height = config.window[0];
     signal.width = config.window[1];
   }

@@ -50,10 +50,10 @@ struct SignalConfig {
 };
 
 // The file as `config.shape`, after resampling to `rate`, normalising and cutting to the window, or
-// following it by zeros. With a hop there is an axis of windows in front. 8-bit pictures are x / 255
-// and, as 16-bit ones, resized to the window. What was cut, filled or resampled is in `notes`; the
-// caller, who knows the name, sets `modality`. Throws InputError naming file and column where the
-// file cannot be used, UnsupportedError for variants of formats that are not read.
+// following it by zeros. With a hop there is an axis of windows in front. 8-bit pictures are x /
+// 255 and, as 16-bit ones, resized to the window. What was cut, filled or resampled is in `notes`;
+// the caller, who knows the name, sets `modality`. Throws InputError naming file and column where
+// the file cannot be used, UnsupportedError for variants of formats that are not read.
 Prepared prepare_signal(const std::filesystem::path& path, const SignalConfig& config);
 
 }  // namespace isthmus::modalities

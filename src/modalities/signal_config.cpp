@@ -11,7 +11,7 @@
 namespace isthmus::modalities {
 namespace {
 
-constexpr int64_t kLongest = int64_t{1} << 24;    // of a window
+constexpr int64_t kLongest = int64_t{1} << 24;      // of a window
 constexpr int64_t kHighestRate = int64_t{1} << 20;  // samples per second
 
 template <typename Value>
@@ -47,9 +47,8 @@ constexpr std::array<std::pair<std::string_view, double>, 4> kTimeUnits{
     {{"s", 1.0}, {"ms", 1e-3}, {"us", 1e-6}, {"ns", 1e-9}}};
 // `name` and `stride` are the model's; they stand in the same entry.
 constexpr std::array<std::string_view, 16> kKeys = {
-    "name",        "stride",    "reader",    "tokenizer", "window", "channels",
-    "columns",     "time",      "time_unit", "file_rate", "rate",   "hop",
-    "max_windows", "normalise", "mean",      "std"};
+    "name",      "stride",    "reader", "tokenizer", "window",      "channels",  "columns", "time",
+    "time_unit", "file_rate", "rate",   "hop",       "max_windows", "normalise", "mean",    "std"};
 
 std::vector<double> numbers(const JsonView& json) {
   if (!json.is_array()) return {json.as_number()};
@@ -92,9 +91,9 @@ void read_normalisation(const JsonView& json, SignalConfig& config) {
   config.std = numbers(normalise->at("std"));
   for (const double value : config.std)
     normalise->require(value > 0, "std", fmt::format("{} is not above 0", value));
-  normalise->require(!config.mean.empty() && config.mean.size() == config.std.size(), "std",
-                     fmt::format("{} numbers beside {} of mean", config.std.size(),
-                                 config.mean.size()));
+  normalise->require(
+      !config.mean.empty() && config.mean.size() == config.std.size(), "std",
+      fmt::format("{} numbers beside {} of mean", config.std.size(), config.mean.size()));
 }
 
 }  // namespace
@@ -115,7 +114,8 @@ SignalConfig SignalConfig::parse(const JsonView& json) {
   const auto only_for = [&](std::string_view key, bool fits, std::string_view what) {
     json.require(fits || !json.contains(key), key, what);
   };
-  const bool csv = config.reader == SignalReader::kCsv, image = config.reader == SignalReader::kImage;
+  const bool csv = config.reader == SignalReader::kCsv,
+             image = config.reader == SignalReader::kImage;
   only_for("columns", csv, "only csv files have columns");
   only_for("time", csv, "only csv files have columns");
   only_for("time_unit", json.contains("time"), "there is no time column");
@@ -139,8 +139,7 @@ SignalConfig SignalConfig::parse(const JsonView& json) {
     json.require(config.shape == SignalShape::kPicture && !config.window.empty(), "tokenizer",
                  "pictures need a convolution over two dimensions and a window");
     if (config.channels == 0) config.channels = 3;
-    json.require(config.channels == 1 || config.channels == 3, "channels",
-                 "pictures have 1 or 3");
+    json.require(config.channels == 1 || config.channels == 3, "channels", "pictures have 1 or 3");
   }
   json.require(config.reader != SignalReader::kAudio || in_time, "tokenizer",
                "sound is a sequence or a vector");

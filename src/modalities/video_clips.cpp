@@ -112,8 +112,7 @@ std::vector<int64_t> clip_frames(int64_t num_frames, double frames_per_second, i
   for (int64_t k = 0; k < num_clips; ++k) {
     const double first = std::ceil(frames_per_second * fraction_of(latest, k, num_clips));
     // Below one frame per second a clip may hold none; the reference fails there.
-    frames.push_back(
-        static_cast<int64_t>(std::min(first, static_cast<double>(num_frames - 1))));
+    frames.push_back(static_cast<int64_t>(std::min(first, static_cast<double>(num_frames - 1))));
   }
   return frames;
 }

@@ -18,8 +18,8 @@ struct VideoClipsConfig {
 };
 
 // Clip k of K starts at k / K of (duration - 1 s), an exact fraction of that double, so the last
-// one never reaches the end; all at 0 in a video shorter than a second. Its frame is the first at or
-// after that, as ceil(frames_per_second * start) in double has it.
+// one never reaches the end; all at 0 in a video shorter than a second. Its frame is the first at
+// or after that, as ceil(frames_per_second * start) in double has it.
 std::vector<int64_t> clip_frames(int64_t num_frames, double frames_per_second, int64_t num_clips);
 
 // [3 * num_clips, 3, S, S], clip by clip: of each frame the left, middle and right square, or the

@@ -48,7 +48,8 @@ inline fs::path write_bmp(const fs::path& file, int width, int height) {
                       little(static_cast<uint32_t>(height), 4) + little(1, 2) + little(24, 2) +
                       little(0, 4) + little(size, 4) + std::string(16, '\0');
   for (int y = 0; y < height; ++y)
-    for (int x = 0; x < stride; ++x) bytes += static_cast<char>((x / 3 + 2 * y + 60 * (x % 3)) & 0xff);
+    for (int x = 0; x < stride; ++x)
+      bytes += static_cast<char>((x / 3 + 2 * y + 60 * (x % 3)) & 0xff);
   return put_file(file, bytes);
 }
 

@@ -16,7 +16,8 @@ namespace {
 using nlohmann::json;
 
 // The second prompt of the golden case, in the order of a command line.
-const std::string kForest = "A train next to a forest.", kKite = "A child flying a kite in the park.";
+const std::string kForest = "A train next to a forest.",
+                  kKite = "A child flying a kite in the park.";
 const fs::path kForestPicture = neox_picture(5), kKitePicture = neox_picture(2),
                kAskedPicture = neox_picture(6);
 
@@ -35,7 +36,9 @@ fs::path write_golden_request(const fs::path& folder) {
   const auto image = [](const fs::path& file) {
     return json{{"type", "image"}, {"path", file.string()}};
   };
-  const auto text = [](const std::string& words) { return json{{"type", "text"}, {"text", words}}; };
+  const auto text = [](const std::string& words) {
+    return json{{"type", "text"}, {"text", words}};
+  };
   const json end{{"type", "token"}, {"text", "<|endofchunk|>"}};
   const json request{{"prompt",
                       {image(kForestPicture), text("Output:" + kForest), end, text("\n"),
@@ -82,34 +85,24 @@ TEST(FlamingoRun, WithoutATemplateExamplesStandAsGiven) {
   const Outcome outcome = isthmus(run_with_shots({"--max-new-tokens", "4"}));
   EXPECT_EQ(outcome.status, 0) << outcome.err;
   EXPECT_EQ(outcome.err, "");
-  const json plain = answer_of(isthmus(run_with_shots({"--max-new-tokens", "4", "--json"})));
-  EXPECT_EQ(outcome.out, plain["text"].get<std::string>() + "\n");
-  const json literal = answer_of(isthmus(
-      {"run", kNeoxModel, "--literal", "--image", kForestPicture, "--image", kKitePicture, "--image",
-       kAskedPicture, "-p", "<image>" + kForest + "<|endofchunk|><image>" + kKite +
-       "<|endofchunk|><image>", "--max-new-tokens", "4", "--json"}));
-  EXPECT_EQ(plain["output_ids"], literal["output_ids"]);
-  EXPECT_EQ(plain["prompt_tokens"], literal["prompt_tokens"]);
+  const std::string spelt =
+      "<image>" + kForest + "<|endofchunk|><image>" + kKite + "<|endofchunk|><image>";
+  const json literal = answer_of(
+      isthmus({"run", kNeoxModel, "--literal", "--image", kForestPicture, "--image", kKitePicture,
+               "--image", kAskedPicture, "-p", spelt, "--max-new-tokens", "4", "--json"}));
+  EXPECT_EQ(outcome.out, literal["text"].get<std::string>() + "\n");
 }
 
 TEST(FlamingoRun, ALiteralPromptAndARequestFileAreTheSame) {
   const json expected = neox_golden()["generations"][0]["new_tokens"][1];
-  const json literal = answer_of(
-      isthmus({"run", kNeoxModel, "--literal", "--image", kForestPicture, "--image", kKitePicture,
-               "--image", kAskedPicture, "-p", spelt_prompt(), "--max-new-tokens", "12", "--json"}));
+  const json literal = answer_of(isthmus({"run", kNeoxModel, "--literal", "--image",
+                                          kForestPicture, "--image", kKitePicture, "--image",
+                                          kAskedPicture, "-p", spelt_prompt(), "--max-new-tokens",
+                                          "12", "--json"}));
   EXPECT_EQ(literal["output_ids"], expected);
   const json request = answer_of(isthmus(
       {"run", kNeoxModel, "--request", write_golden_request(fresh_folder()), "--json"}));
   EXPECT_EQ(request["output_ids"], expected);
-}
-
-TEST(FlamingoRun, AFormOfOnesOwn) {
-  const fs::path form = put_file(fresh_folder() / "mine.json",
-                                 R"({"demonstration": "{media}Output:{answer}{end}",
-                                     "query": "{media}Output:", "separator": "\n"})");
-  const json mine =
-      answer_of(isthmus(run_with_shots({"--template", form, "--max-new-tokens", "12", "--json"})));
-  EXPECT_EQ(mine["output_ids"], neox_golden()["generations"][0]["new_tokens"][1]);
 }
 
 // Pictures 0 to 4 with captions, below `folder`.
@@ -180,7 +173,7 @@ TEST(FlamingoRun, RicesTakesTheNearestAndKeepsTheirFeatures) {
 TEST(FlamingoRun, RandomExamplesDependOnTheSeedAlone) {
   const fs::path examples = write_examples(fresh_folder());
   std::set<std::vector<std::string>> draws;
-  for (const char* seed : {"1", "2", "3", "1"}) {
+  for (const char* seed : {"1", "2", "1"}) {
     const Outcome outcome =
         isthmus({"run", kNeoxModel, "--shots-from", examples, "--k", "3", "--seed", seed, "--image",
                  kAskedPicture, "--max-new-tokens", "1", "-v"});
@@ -188,17 +181,18 @@ TEST(FlamingoRun, RandomExamplesDependOnTheSeedAlone) {
     EXPECT_EQ(chosen(outcome).size(), 3u) << outcome.err;
     draws.insert(chosen(outcome));
   }
-  EXPECT_GE(draws.size(), 2u);
-  EXPECT_LE(draws.size(), 3u);
+  EXPECT_EQ(draws.size(), 2u);
 }
 
+// A file's name may hold the sign that ends it.
 TEST(FlamingoRun, PicturesOfAnySizeShareAPrompt) {
   const fs::path folder = fresh_folder();
   std::vector<std::string> arguments{"run", kNeoxModel, "--max-new-tokens", "2", "--json"};
-  for (const auto& [width, height] : {std::pair{1, 400}, {3000, 40}, {5, 5}})
-    arguments.insert(arguments.end(),
-                     {"--shot", write_bmp(folder / (std::to_string(width) + ".bmp"), width, height)
-                                        .string() + "=A picture."});
+  for (const auto& [width, height] : {std::pair{1, 400}, {3000, 40}, {5, 5}}) {
+    const fs::path picture = folder / ("w=" + std::to_string(width) + ".bmp");
+    write_bmp(picture, width, height);
+    arguments.insert(arguments.end(), {"--shot", picture.string() + "=A picture = a picture."});
+  }
   arguments.insert(arguments.end(), {"--image", kAskedPicture});
   EXPECT_EQ(answer_of(isthmus(arguments))["output_ids"].size(), 2u);
 }
@@ -266,12 +260,12 @@ TEST(FlamingoVerify, AGoldenFolderAgreesAndADamagedOneNamesItsStage) {
 
   const fs::path array = folder / "expect/resampler_out.npy";
   std::string bytes = text_of(array);
-  bytes.replace(bytes.size() - 4, 4, std::string("\x00\x00\x80\x41", 4));  // 16.0f
-  bytes.replace(128 + 12, 4, std::string("\x00\x00\x80\x41", 4));
+  bytes.replace(128 + 12, 4, std::string("\x00\x00\x80\x41", 4));  // 16.0f
   put_file(array, bytes);
   const Outcome damaged = isthmus({"verify", folder});
   EXPECT_EQ(damaged.status, 1);
-  EXPECT_NE(damaged.err.find("opt_every2: batch: resampler_out differs: max |Δ|"), std::string::npos)
+  EXPECT_NE(damaged.err.find("opt_every2: batch: resampler_out differs: max |Δ|"),
+            std::string::npos)
       << damaged.err;
 }
 
@@ -283,7 +277,8 @@ TEST(FlamingoDescribe, ShowsTheTreeAndEveryGate) {
   EXPECT_EQ(outcome.out.substr(0, tree.size()), tree);
   EXPECT_NE(outcome.out.find("tanh(attn_gate)"), std::string::npos);
   EXPECT_NE(outcome.out.find("tanh(ff_gate)"), std::string::npos);
-  const json description = json::parse(isthmus({"describe", kNeoxModel, "--json", "--summary"}).out);
+  const json description =
+      json::parse(isthmus({"describe", kNeoxModel, "--json", "--summary"}).out);
   ASSERT_EQ(description["gates"].size(), 2u) << description["gates"];
 }
 

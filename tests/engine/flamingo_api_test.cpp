@@ -73,16 +73,16 @@ TEST(CreateModel, WithoutACheckpointPicturesChangeNothing) {
   const Pretrained language_model = load_pretrained_model(Pieces{}.language_model);
   Request request;
   request.prompt = {Part::of_text("Output:A cat sitting on")};
-  request.generate.max_new_tokens = 8;
+  request.generate.max_new_tokens = 4;  // alone it also ends at its own end token
   const Answer alone = language_model.model.generate(request);
   EXPECT_EQ(model.generate(request).output_ids, alone.output_ids);
-  ASSERT_FALSE(alone.output_ids.empty());
+  ASSERT_EQ(alone.output_ids.size(), 4u);
 
-  const std::string text = "<image>Output:A train.<|endofchunk|>\n<image>Output:";
+  const std::string text = "<image>Output:A cat.<|endofchunk|><image>Output:";
   EXPECT_EQ(model.generate(prompt(kNeox, text, {0, 1})).output_ids,
-            model.generate(prompt(kNeox, text, {2, 3})).output_ids);
+            model.generate(prompt(kNeox, text, {0, 4})).output_ids);
   EXPECT_NE(neox().model.generate(prompt(kNeox, text, {0, 1})).output_ids,
-            neox().model.generate(prompt(kNeox, text, {2, 3})).output_ids);
+            neox().model.generate(prompt(kNeox, text, {0, 4})).output_ids);
 }
 
 TEST(CreateModel, WhatDoesNotFitIsRefusedByName) {
@@ -233,8 +233,8 @@ TEST(ImageEmbeddings, AreOfLengthOneAndTellPicturesApart) {
   for (size_t i = 0; i < files.size(); ++i) EXPECT_NEAR(dot(i, i), 1, 1e-5);
   EXPECT_NEAR(dot(0, 2), 1, 1e-5);
   EXPECT_LT(dot(0, 1), 0.999);
-  const Pretrained llava =
-      load_pretrained_model((fs::path(ISTHMUS_SOURCE_DIR) / "demo/llava/llava-v1.5-tabletop").string());
+  const fs::path demo = fs::path(ISTHMUS_SOURCE_DIR) / "demo/llava/llava-v1.5-tabletop";
+  const Pretrained llava = load_pretrained_model(demo.string());
   EXPECT_NE(message_of<UnsupportedError>([&] { llava.model.image_embeddings(files); }), "no error");
 }
 

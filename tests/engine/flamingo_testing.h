@@ -40,8 +40,8 @@ inline Request prompt(const std::string& golden, const std::string& text,
 
 inline std::filesystem::path fresh_folder() {
   const auto* test = testing::UnitTest::GetInstance()->current_test_info();
-  const auto folder = std::filesystem::path(testing::TempDir()) /
-                      (std::string("isthmus_engine_") + test->test_suite_name() + "_" + test->name());
+  const std::string name = std::string(test->test_suite_name()) + "_" + test->name();
+  const auto folder = std::filesystem::path(testing::TempDir()) / ("isthmus_engine_" + name);
   std::filesystem::remove_all(folder);
   std::filesystem::create_directories(folder);
   return folder;

@@ -53,12 +53,11 @@ TEST(NiftiReader, VolumesOfEveryTypeAndByteOrderAreRead) {
     for (const bool second : {false, true}) {
       const NiftiOptions options{big_endian, second, 0, 0};
       const std::vector<int64_t> size{3, 2, 1, 2};
-      for (const auto& file :
-           {nifti_of(size, kU8, counted<uint8_t>(12), options),
-            nifti_of(size, kI16, counted<int16_t>(12), options),
-            nifti_of(size, kU16, counted<uint16_t>(12), options),
-            nifti_of(size, kF32, counted<float>(12), options),
-            nifti_of(size, kF64, counted<double>(12), options)}) {
+      for (const auto& file : {nifti_of(size, kU8, counted<uint8_t>(12), options),
+                               nifti_of(size, kI16, counted<int16_t>(12), options),
+                               nifti_of(size, kU16, counted<uint16_t>(12), options),
+                               nifti_of(size, kF32, counted<float>(12), options),
+                               nifti_of(size, kF64, counted<double>(12), options)}) {
         EXPECT_EQ(volumes_of(file), expected);
         EXPECT_EQ(volumes_of(gzipped(file)), expected);
       }
@@ -89,9 +88,13 @@ TEST(NiftiReader, PackedPartsThatFollowEachOtherAreOne) {
 
 TEST(NiftiReader, BrokenHeadersAreNamed) {
   auto file = nifti_of({3, 2, 1}, kF32, counted<float>(6));
-  EXPECT_EQ(message_of([&] { volumes_of({file.begin(), file.end() - 1}); }),
+  EXPECT_EQ(message_of([&] {
+              volumes_of({file.begin(), file.end() - 1});
+            }),
             "brain.nii: truncated: 3x2x1 voxels in 1 volumes need 24 bytes behind the header");
-  EXPECT_EQ(message_of([] { volumes_of({'n', 'o'}); }),
+  EXPECT_EQ(message_of([] {
+              volumes_of({'n', 'o'});
+            }),
             "brain.nii: not a NIfTI file (.nii or .nii.gz), or cut short in its header");
   EXPECT_EQ(message_of([&] { open(file, {.max_voxels = 5}); }),
             "brain.nii: volumes of 3x2x1 voxels; the limit is 5");

@@ -95,12 +95,11 @@ TEST(SceneMap, ArraysAreReadInEveryLayout) {
   EXPECT_EQ(millimetres.measured.values, (std::vector<float>{7, 65535}));
 
   const std::vector<float> planes = {1, 2, 3, 4, 5, 6};  // [3, 1, 2]
-  const SceneMap turned = load_scene_map(npy_file("n.npy", DType::kF32, {3, 1, 2}, planes),
-                                         SceneMapKind::kNormals);
+  const SceneMap turned =
+      load_scene_map(npy_file("n.npy", DType::kF32, {3, 1, 2}, planes), SceneMapKind::kNormals);
   EXPECT_EQ(turned.measured.values, (std::vector<float>{1, 3, 5, 2, 4, 6}));
-  const SceneMap picture =
-      load_scene_map(npy_file("p.npy", DType::kU8, {1, 2}, std::vector<uint8_t>{9, 200}),
-                     SceneMapKind::kDepth);
+  const SceneMap picture = load_scene_map(
+      npy_file("p.npy", DType::kU8, {1, 2}, std::vector<uint8_t>{9, 200}), SceneMapKind::kDepth);
   ASSERT_TRUE(picture.picture);
   EXPECT_EQ(picture.picture->pixels, (std::vector<uint8_t>{9, 9, 9, 200, 200, 200}));
 }
@@ -109,15 +108,15 @@ TEST(SceneMap, ArraysOfOtherShapesAreRefused) {
   const auto path = npy_file("x.npy", DType::kF32, {15}, ramp(15));
   EXPECT_EQ(message_of([&] { load_scene_map(path, SceneMapKind::kDepth); }),
             path.string() + ": its shape is [15]; expected [height, width] of a depth map");
-  EXPECT_THROW(load_scene_map(npy_file("x.npy", DType::kF32, {2, 5, 3}, ramp(30)),
-                              SceneMapKind::kDepth),
-               InputError);
-  EXPECT_THROW(load_scene_map(npy_file("x.npy", DType::kF32, {5, 3}, ramp(15)),
-                              SceneMapKind::kNormals),
-               InputError);
-  EXPECT_THROW(load_scene_map(npy_file("x.npy", DType::kF32, {0, 3}, ramp(0)),
-                              SceneMapKind::kDepth),
-               InputError);
+  EXPECT_THROW(
+      load_scene_map(npy_file("x.npy", DType::kF32, {2, 5, 3}, ramp(30)), SceneMapKind::kDepth),
+      InputError);
+  EXPECT_THROW(
+      load_scene_map(npy_file("x.npy", DType::kF32, {5, 3}, ramp(15)), SceneMapKind::kNormals),
+      InputError);
+  EXPECT_THROW(
+      load_scene_map(npy_file("x.npy", DType::kF32, {0, 3}, ramp(0)), SceneMapKind::kDepth),
+      InputError);
 }
 
 TEST(SceneMap, ExrOfEveryCompressionGivesItsFloats) {
@@ -145,8 +144,8 @@ TEST(SceneMap, ExrChannelsAreChosenByName) {
   EXPECT_EQ(depth_of({{"R", a}, {"depth.V", b}}), b);
   for (const char* prefix : {"", "N."}) {
     const std::string p = prefix;
-    const SceneMap map = decode(
-        exr_of(kWidth, kHeight, {{p + "X", a}, {p + "Y", b}, {p + "Z", c}}), SceneMapKind::kNormals);
+    const SceneMap map = decode(exr_of(kWidth, kHeight, {{p + "X", a}, {p + "Y", b}, {p + "Z", c}}),
+                                SceneMapKind::kNormals);
     EXPECT_EQ(map.measured.channels, 3);
     for (size_t i = 0; i < 15; ++i) {
       EXPECT_EQ(map.measured.values[3 * i], a[i]);

@@ -131,7 +131,7 @@ TEST(VideoReader, FramesAreTurnedAsTheFileAsks) {
     size_t different = 0;
     for (int64_t i = 0; i < 64; ++i) {
       const uint8_t* at = upright          ? frame.row(47) + (63 - i) * 3
-                          : degrees == 270 ? frame.row(i) + 47 * 3   // clockwise by a quarter
+                          : degrees == 270 ? frame.row(i) + 47 * 3  // clockwise by a quarter
                                            : frame.row(63 - i);
       different += !std::equal(at, at + 3, plain.row(0) + i * 3);
     }
@@ -164,18 +164,20 @@ TEST(VideoReader, WhatIsNoVideoIsNamed) {
 TEST(VideoReader, AFileCutShortSaysSo) {
   auto bytes = read_file(kData / "closed_gop.mp4");  // its index comes first
   bytes.resize(bytes.size() * 3 / 4);
-  EXPECT_NE(message_of([&] { VideoReader(std::as_bytes(std::span(bytes)), "x"); })
-                .find("x: truncated: it announces 6.00 seconds and ends after "),
+  EXPECT_NE(message_of([&] {
+              VideoReader(std::as_bytes(std::span(bytes)), "x");
+            }).find("x: truncated: it announces 6.00 seconds and ends after "),
             std::string::npos);
   bytes = read_file(kData / "open_gop.mkv");
   bytes.resize(bytes.size() * 2 / 3);
-  EXPECT_NE(message_of([&] { VideoReader(std::as_bytes(std::span(bytes)), "x"); })
-                .find("x: truncated"),
-            std::string::npos);
+  EXPECT_NE(
+      message_of([&] { VideoReader(std::as_bytes(std::span(bytes)), "x"); }).find("x: truncated"),
+      std::string::npos);
   bytes = read_file(kCase / "inputs/v0.mp4");  // its index comes last
   bytes.resize(bytes.size() / 2);
-  EXPECT_NE(message_of([&] { VideoReader(std::as_bytes(std::span(bytes)), "x"); })
-                .find("broken at its beginning"),
+  EXPECT_NE(message_of([&] {
+              VideoReader(std::as_bytes(std::span(bytes)), "x");
+            }).find("broken at its beginning"),
             std::string::npos);
 }
 

@@ -37,9 +37,10 @@ TEST(MapPair, PairsOfTheFixtureAgree) {
                                   box[2].as_integer()};
     const bool depth = file.stem() == "depth";
     const Prepared pair =
-        depth ? prepare_depth_map(load_scene_map(file, media::SceneMapKind::kDepth), picture, config)
-              : prepare_normal_map(load_scene_map(file, media::SceneMapKind::kNormals), picture,
-                                   config);
+        depth
+            ? prepare_depth_map(load_scene_map(file, media::SceneMapKind::kDepth), picture, config)
+            : prepare_normal_map(load_scene_map(file, media::SceneMapKind::kNormals), picture,
+                                 config);
     EXPECT_EQ(pair.shape, (Shape{2, 3, 224, 224}));
     EXPECT_EQ(pair.modality, depth ? Modality::kDepthMap : Modality::kNormalMap);
     const std::string name = file.stem().string() + ".pair";
@@ -60,7 +61,8 @@ TEST(MapPair, WithoutABoxBothLoseTheSameMargins) {
   const SceneMap same{"same", picture, {}};
   const Prepared pair = prepare_depth_map(same, picture);
   const auto half = pair.values.size() / 2;
-  EXPECT_TRUE(std::equal(pair.values.begin(), pair.values.begin() + static_cast<std::ptrdiff_t>(half),
+  EXPECT_TRUE(std::equal(pair.values.begin(),
+                         pair.values.begin() + static_cast<std::ptrdiff_t>(half),
                          pair.values.begin() + static_cast<std::ptrdiff_t>(half)));
   const Prepared alone =
       prepare_open_clip_image({media::PixelMode::kRgb, picture, {}}, MapPairConfig{}.view);
@@ -123,15 +125,15 @@ TEST(DepthPicture, HolesTakeTheDepthOfTheirNeighboursAndAreCounted) {
                    notes),
             (std::vector<int>{0, 0, 255, 255, 255, 0, 0, 255, 255, 255, 128, 128, 128, 128, 128}));
   ASSERT_EQ(notes.size(), 2u);
-  EXPECT_EQ(notes[1],
-            "d.npy: 73.3 % of the pixels have no depth (0, negative, NaN or infinite); they got that "
-            "of their neighbours");
+  EXPECT_EQ(
+      notes[1],
+      "d.npy: 73.3 % of the pixels have no depth (0, negative, NaN or infinite); they got that "
+      "of their neighbours");
   try {
     levels(depth_map(2, {0, kNan, -1, kInf}), notes);
     ADD_FAILURE() << "no error";
   } catch (const InputError& error) {
-    EXPECT_STREQ(error.what(),
-                 "d.npy: no pixel has a depth; all are 0, negative, NaN or infinite");
+    EXPECT_STREQ(error.what(), "d.npy: no pixel has a depth; all are 0, negative, NaN or infinite");
   }
 }
 
@@ -143,15 +145,17 @@ TEST(NormalPicture, ComponentsBecomeBytes) {
   ASSERT_EQ(notes.size(), 1u);
   EXPECT_EQ(notes[0], "n.npy: 33.3 % of the normals are NaN or infinite; shown as grey");
   const FloatMap shifted{1, 1, 3, {0, 0.5f, 1}, false};
-  EXPECT_EQ(picture_of_normals(shifted, "n.npy", notes).pixels, (std::vector<uint8_t>{0, 128, 255}));
+  EXPECT_EQ(picture_of_normals(shifted, "n.npy", notes).pixels,
+            (std::vector<uint8_t>{0, 128, 255}));
   EXPECT_NE(notes[1].find("no component is negative"), std::string::npos);
   const FloatMap bytes{1, 2, 3, {0, 0, 1, 0, 127, 255}, false};
   try {
     picture_of_normals(bytes, "n.npy", notes);
     ADD_FAILURE() << "no error";
   } catch (const InputError& error) {
-    EXPECT_STREQ(error.what(), "n.npy: component y of the normal at row 1, column 0 is 127; "
-                               "expected -1 to 1 (or 0 to 255 as uint8)");
+    EXPECT_STREQ(error.what(),
+                 "n.npy: component y of the normal at row 1, column 0 is 127; "
+                 "expected -1 to 1 (or 0 to 255 as uint8)");
   }
 }
 
@@ -160,8 +164,9 @@ TEST(MapPair, NotesSayWhatWasChanged) {
   const SceneMap map{"d.npy", std::nullopt, depth_map(2, {1, 2, 3, 4})};
   const Prepared pair = prepare_depth_map(map, picture);
   ASSERT_EQ(pair.notes.size(), 2u);
-  EXPECT_EQ(pair.notes[1],
-            "d.npy: 2x2 pixels, stretched to the 64x48 of its picture. Do they show the same scene?");
+  EXPECT_EQ(
+      pair.notes[1],
+      "d.npy: 2x2 pixels, stretched to the 64x48 of its picture. Do they show the same scene?");
   const SceneMap grey{"d.png", media::filled_image(64, 48, {5, 5, 5}), {}};
   MapPairConfig config;
   config.unit = DepthUnit::kMetres;

@@ -79,8 +79,9 @@ TEST(Signal, TheRateComesFromTheTimesAndIsChanged) {
             path.string() + ": resampled from 100 to 200 samples per second");
   const auto unknown =
       config_of(R"({"reader": "csv", "tokenizer": "conv1d", "columns": ["I"], "rate": 200})");
-  EXPECT_NE(message_of([&] { prepare_signal(path, unknown); }).find("give file_rate, or a time column"),
-            std::string::npos);
+  EXPECT_NE(
+      message_of([&] { prepare_signal(path, unknown); }).find("give file_rate, or a time column"),
+      std::string::npos);
 }
 
 TEST(Signal, CsvErrorsNameFileLineAndColumn) {
@@ -94,8 +95,7 @@ TEST(Signal, CsvErrorsNameFileLineAndColumn) {
   EXPECT_EQ(message("a,b\n1,2\n3,four\n"), "line 3, column b: \"four\" is no number");
   EXPECT_EQ(message("a,b\n1,2\n3\n"), "line 3 has 1 fields, the header names 2");
   EXPECT_EQ(message("a,c\n1,2\n"), "no column b; it has a, c");
-  EXPECT_EQ(message("a,b\n1,2\n3,\n"),
-            "column b, row 2: empty or nan; expected a finite number");
+  EXPECT_EQ(message("a,b\n1,2\n3,\n"), "column b, row 2: empty or nan; expected a finite number");
   EXPECT_EQ(message("a,b\n"), "holds the names of columns and no row");
   EXPECT_EQ(message(""), "the file is empty");
   EXPECT_EQ(message("1,2\n3,4\n"), "line 1 holds numbers; expected the names of the columns");
@@ -133,8 +133,9 @@ TEST(Signal, WindowsFollowEachOtherByTheHop) {
 TEST(Signal, ChannelsAreNormalised) {
   const fs::path path = npy_of("i.npy", {2, 3}, {1, 2, 3, 5, 5, 5});
   const auto values = [&](const std::string& normalise) {
-    return prepare_signal(path, config_of(R"({"reader": "npy", "tokenizer": "conv1d", "normalise": )" +
-                                          normalise + "}"))
+    return prepare_signal(path,
+                          config_of(R"({"reader": "npy", "tokenizer": "conv1d", "normalise": )" +
+                                    normalise + "}"))
         .values;
   };
   EXPECT_EQ(values(R"("none")"), (Floats{1, 2, 3, 5, 5, 5}));
@@ -169,7 +170,8 @@ TEST(Signal, PicturesAreResized) {
   const fs::path picture = fs::path(ISTHMUS_FIXTURES) / "onellm/preproc/inputs/depth.png";
   for (const int64_t channels : {1, 3}) {
     const auto config = config_of(fmt::format(
-        R"({{"reader": "image", "tokenizer": "conv2d", "window": [10, 20], "channels": {}}})", channels));
+        R"({{"reader": "image", "tokenizer": "conv2d", "window": [10, 20], "channels": {}}})",
+        channels));
     const Prepared prepared = prepare_signal(picture, config);
     EXPECT_EQ(prepared.shape, (Shape{channels, 10, 20}));
     for (const float value : prepared.values) EXPECT_TRUE(value >= 0 && value <= 1);

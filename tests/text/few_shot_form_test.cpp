@@ -96,11 +96,21 @@ TEST(FewShotForm, WhatIsWrongWithAFormIsNamed) {
             "f.json: an example has one picture; {media} stands there twice");
   EXPECT_EQ(complaint(R"({"demonstration": "{answer}", "query": "", "sep": "x"})"),
             "f.json: sep: unknown field; known here are name, demonstration, query, separator, "
-            "end_token, strip_answer");
+            "end_token, strip_answer, stop");
   EXPECT_EQ(message_of([] { find_few_shot_form("capton"); }),
             "there is no prompt form \"capton\"; known are plain, caption, vqa, classification, "
             "hateful_memes, or give a file FORM.json");
   EXPECT_THROW(find_few_shot_form("capton"), UsageError);
+}
+
+TEST(FewShotForm, KnowsWhereAnAnswerBeginsToAskTheNextQuestion) {
+  EXPECT_TRUE(find_few_shot_form("plain").stop.empty());
+  EXPECT_EQ(find_few_shot_form("caption").stop, (std::vector<std::string>{"Output"}));
+  EXPECT_EQ(find_few_shot_form("vqa").stop,
+            (std::vector<std::string>{"Question", "Answer", "Short"}));
+  const auto form = FewShotForm::parse(
+      R"({"demonstration": "{answer}", "query": "", "stop": ["\nQ:", "A:"]})", "f.json");
+  EXPECT_EQ(form.stop, (std::vector<std::string>{"\nQ:", "A:"}));
 }
 
 TEST(FewShotForm, AnExampleWithoutPictureIsItsTextAlone) {

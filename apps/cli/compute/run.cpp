@@ -27,7 +27,7 @@ bool has_shots(const Options& options) {
 
 // Solved examples, then one user message: the media first, then the question, as the models
 // were trained.
-Request request_from_flags(const Options& options, const Model& model) {
+Request request_from_flags(const Options& options, std::vector<Message> shots) {
   if (options.literal) {
     if (has_shots(options) || !options.system.empty() || !options.conversation_template.empty())
       throw UsageError("--literal: the prompt is complete; leave out --shot, --shots-from, "
@@ -39,7 +39,7 @@ Request request_from_flags(const Options& options, const Model& model) {
   Request request;
   if (!options.system.empty())
     request.messages.push_back({"system", {Part::of_text(options.system)}});
-  for (Message& shot : shot_messages(options, model)) request.messages.push_back(std::move(shot));
+  for (Message& shot : shots) request.messages.push_back(std::move(shot));
   Message message{"user", {}};
   for (Part& medium : media_parts(options)) message.content.push_back(std::move(medium));
   if (!options.prompt.empty()) message.content.push_back(Part::of_text(options.prompt));
@@ -68,10 +68,15 @@ std::string read_standard_input() {
 void answer_once(const Options& options) {
   // A broken request is told before a model is loaded for it.
   std::optional<Request> given;
-  if (!options.request.empty()) given = request_from_file(options);
+  check_shots(options);
+  if (!options.request.empty())
+    given = request_from_file(options);
+  else if (options.shots_from.empty() || options.literal)
+    given = request_from_flags(options, given_shots(options));
   const Pretrained pretrained =
       load_pretrained_model(options.model, options.base, "", options.load);
-  const Request request = given ? *given : request_from_flags(options, pretrained.model);
+  const Request request =
+      given ? *given : request_from_flags(options, chosen_shots(options, pretrained.model));
   if (options.json) {
     std::cout << to_json(pretrained.model.generate(request)).dump() << "\n";
     return;
@@ -95,6 +100,8 @@ int run(const Options& given) {
   }
   // With solved examples a picture alone is a question.
   const bool is_complete = has_shots(options) && !options.images.empty();
+  if (has_shots(options) && options.images.empty() && options.prompt.empty())
+    throw UsageError("the examples have no question behind them; give --image or --prompt");
   if (options.prompt.empty() && !is_complete) {
     const bool terminal = ::isatty(STDIN_FILENO) != 0;
     if ((terminal || options.media.empty()) && !options.json) return hold_conversation(options);

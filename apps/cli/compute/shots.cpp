@@ -89,22 +89,30 @@ std::vector<size_t> nearest(const Options& options, std::span<const eval::Sample
 
 }  // namespace
 
-std::vector<Message> shot_messages(const Options& options, const Model& model) {
+void check_shots(const Options& options) {
+  if (options.shots_from.empty()) return;
+  if (!options.shot.empty())
+    throw UsageError("--shot and --shots-from both choose the examples; use one of them");
+  if (options.select == "rices" && options.images.empty())
+    throw UsageError("--select rices looks for pictures like the question's: give --image");
+}
+
+std::vector<Message> given_shots(const Options& options) {
   std::vector<Message> messages;
   for (const std::string& shot : options.shot) {
     const auto [file, text] = split_shot(shot);
     add_pair(messages, file, "", text);
   }
-  if (options.shots_from.empty()) return messages;
-  if (!options.shot.empty())
-    throw UsageError("--shot and --shots-from both choose the examples; use one of them");
+  return messages;
+}
+
+std::vector<Message> chosen_shots(const Options& options, const Model& model) {
   const std::vector<eval::Sample> samples = read_examples(options);
   eval::Sample question;
   if (!options.images.empty()) question.image = one_spelling(options.images.front());
+  std::vector<Message> messages;
   std::vector<size_t> chosen;
   if (options.select == "rices") {
-    if (options.images.empty())
-      throw UsageError("--select rices looks for pictures like the question's: give --image");
     EngineSubject subject(model);
     chosen = nearest(options, samples, question, subject);
   } else {

@@ -8,10 +8,16 @@
 
 namespace isthmus::cli {
 
-// Pairs of messages, in the order of the prompt: those of --shot as given, or --k examples out of
-// --shots-from, at random or nearest to the first picture of the question (RICES: Yang et al.
-// 2022). Embeddings of pictures are kept on disk. Throws UsageError for flags that do not fit
-// together, InputError for an empty or broken file.
-std::vector<Message> shot_messages(const Options& options, const Model& model);
+// UsageError for flags about examples that do not fit together.
+void check_shots(const Options& options);
+
+// Solved examples as pairs of messages, in the order of the prompt: those of --shot as given. Throws
+// UsageError for one that is not FILE=TEXT.
+std::vector<Message> given_shots(const Options& options);
+
+// --k examples out of --shots-from, at random or nearest to the first picture of the question
+// (RICES: Yang et al. 2022). Embeddings of pictures are kept on disk. Throws InputError for an empty
+// or broken file.
+std::vector<Message> chosen_shots(const Options& options, const Model& model);
 
 }  // namespace isthmus::cli

@@ -61,7 +61,9 @@ class Flamingo : public Family {
   StopRules stop_rules(const Request& request) const override;
   // Where text may read all pictures before it, text before the first reads every picture, those
   // after it too.
-  bool reuses_prefix() const override { return model_.config.only_attend_immediate_media; }
+  bool reuses_prefix() const override {
+    return model_.config.cross_attention.only_attend_immediate_media;
+  }
   Padding padding() const override { return Padding::kLeft; }
   std::vector<int64_t> seen_before(std::span<const Segment> segments) const override;
   bool beams_count_prompt() const override { return true; }
