@@ -102,7 +102,7 @@ TEST(ModalityTokenizer, APointTokenIsTheLargestOfItsGroup) {
 
 TEST(UniversalEncoder, FramesAreAveraged) {
   const layout::UniversalEncoderConfig config{kWidth, 2, 2, 16, 4, 2};
-  UniversalEncoder encoder(config, {conv({5}, {3}, {20}, 2, 6, false)});
+  UniversalEncoder encoder(config, std::vector<layout::ModalityConfig>{conv({5}, {3}, {20}, 2, 6, false)});
   randomise(*encoder);
   on_both_paths([&](const char* path) {
     const Tensor frames = torch::randn({3, 3, 4, 4});

@@ -161,7 +161,7 @@ TEST(FlamingoForms, MessagesBecomeThePromptOfTheirForm) {
               "<image>Question:What is it? Short answer:a cat<|endofchunk|>\n"
               "<image>Question:What is it? Short answer:");
   expect_same(conversation("", "It shows", "A cat."),
-              "<image>A cat.<|endofchunk|><image>It shows");
+              "<image>It showsA cat.<|endofchunk|><image>It shows");
   expect_same(conversation("plain"), "<image>A cat.<|endofchunk|><image>");
   const fs::path form = put(fresh_folder() / "mine.json",
                             R"({"demonstration": "{media}Q: {question} A: {answer}{end}",
