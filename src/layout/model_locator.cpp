@@ -29,10 +29,20 @@ bool is_file(const fs::path& path) {
   return fs::is_regular_file(path, ignored);
 }
 
+// Meta's files, and OneLLM's: consolidated.00.pth, consolidated.00-of-01.pth, …
+bool holds_consolidated(const fs::path& folder) {
+  std::error_code error;
+  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error))
+    if (it->path().extension() == ".pth" &&
+        it->path().filename().string().starts_with("consolidated."))
+      return true;
+  return false;
+}
+
 // A repository of OpenFlamingo holds nothing but a checkpoint.pt.
 bool is_model(const fs::path& path) {
   return is_file(path) || is_file(path / "config.json") || is_file(path / "isthmus.json") ||
-         is_file(path / "checkpoint.pt");
+         is_file(path / "checkpoint.pt") || holds_consolidated(path);
 }
 
 bool is_clip(const fs::path& path) {
