@@ -365,7 +365,7 @@ TEST(BrokenRequest, EveryMistakeIsNamed) {
       {R"({"messages": [{"role": "user", "content": 7}]})", "messages[0].content"},
       {R"({"messages": [{"role": "user", "content": [{"type": "token", "text": "</s>"}]}]})",
        "content[0].type"},
-      {R"({"messages": [{"role": "user", "content": [{"type": "smell", "text": "x"}]}]})", "smell"},
+      {R"({"messages": [{"role": "user", "content": [{"type": "smell", "text": "x"}]}]})", "content[0].text"},
       {R"({"messages": [{"role": "user", "content": [{"type": "image"}]}]})",
        "either path or data"},
       {R"({"messages": [{"role": "user", "content": [{"type": "image", "data": "!"}]}]})",
