@@ -204,7 +204,7 @@ std::vector<std::shared_ptr<const CachedMedia>> Engine::load_media(
     place[i] = fresh.size();
     fresh.push_back(preparer_(sources[i]));  // says what is wrong with an unreadable file
     for (const std::string& note : fresh.back().notes)
-      log::warn(fmt::format("{}: {}", sources[i].name, note));
+      log::warn(note.starts_with(sources[i].name) ? note : sources[i].name + ": " + note);
     fresh_hashes.push_back(hash.value_or(ContentHash{}));
   }
   std::vector<families::EncodedMedia> encoded = family_->encode(fresh, probe);
