@@ -76,7 +76,20 @@ std::vector<std::string> chosen(const std::vector<std::string>& names, SceneMapK
   return {};
 }
 
+// The library makes tables as long as the picture is high before it tells the height. Its own limits
+// hold for the whole process, so they are set once.
+void limit_library() {
+  constexpr int kMaxSide = 1 << 20, kMaxTile = 1 << 12;
+  static const bool done = [] {
+    Imf::Header::setMaxImageSize(kMaxSide, kMaxSide);
+    Imf::Header::setMaxTileSize(kMaxTile, kMaxTile);
+    return true;
+  }();
+  static_cast<void>(done);
+}
+
 FloatMap read(const EncodedImage& file, SceneMapKind kind) {
+  limit_library();
   ByteStream stream(file.bytes, file.source);
   Imf::MultiPartInputFile input(stream, /*numThreads=*/0);
   const Imf::Header& header = input.header(0);
