@@ -52,6 +52,8 @@ Prepared prepare_mel_audio(media::AudioReader& reader, const MelAudioConfig& con
   prepared.modality = Modality::kAudio;
   prepared.shape = {1, bins, config.num_frames};
   prepared.values.assign(static_cast<size_t>(bins * config.num_frames), (0.0f - mean) / scale);
+  if (std::all_of(samples.begin(), samples.end(), [](float sample) { return sample == 0; }))
+    prepared.notes.push_back("silence: every sample that is heard is 0");
   for (int64_t frame = 0; frame < frames; ++frame)
     for (int64_t bin = 0; bin < bins; ++bin)
       prepared.values[static_cast<size_t>(bin * config.num_frames + frame)] =
