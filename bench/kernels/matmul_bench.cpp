@@ -1,4 +1,4 @@
-// Products at the shapes of LLaVA-1.5-7B. GFLOP/s counts a multiply-add as two; bytes are the
+// Products at the shapes of LLaVA-1.5-7B and of OpenFlamingo-3B's feed-forwards. GFLOP/s counts a multiply-add as two; bytes are the
 // weights' bytes. Reported time is the minimum the run saw when called with --benchmark_repetitions
 // and aggregates read by min.
 #include <cstdint>
@@ -90,9 +90,21 @@ void decode_shapes(benchmark::internal::Benchmark* b) {
     for (const int64_t rows : {1, 4, 8}) b->Args({rows, 4096, 11008, threads});
 }
 
+// A prompt of a few examples, and a question after it.
+void short_prompt_shapes(benchmark::internal::Benchmark* b) {
+  b->ArgNames({"rows", "in", "out", "threads"})
+      ->Unit(benchmark::kMillisecond)
+      ->UseRealTime()
+      ->MeasureProcessCPUTime();
+  for (const int64_t threads : {1, 2})
+    for (const int64_t rows : {1, 3, 6, 7, 8, 9, 18, 32, 64, 90, 180})
+      b->Args({rows, 2048, 8192, threads})->Args({rows, 8192, 2048, threads});
+}
+
 #define PRODUCT(name, dtype, arithmetic)                                      \
   BENCHMARK_CAPTURE(product, name, dtype, arithmetic)->Apply(prefill_shapes); \
-  BENCHMARK_CAPTURE(product, name##_decode, dtype, arithmetic)->Apply(decode_shapes)
+  BENCHMARK_CAPTURE(product, name##_decode, dtype, arithmetic)->Apply(decode_shapes);   \
+  BENCHMARK_CAPTURE(product, name##_short_prompt, dtype, arithmetic)->Apply(short_prompt_shapes)
 
 PRODUCT(float32, DType::kF32, Arithmetic::kFloat32);
 PRODUCT(float16, DType::kF16, Arithmetic::kFloat32);

@@ -11,6 +11,7 @@
 #include "kernels/norm.h"
 #include "kernels/rotary.h"
 #include "kernels/softmax.h"
+#include "kernels/stream.h"
 
 namespace isthmus::kernels {
 
@@ -36,6 +37,13 @@ struct Bf16GemmTable {
   void (*block)(const GemmBlockArgs&);
 };
 
+// float32 product of stored rows with packed panels of `width` rows of x to a vector.
+struct StreamTable {
+  int64_t width;
+  void (*pack_panel)(const PackPanelArgs&);
+  void (*multiply)(const StreamArgs&);
+};
+
 struct KernelTable {
   const char* name;
   void (*rms_norm)(const RmsNormArgs&);
@@ -55,6 +63,7 @@ struct KernelTable {
   void (*matvec_bf16)(const MatvecArgs&);
   void (*decode_attention)(const DecodeAttentionArgs&);
   GemmTable gemm;
+  StreamTable stream;
 };
 
 // The best table this CPU and operating system support, fixed at first use. The environment

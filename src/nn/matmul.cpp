@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "kernels/table.h"
 #include "nn/parallel.h"
+#include "nn/streamed_product.h"
 
 namespace isthmus::nn {
 namespace {
@@ -152,21 +153,24 @@ void few_rows(const float* x, int64_t m, const StoredMatrix& w, const float* bia
 void matmul_transposed(const float* x, int64_t m, const StoredMatrix& w, const float* bias,
                        float* y, Arithmetic arithmetic) {
   if (m == 0 || w.rows == 0) return;
-  // Reading the weights bounds this product, so bfloat16 arithmetic would only lose precision.
-  if (m <= kernels::kMatvecMaxRows) return few_rows(x, m, w, bias, y);
   if (w.cols == 0) {
     for (int64_t r = 0; r < m; ++r)
       for (int64_t i = 0; i < w.rows; ++i) y[r * w.rows + i] = bias != nullptr ? bias[i] : 0.0f;
     return;
   }
+  const Bf16GemmTable* bf16 = kernels::bf16_gemm();
+  const bool in_bfloat16 =
+      arithmetic == Arithmetic::kBFloat16 && w.dtype == DType::kBF16 && bf16 != nullptr;
+  // Reading the weights bounds this product, so bfloat16 arithmetic would only lose precision.
+  if (m <= kernels::kMatvecMaxRows) return few_rows(x, m, w, bias, y);
+  if (m <= kStreamedMostRows && !in_bfloat16) return streamed_product(x, m, w, bias, y);
   const KernelTable& table = kernels::kernels();
   PackedProduct p = product(x, m, w, bias, y);
   p.depth = w.cols;
   p.cols = w.rows;
   p.column_bytes = w.row_stride * static_cast<int64_t>(size_of(w.dtype));
   p.depth_bytes = static_cast<int64_t>(size_of(w.dtype));
-  const Bf16GemmTable* bf16 = kernels::bf16_gemm();
-  if (arithmetic == Arithmetic::kBFloat16 && w.dtype == DType::kBF16 && bf16 != nullptr) {
+  if (in_bfloat16) {
     use_bfloat16(p, *bf16);
   } else {
     use_float32(p, table.gemm);

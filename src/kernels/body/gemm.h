@@ -33,12 +33,13 @@ inline void pack_rows_with(int64_t rows, int64_t depth, float* out, const LoadWo
   }
 }
 
-// cols × depth words of B, columns given as vectors along the depth by load_words(col, k, words).
-template <class LoadWords>
+// cols × depth words of B, columns given as vectors along the depth by load_words(col, k, words),
+// into panels of Panel columns.
+template <int Panel = kTileCols, class LoadWords>
 inline void pack_columns_with(int64_t cols, int64_t depth, float* out,
                               const LoadWords& load_words) {
-  for (int64_t first = 0; first < cols; first += kTileCols) {
-    for (int64_t part = 0; part < kTileCols; part += kWidth) {
+  for (int64_t first = 0; first < cols; first += Panel) {
+    for (int64_t part = 0; part < Panel; part += kWidth) {
       const int64_t lanes = cols - first - part;
       for (int64_t k = 0; k < depth; k += kWidth) {
         const int64_t words = depth - k < kWidth ? depth - k : kWidth;
@@ -50,10 +51,10 @@ inline void pack_columns_with(int64_t cols, int64_t depth, float* out,
             block[r] = r < lanes ? load_words(first + part + r, k, words) : V{};
         }
         transpose(block);
-        for (int i = 0; i < words; ++i) store(out + (k + i) * kTileCols + part, block[i]);
+        for (int i = 0; i < words; ++i) store(out + (k + i) * Panel + part, block[i]);
       }
     }
-    out += kTileCols * depth;
+    out += Panel * depth;
   }
 }
 
