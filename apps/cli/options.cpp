@@ -67,7 +67,8 @@ void add_model(CLI::App& app, Options& o) {
   app.add_option("MODEL", o.model,
                  "Checkpoint folder or file, or a repository id in the local Hugging Face cache")
       ->required();
-  app.add_option("--base", o.base, "Language model under a projector, a LoRA or a Flamingo checkpoint")
+  app.add_option("--base", o.base,
+                 "Language model under a projector, a LoRA or a Flamingo checkpoint")
       ->type_name("MODEL");
   app.add_option("--vision", o.load.vision,
                  "CLIP folder or file, when the one that is named is not found")
@@ -157,7 +158,8 @@ void add_media(CLI::App& app, Options& o) {
       ->take_all();
   app.add_option("--rgb", o.rgb, "Picture of the same scene as --depth or --normal")
       ->type_name("FILE");
-  app.add_option("--depth-unit", o.depth_unit, "Unit of measured depths (default: guessed, and said)")
+  app.add_option("--depth-unit", o.depth_unit,
+                 "Unit of measured depths (default: guessed, and said)")
       ->check(CLI::IsMember({"m", "mm"}));
   app.add_option("--mask", o.mask, "Voxels of a NIfTI scan that count")->type_name("FILE");
   app.add_option("--start", o.start, "Second at which video, sound or record begins")
@@ -323,9 +325,10 @@ Parsed parse_command_line(int argc, char** argv) {
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
   bench
-      ->add_option("--shots", o.bench_shots,
-                   "Examples before the question, each with a picture of its own; measures a second "
-                   "question and its repetition too")
+      ->add_option(
+          "--shots", o.bench_shots,
+          "Examples before the question, each with a picture of its own; measures a second "
+          "question and its repetition too")
       ->check(CLI::Range(0, 120));
   bench->add_option("--prompt-tokens", o.prompt_tokens, "Text tokens beside each picture")
       ->check(CLI::Range(1, 1 << 20))

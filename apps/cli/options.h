@@ -31,12 +31,12 @@ struct Options {
   std::filesystem::path request, out;
   std::vector<MediumFlag> media;              // of all kinds, in the order of the command line
   std::vector<std::filesystem::path> images;  // those of --image
-  std::filesystem::path rgb, mask;   // of depth and normal maps; of fmri
+  std::filesystem::path rgb, mask;            // of depth and normal maps; of fmri
   std::string depth_unit;
   std::optional<double> start, end;  // seconds
   std::string prompt, system, conversation_template;
   GenerationConfig generate;
-  std::set<std::string> given_flags;  // "--seed", … as far as they were used
+  std::set<std::string> given_flags;              // "--seed", … as far as they were used
   std::vector<std::string> shot;                  // FILE=TEXT
   std::filesystem::path shots_from, shot_images;  // a file of examples, the folder of its pictures
   int64_t shots = 4;
@@ -69,7 +69,8 @@ struct Parsed {
 // Throws UsageError for an unknown verb, an unknown flag, or a value that a flag does not take.
 Parsed parse_command_line(int argc, char** argv);
 // The media of the command line, with --rgb for depth and normal maps, --mask for brain scans and
-// --start and --end for whatever lasts. Throws UsageError where one of these flags has nothing to go with.
+// --start and --end for whatever lasts. Throws UsageError where one of these flags has nothing to
+// go with.
 std::vector<Part> media_parts(const Options& options);
 // What a request asks for, with the generation flags that were used in place of its own fields.
 GenerationConfig with_flags(GenerationConfig requested, const Options& options);

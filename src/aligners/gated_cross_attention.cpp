@@ -167,9 +167,9 @@ Tensor MaskedCrossAttentionImpl::Reader::weights(const Tensor& query) const {
   int64_t latents = 0;
   for (const auto& media : view_.media)
     for (const auto& memory : media) latents = std::max(latents, memory->latents.size(0));
-  Tensor out = torch::zeros({query.size(0), query.size(2), query.size(1),
-                             static_cast<int64_t>(most) * latents},
-                            query.options());
+  Tensor out = torch::zeros(
+      {query.size(0), query.size(2), query.size(1), static_cast<int64_t>(most) * latents},
+      query.options());
   for (size_t row = 0; row < runs_.size(); ++row)
     for (const MediaRun& run : runs_[row]) {
       if (run.begin == run.end) continue;

@@ -8,8 +8,9 @@ namespace {
 // What a position of this index reads; the run's place is filled in by the caller.
 MediaRun reading(int64_t index, int64_t media, bool immediate) {
   if (media == 0) return {};
-  if (!immediate) return index > 0 ? MediaRun{0, 0, 0, std::min(index, media), false}
-                                   : MediaRun{0, 0, 0, media, true};
+  if (!immediate)
+    return index > 0 ? MediaRun{0, 0, 0, std::min(index, media), false}
+                     : MediaRun{0, 0, 0, media, true};
   if (index <= 0) return {};
   return index <= media ? MediaRun{0, 0, index - 1, index, false} : MediaRun{0, 0, 0, media, true};
 }
@@ -20,8 +21,7 @@ bool same_media(const MediaRun& a, const MediaRun& b) {
 
 }  // namespace
 
-std::vector<MediaRun> media_runs(const std::vector<int64_t>& index, int64_t media,
-                                 bool immediate) {
+std::vector<MediaRun> media_runs(const std::vector<int64_t>& index, int64_t media, bool immediate) {
   std::vector<MediaRun> runs;
   for (size_t position = 0; position < index.size(); ++position) {
     MediaRun run = reading(index[position], media, immediate);

@@ -49,15 +49,19 @@ UniversalProjection::UniversalProjection(const layout::ProjectionConfig& config,
                              [&](const layout::ModalityConfig& modality) {
                                return Shape{1, modality.resample_tokens, config.width};
                              })),
-      start_tag_(table(modalities, [&](const auto&) { return Shape{1, 1, config.hidden_size}; })),
-      end_tag_(table(modalities, [&](const auto&) { return Shape{1, 1, config.hidden_size}; })) {
+      start_tag_(table(modalities,
+                       [&](const auto&) {
+                         return Shape{1, 1, config.hidden_size};
+                       })),
+      end_tag_(table(modalities, [&](const auto&) {
+        return Shape{1, 1, config.hidden_size};
+      })) {
   const auto dict = [this](const std::string& name) {
     return register_module(name, std::make_shared<torch::nn::Module>("ModuleDict"));
   };
   auto stacks = dict("experts");
   for (const std::string& expert : config.experts) {
-    auto stack =
-        stacks->register_module(expert, std::make_shared<torch::nn::Module>("ModuleList"));
+    auto stack = stacks->register_module(expert, std::make_shared<torch::nn::Module>("ModuleList"));
     std::vector<ExpertBlock>& blocks = experts_.emplace_back();
     for (int64_t i = 0; i < config.layers; ++i)
       blocks.push_back(stack->register_module(std::to_string(i), ExpertBlock(config)));
@@ -67,14 +71,12 @@ UniversalProjection::UniversalProjection(const layout::ProjectionConfig& config,
   const auto num_experts = static_cast<int64_t>(config.experts.size());
   for (const layout::ModalityConfig& modality : modalities) {
     const std::string& key = modality.key;
-    clip_proj1_.emplace(key,
-                        proj1->register_module(key, NormedLinear(config.width, config.width)));
+    clip_proj1_.emplace(key, proj1->register_module(key, NormedLinear(config.width, config.width)));
     clip_proj2_.emplace(
         key, proj2->register_module(key, NormedLinear(config.width, config.hidden_size)));
     if (modality.router_hidden > 0)
-      routers_.emplace(key, routers->register_module(key, Router(config.width,
-                                                                 modality.router_hidden,
-                                                                 num_experts)));
+      routers_.emplace(key, routers->register_module(
+                                key, Router(config.width, modality.router_hidden, num_experts)));
   }
   register_module("start_tag", start_tag_);
   register_module("end_tag", end_tag_);
@@ -90,8 +92,7 @@ Tensor UniversalProjection::routing(const std::string& key) {
   if (const Tensor logits = router_logits(key); logits.defined())
     return RouterImpl::weights(logits);
   const auto count = static_cast<int64_t>(experts_.size());
-  return torch::full({resample_tokens_->at(key).size(1), count},
-                     1.0 / static_cast<double>(count));
+  return torch::full({resample_tokens_->at(key).size(1), count}, 1.0 / static_cast<double>(count));
 }
 
 // [items, rows of z, width] -> [items, experts, rows, width]. What the last block would make of the

@@ -54,8 +54,7 @@ std::string encode_base64(std::span<const std::byte> bytes) {
     uint32_t group = 0;
     for (size_t k = 0; k < 3; ++k)
       group = (group << 8) | (k < count ? static_cast<uint32_t>(bytes[i + k]) : 0);
-    for (size_t k = 0; k < 4; ++k)
-      text += k <= count ? kDigits[(group >> (18 - 6 * k)) & 63] : '=';
+    for (size_t k = 0; k < 4; ++k) text += k <= count ? kDigits[(group >> (18 - 6 * k)) & 63] : '=';
   }
   return text;
 }

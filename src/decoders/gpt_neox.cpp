@@ -46,9 +46,9 @@ GptNeoxLayerImpl::GptNeoxLayerImpl(const layout::GptNeoxConfig& config, int64_t 
       input_layernorm_(register_module("input_layernorm", norm(config))),
       post_attention_layernorm_(register_module("post_attention_layernorm", norm(config))),
       attention_(register_module("attention", GptNeoxAttention(config, layer))),
-      mlp_(register_module(
-          "mlp", nn::Mlp(config.hidden_size, config.intermediate_size, config.hidden_act,
-                         nn::MlpOptions{true, "dense_h_to_4h", "dense_4h_to_h"}))) {}
+      mlp_(register_module("mlp",
+                           nn::Mlp(config.hidden_size, config.intermediate_size, config.hidden_act,
+                                   nn::MlpOptions{true, "dense_h_to_4h", "dense_4h_to_h"}))) {}
 
 Tensor GptNeoxLayerImpl::forward(const Tensor& x, const nn::ForwardContext& context) {
   const Tensor h = x + attention_(input_layernorm_(x), context);

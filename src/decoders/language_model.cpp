@@ -12,8 +12,7 @@ void show(const nn::ForwardContext& context, std::string_view name, const Tensor
 }
 
 void show(const nn::ForwardContext& context, int64_t layer, const Tensor& hidden) {
-  if (context.probe != nullptr)
-    show(context, "decoder.hidden." + std::to_string(layer), hidden);
+  if (context.probe != nullptr) show(context, "decoder.hidden." + std::to_string(layer), hidden);
 }
 
 }  // namespace

@@ -12,9 +12,9 @@ namespace isthmus::decoders {
 namespace {
 
 nn::LayerNorm norm(const layout::MptConfig& config) {
-  return nn::LayerNorm(config.hidden_size, config.layer_norm_eps,
-                       config.bias ? layout::NormParameters::kWeightAndBias
-                                   : layout::NormParameters::kWeight);
+  return nn::LayerNorm(
+      config.hidden_size, config.layer_norm_eps,
+      config.bias ? layout::NormParameters::kWeightAndBias : layout::NormParameters::kWeight);
 }
 
 nn::AttendOptions attend_options(const layout::MptConfig& config, int64_t layer) {
@@ -46,10 +46,10 @@ MptAttentionImpl::MptAttentionImpl(const layout::MptConfig& config, int64_t laye
     : head_dim_(config.head_dim()),
       clip_qkv_(config.clip_qkv),
       attend_(attend_options(config, layer)),
-      Wqkv_(register_module(
-          "Wqkv", nn::Linear(config.hidden_size, 3 * config.hidden_size, config.bias))),
-      out_proj_(register_module(
-          "out_proj", nn::Linear(config.hidden_size, config.hidden_size, config.bias))) {
+      Wqkv_(register_module("Wqkv",
+                            nn::Linear(config.hidden_size, 3 * config.hidden_size, config.bias))),
+      out_proj_(register_module("out_proj",
+                                nn::Linear(config.hidden_size, config.hidden_size, config.bias))) {
   if (config.qk_ln) {
     q_ln_ = register_module("q_ln", norm(config));
     k_ln_ = register_module("k_ln", norm(config));
@@ -73,9 +73,9 @@ MptBlockImpl::MptBlockImpl(const layout::MptConfig& config, int64_t layer)
     : norm_1_(register_module("norm_1", norm(config))),
       attn_(register_module("attn", MptAttention(config, layer))),
       norm_2_(register_module("norm_2", norm(config))),
-      ffn_(register_module("ffn", nn::Mlp(config.hidden_size, config.intermediate_size,
-                                          layout::Activation::kGelu,
-                                          nn::MlpOptions{config.bias, "up_proj", "down_proj"}))) {}
+      ffn_(register_module(
+          "ffn", nn::Mlp(config.hidden_size, config.intermediate_size, layout::Activation::kGelu,
+                         nn::MlpOptions{config.bias, "up_proj", "down_proj"}))) {}
 
 Tensor MptBlockImpl::forward(const Tensor& x, const nn::ForwardContext& context) {
   const Tensor h = x + attn_(norm_1_(x), context);

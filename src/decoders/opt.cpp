@@ -15,9 +15,8 @@ constexpr int64_t kPositionOffset = 2;
 
 nn::LayerNorm norm(const layout::OptConfig& config) {
   return nn::LayerNorm(config.hidden_size, kLayerNormEps,
-                       config.layer_norm_elementwise_affine
-                           ? layout::NormParameters::kWeightAndBias
-                           : layout::NormParameters::kNone);
+                       config.layer_norm_elementwise_affine ? layout::NormParameters::kWeightAndBias
+                                                            : layout::NormParameters::kNone);
 }
 
 nn::SelfAttentionOptions attention_options(const layout::OptConfig& config, int64_t layer) {

@@ -70,11 +70,10 @@ Tensor ModalityTokenizerImpl::largest_of_groups(const Tensor& points) {
   std::vector<Tensor> tokens;
   for (int64_t begin = 0; begin < config_.num_tokens; begin += kGroupsAtOnce) {
     const int64_t count = std::min(kGroupsAtOnce, config_.num_tokens - begin);
-    const Tensor gathered =
-        mapped
-            .index_select(0, members.narrow(0, begin * config_.group_size,
-                                            count * config_.group_size))
-            .unflatten(0, {count, config_.group_size});
+    const Tensor gathered = mapped
+                                .index_select(0, members.narrow(0, begin * config_.group_size,
+                                                                count * config_.group_size))
+                                .unflatten(0, {count, config_.group_size});
     tokens.push_back(std::get<0>(gathered.max(1)));
   }
   return torch::cat(tokens, 0);
@@ -87,8 +86,8 @@ std::vector<nn::Slot> ModalityTokenizerImpl::slots() {
   if (config_.tokenizer == TokenizerKind::kPointGroups) published.insert(published.end(), {1, 1});
   std::vector<nn::Slot> slots = LinearImpl::slots();
   slots.front() = weight_slot(std::move(published));
-  slots.push_back(tensor_slot("positional_embedding", positional_embedding_,
-                              {config_.num_tokens + 1, width_}));
+  slots.push_back(
+      tensor_slot("positional_embedding", positional_embedding_, {config_.num_tokens + 1, width_}));
   return slots;
 }
 

@@ -23,7 +23,9 @@ class ModalityTokenizerImpl : public nn::LinearImpl {
   // kPatchConv [n, channels, window…], kLinear [n, 1, channels], kPointGroups [n, points, channels]
   // -> [n, num_tokens, width]. Throws InputError for fewer points than a group has.
   Tensor forward(const Tensor& input);
-  const Tensor& positional_embedding() const { return positional_embedding_; }  // [1 + tokens, width]
+  const Tensor& positional_embedding() const {
+    return positional_embedding_;
+  }  // [1 + tokens, width]
   std::vector<nn::Slot> slots() override;
 
  private:

@@ -47,10 +47,10 @@ nn::Features UniversalEncoderImpl::forward(const Tensor& input, const std::strin
                                            const nn::ForwardContext& context) {
   const auto own = tokenizers_.find(key);
   const bool is_own = own != tokenizers_.end();
-  ISTHMUS_CHECK(is_own || (input.dim() == 4 && input.size(1) == kChannels &&
-                           input.size(2) == config_.image_size &&
-                           input.size(3) == config_.image_size),
-                "pictures must be [frames, 3, image_size, image_size]");
+  ISTHMUS_CHECK(
+      is_own || (input.dim() == 4 && input.size(1) == kChannels &&
+                 input.size(2) == config_.image_size && input.size(3) == config_.image_size),
+      "pictures must be [frames, 3, image_size, image_size]");
   const Tensor tokens = is_own ? own->second->forward(input) : conv1_->forward(input);
   show(context, "encoder.tokens", tokens);
   const Tensor positions = is_own ? own->second->positional_embedding() : positional_embedding_;

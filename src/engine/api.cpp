@@ -120,8 +120,8 @@ std::tuple<Model, ImageProcessor, Tokenizer> create_model_and_transforms(
   if (!decoder_layers_attr_name.empty() && decoder_layers_attr_name != blocks)
     throw UsageError(fmt::format("decoder_layers_attr_name: the blocks of {} are {}, not {}",
                                  lang_encoder_path, blocks, decoder_layers_attr_name));
-  Pretrained all = handles(engine::load_engine(
-      [&] { return families::flamingo::load(sources, options); }, options));
+  Pretrained all = handles(
+      engine::load_engine([&] { return families::flamingo::load(sources, options); }, options));
   return {std::move(all.model), std::move(all.image_processor), std::move(all.tokenizer)};
 }
 
@@ -147,9 +147,10 @@ Request flamingo_prompt(const std::string& text, std::span<const std::filesystem
       request.prompt.push_back(Part::of_image(images[markers - 1]));
   }
   if (markers != images.size())
-    throw UsageError(fmt::format("the prompt has {} <image>, but {} pictures are given; each "
-                                 "<image> stands for one picture, in order",
-                                 markers, images.size()));
+    throw UsageError(
+        fmt::format("the prompt has {} <image>, but {} pictures are given; each "
+                    "<image> stands for one picture, in order",
+                    markers, images.size()));
   return request;
 }
 

@@ -242,8 +242,7 @@ std::vector<Engine::Prompt> Engine::assemble(std::span<const Request> requests, 
     prompt.segments = family_->segments(requests[i], prompt.rows_per_medium());
     std::vector<families::AlignedMedia> aligned;
     for (const auto& medium : prompt.media) aligned.push_back({&medium->encoded, medium->id});
-    prompt.sequence =
-        families::build_sequence(prompt.segments, aligned, family_->language_model());
+    prompt.sequence = families::build_sequence(prompt.segments, aligned, family_->language_model());
     check_length(prompt);
   }
   return prompts;
@@ -271,9 +270,9 @@ Rows Engine::continued(const Prompt& prompt, const GenerationConfig& config, int
   }
   // The last row is always computed: its hidden state chooses the first token.
   const auto shorter = std::min<size_t>(cached_keys_.size(), sequence.row_keys.size() - 1);
-  const auto differs =
-      std::mismatch(cached_keys_.begin(), cached_keys_.begin() + static_cast<std::ptrdiff_t>(shorter),
-                    sequence.row_keys.begin());
+  const auto differs = std::mismatch(cached_keys_.begin(),
+                                     cached_keys_.begin() + static_cast<std::ptrdiff_t>(shorter),
+                                     sequence.row_keys.begin());
   reused = differs.first - cached_keys_.begin();
   cache_->truncate(reused);
   cached_keys_ = sequence.row_keys;
@@ -367,11 +366,11 @@ std::vector<Answer> Engine::generate_batch(std::span<const Request> requests) {
   }
 
   Stopwatch watch;
-  Rows rows(*family_, sequences,
-            std::make_shared<nn::KvCache>(family_->language_model().cache_geometry(),
-                                          static_cast<int64_t>(requests.size()),
-                                          longest + most_new),
-            family_->late_marker(requests.front().generate), overlap);
+  Rows rows(
+      *family_, sequences,
+      std::make_shared<nn::KvCache>(family_->language_model().cache_geometry(),
+                                    static_cast<int64_t>(requests.size()), longest + most_new),
+      family_->late_marker(requests.front().generate), overlap);
   Tensor logits = rows.last_logits(rows.prefill());
   const double prefill_seconds = watch.lap();
 
@@ -468,7 +467,8 @@ std::vector<std::vector<double>> Engine::rank(std::span<const Request> contexts,
       if (names[name].size() > 1) pairs.emplace_back(context, name);
   constexpr size_t kPairsAtOnce = 32;
   for (size_t begin = 0; begin < pairs.size(); begin += kPairsAtOnce) {
-    const auto group = std::span(pairs).subspan(begin, std::min(kPairsAtOnce, pairs.size() - begin));
+    const auto group =
+        std::span(pairs).subspan(begin, std::min(kPairsAtOnce, pairs.size() - begin));
     size_t width = 0;
     for (const auto& [context, name] : group) width = std::max(width, names[name].size() - 1);
     std::vector<int64_t> parents, tokens;
@@ -525,8 +525,7 @@ families::Sequence Engine::sequence(const Request& request) {
   return std::move(assemble(std::span(&request, 1), nullptr).front().sequence);
 }
 
-std::vector<std::vector<float>> Engine::embed_images(
-    std::span<const std::filesystem::path> files) {
+std::vector<std::vector<float>> Engine::embed_images(std::span<const std::filesystem::path> files) {
   const ArithmeticMode mode(composed_);
   std::vector<modalities::Prepared> prepared;
   for (const auto& file : files) {

@@ -63,7 +63,7 @@ class Engine {
     std::vector<std::vector<int64_t>> ids;  // per request, as displayed
     std::vector<nn::KeyRange> real;         // where each request's rows stand in the batch
     std::vector<std::vector<std::shared_ptr<const CachedMedia>>> media;  // per request
-    Tensor logits;                          // [batch, seq, vocab]
+    Tensor logits;                                                       // [batch, seq, vocab]
   };
   Pass forward_batch(std::span<const Request> requests, families::Padding side, nn::Probe* probe);
   // What a request becomes before the language model reads it.

@@ -18,8 +18,8 @@ GoldenReport verify_golden(const std::filesystem::path& folder, const std::strin
     std::string_view family;
     void (*verify)(const Case&, const std::string&, const LoadOptions&, Findings&);
   };
-  static constexpr Entry kFamilies[] = {{"llava", verify_llava}, {"openflamingo", verify_flamingo},
-                                        {"onellm", verify_onellm}};
+  static constexpr Entry kFamilies[] = {
+      {"llava", verify_llava}, {"openflamingo", verify_flamingo}, {"onellm", verify_onellm}};
   const Case golden(folder);
   Findings findings(golden.name(), on_stage);
   const std::string family = golden.family();

@@ -93,8 +93,7 @@ Case::Case(const std::filesystem::path& folder)
 std::string Case::name() const {
   const fs::path where = fs::absolute(folder_ / "expect.json").parent_path();
   const std::string own = json_.string("case", where.filename().string());
-  return own.find('/') != std::string::npos ? own
-                                            : fmt::format("{}/{}", family(), own);
+  return own.find('/') != std::string::npos ? own : fmt::format("{}/{}", family(), own);
 }
 
 std::string Case::family() const {

@@ -27,7 +27,8 @@ class StageProbe : public nn::Probe {
   std::map<std::string, std::vector<Tensor>> seen_;
 };
 
-std::vector<std::filesystem::path> paths(const JsonView& list, const std::filesystem::path& folder) {
+std::vector<std::filesystem::path> paths(const JsonView& list,
+                                         const std::filesystem::path& folder) {
   std::vector<std::filesystem::path> files;
   for (const JsonView& file : list.elements()) files.push_back(folder / file.as_string());
   return files;
@@ -122,7 +123,8 @@ class FlamingoVerifier {
     auto expected = case_.find(stage);
     if (!expected) return;
     const Tensor& file = expected->value;
-    const int64_t stride = flat ? file.size(0) / static_cast<int64_t>(pass.media.size()) : file.size(1);
+    const int64_t stride =
+        flat ? file.size(0) / static_cast<int64_t>(pass.media.size()) : file.size(1);
     std::vector<Tensor> ours, theirs;
     int64_t next = 0;
     for (size_t row = 0; row < pass.media.size(); ++row) {
@@ -227,7 +229,8 @@ class FlamingoVerifier {
       std::vector<int64_t> expected;
       for (size_t i = 0; i < padded.size(); ++i)
         if (mask[i] != 0) expected.push_back(padded[i]);
-      findings_.add(fmt::format("row {}", row), "input_ids", compare_exact(pass.ids[row], expected));
+      findings_.add(fmt::format("row {}", row), "input_ids",
+                    compare_exact(pass.ids[row], expected));
       const Tensor at = torch::zeros({static_cast<int64_t>(padded.size())});
       const Tensor seen = torch::zeros_like(at);
       for (size_t i = 0; i < pass.ids[row].size(); ++i) {
@@ -273,8 +276,8 @@ class FlamingoVerifier {
         sum -= log_probs[static_cast<int64_t>(row)][t][target].item<double>();
         ++count;
       }
-    const Expectation expected{
-        torch::tensor({json_.number("loss_valid_pairs")}, torch::kFloat64), kLossTolerance, 0};
+    const Expectation expected{torch::tensor({json_.number("loss_valid_pairs")}, torch::kFloat64),
+                               kLossTolerance, 0};
     const auto mean = torch::tensor({sum / static_cast<double>(count)}, torch::kFloat64);
     findings_.add("batch", "loss", compare(mean, expected));
   }
@@ -302,12 +305,12 @@ class FlamingoVerifier {
         found.resize(std::max(found.size(), expected.size()), engine_->family().pad_id());
         findings_.add(name, stage + "output_ids", compare_exact(found, expected));
         const auto raw = engine_->family().tokenizer()->decode(found, false);
-        findings_.add(name, stage + "text",
-                      compare_exact(answers[row].text,
-                                    generation.at("text_skip_special").elements().at(row).as_string()));
         findings_.add(
-            name, stage + "raw text",
-            compare_exact(raw, generation.at("text_raw").elements().at(row).as_string()));
+            name, stage + "text",
+            compare_exact(answers[row].text,
+                          generation.at("text_skip_special").elements().at(row).as_string()));
+        findings_.add(name, stage + "raw text",
+                      compare_exact(raw, generation.at("text_raw").elements().at(row).as_string()));
       }
     }
   }
@@ -332,10 +335,10 @@ class FlamingoVerifier {
 
   void replay_ranking(const JsonView& rank) {
     std::vector<std::string> names;
-    for (const JsonView& name : rank.at("class_names").elements()) names.push_back(name.as_string());
+    for (const JsonView& name : rank.at("class_names").elements())
+      names.push_back(name.as_string());
     if (const auto context = rank.find("context")) {
-      const Request request =
-          request_of(context->as_string(), paths(rank.at("images"), folder_));
+      const Request request = request_of(context->as_string(), paths(rank.at("images"), folder_));
       findings_.add("ranking", "log_probs",
                     compare(as_tensor(engine_->rank(std::span(&request, 1), names)),
                             scores_of(rank.at("uncached"))));
@@ -344,13 +347,14 @@ class FlamingoVerifier {
     // Quirk: the reference's cached ranking lets padding be seen; the uncached one is right.
     const auto requests = requests_of(rank.at("contexts"), rank.at("images"), folder_);
     const JsonView results = rank.at("results");
-    findings_.add("ranking", "log_probs", compare(as_tensor(engine_->rank(requests, names)),
-                                                  scores_of(results.at("uncached"))));
-    findings_.add("ranking", "sums of a single context",
-                  compare(as_tensor(engine_->rank(std::span(requests).first(1), names,
-                                                  {.normalize_length = false})),
-                          {scores_of(results.at("cached_sum")).value.slice(0, 0, 1),
-                           kLogProbTolerance, 0}));
+    findings_.add(
+        "ranking", "log_probs",
+        compare(as_tensor(engine_->rank(requests, names)), scores_of(results.at("uncached"))));
+    findings_.add(
+        "ranking", "sums of a single context",
+        compare(as_tensor(engine_->rank(std::span(requests).first(1), names,
+                                        {.normalize_length = false})),
+                {scores_of(results.at("cached_sum")).value.slice(0, 0, 1), kLogProbTolerance, 0}));
     findings_.add("ranking", "log_probs of a single context",
                   compare(as_tensor(engine_->rank(std::span(requests).first(1), names)),
                           scores_of(results.at("single_cached"))));
@@ -371,8 +375,7 @@ class FlamingoVerifier {
                 families::LateMarker::kResets);
       rows.prefill();
       std::vector<Tensor> logits;
-      for (const int64_t token : tokens)
-        logits.push_back(rows.last_logits(rows.step({&token, 1})));
+      for (const int64_t token : tokens) logits.push_back(rows.last_logits(rows.step({&token, 1})));
       return torch::cat(logits, 0).unsqueeze(0);
     };
     findings_.add(case_, "cached media", "cached_step_logits", step_by_step(ids));

@@ -29,8 +29,8 @@ Request request_of(const JsonView& json, const std::filesystem::path& folder) {
     request.conversation_template = json.string("conv_mode");
     bool user = true;
     for (const JsonView& turn : turns->elements()) {
-      request.messages.push_back({user ? "user" : "assistant",
-                                  split_at_markers(turn.as_string(), images, next_image)});
+      request.messages.push_back(
+          {user ? "user" : "assistant", split_at_markers(turn.as_string(), images, next_image)});
       user = !user;
     }
   } else {
@@ -71,7 +71,10 @@ class LlavaVerifier {
  public:
   LlavaVerifier(const Case& golden, const std::string& model, const LoadOptions& options,
                 Findings& findings)
-      : case_(golden), folder_(golden.folder()), model_(model), options_(options),
+      : case_(golden),
+        folder_(golden.folder()),
+        model_(model),
+        options_(options),
         findings_(findings) {}
 
   void run() {
@@ -96,7 +99,8 @@ class LlavaVerifier {
     const std::string name = json.string("name");
     const Request request = request_of(json, folder_);
     const Trace trace = engine_for(json).trace(request, true);
-    findings_.add(name, "input_ids", compare_exact(trace.input_ids, integers(json.at("input_ids"))));
+    findings_.add(name, "input_ids",
+                  compare_exact(trace.input_ids, integers(json.at("input_ids"))));
     for (const StageName& stage : kStages) {
       const auto expected = expectation(name, stage, json);
       if (!expected) continue;
@@ -107,7 +111,8 @@ class LlavaVerifier {
         findings_.add_missing(name, stage.reference, "this model has no such stage");
       }
     }
-    findings_.add(name, "output_ids", compare_exact(trace.output_ids, integers(json.at("output_ids"))));
+    findings_.add(name, "output_ids",
+                  compare_exact(trace.output_ids, integers(json.at("output_ids"))));
     if (json.contains("output_text"))
       findings_.add(name, "output_text", compare_exact(trace.text, json.string("output_text")));
   }
@@ -148,8 +153,7 @@ class LlavaVerifier {
         }
     if (first == nullptr) batch.fail("names no request");
     Engine& engine = engine_for(*first);
-    const Engine::Pass pass =
-        engine.forward_batch(requests, engine.family().padding(), nullptr);
+    const Engine::Pass pass = engine.forward_batch(requests, engine.family().padding(), nullptr);
     std::vector<Tensor> last;
     for (size_t row = 0; row < requests.size(); ++row)
       last.push_back(pass.logits[static_cast<int64_t>(row)][pass.real[row].end - 1]);

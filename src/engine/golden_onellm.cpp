@@ -149,8 +149,8 @@ class OneLlmVerifier {
   using Encoded = std::vector<families::EncodedMedia>;
 
   Part part_of(const Input& input, size_t row) const {
-    Part part = Part::of_media(layout::request_name(input.key),
-                               folder_ / "inputs" / input.files.at(row));
+    Part part =
+        Part::of_media(layout::request_name(input.key), folder_ / "inputs" / input.files.at(row));
     if (input.rgb != nullptr) part.rgb = folder_ / "inputs" / input.rgb;
     if (input.start >= 0) part.start = input.start;
     if (input.end >= 0) part.end = input.end;
@@ -190,8 +190,7 @@ class OneLlmVerifier {
     }
   }
 
-  Encoded replay_encoding(const std::string& key,
-                          std::span<const modalities::Prepared> prepared) {
+  Encoded replay_encoding(const std::string& key, std::span<const modalities::Prepared> prepared) {
     StageProbe probe;
     Encoded encoded = replayer_.compute([&] { return family_.encode(prepared, &probe); });
     const auto add = [&](const char* stage, const Tensor& found) {
@@ -200,7 +199,8 @@ class OneLlmVerifier {
       int64_t step = 1;
       if (wanted && wanted->value.dim() == found.dim() && found.dim() > 1)
         step = (found.size(1) + wanted->value.size(1) - 1) / wanted->value.size(1);
-      findings_.add(case_, key, key + "." + stage, step > 1 ? found.slice(1, 0, INT64_MAX, step) : found);
+      findings_.add(case_, key, key + "." + stage,
+                    step > 1 ? found.slice(1, 0, INT64_MAX, step) : found);
     };
     add("tokens", probe.at("encoder.tokens"));
     add("ln_pre", probe.at("encoder.hidden.0"));
@@ -210,8 +210,8 @@ class OneLlmVerifier {
     const auto of_every_item = [&](const Tensor& table) {
       return table.unsqueeze(0).expand({items, -1, -1});
     };
-    const Tensor logits = replayer_.compute(
-        [&] { return family_.modules().aligner->router_logits(key).detach(); });
+    const Tensor logits =
+        replayer_.compute([&] { return family_.modules().aligner->router_logits(key).detach(); });
     add("router_logits", of_every_item(logits));
     add("router_weights", of_every_item(encoded.front().routing));
     add("experts", probe.at("aligner.experts"));
@@ -226,7 +226,8 @@ class OneLlmVerifier {
     std::vector<families::Sequence> rows;
     std::vector<Tensor> embeddings;
     for (size_t row = 0; row < ids.size(); ++row) {
-      rows.push_back(replayer_.compute([&] { return replayer_.sequence(ids[row], &encoded[row]); }));
+      rows.push_back(
+          replayer_.compute([&] { return replayer_.sequence(ids[row], &encoded[row]); }));
       embeddings.push_back(rows.back().embeddings);
     }
     findings_.add(case_, key, key + ".llm_input", torch::stack(embeddings));
@@ -252,9 +253,9 @@ class OneLlmVerifier {
     check_ids(key, expected);
     Request question;
     question.messages = {{"user", {Part::of_text(expected.string("question"))}}};
-    findings_.add(key, "template",
-                  compare_exact(ids_of(question),
-                                integer_rows(expected.at("prompt_token_ids")).front()));
+    findings_.add(
+        key, "template",
+        compare_exact(ids_of(question), integer_rows(expected.at("prompt_token_ids")).front()));
     const auto ids = integer_rows(expected.at("prompt_token_ids"));
     std::vector<const families::EncodedMedia*> media;
     for (const auto& medium : encoded) media.push_back(&medium);
@@ -339,9 +340,9 @@ class OneLlmVerifier {
         const Answer answer = engine_.generate(request, {});
         check_answer(name, "output_ids", answer, expected.at("greedy_token_ids"), row,
                      ids[row].size());
-        findings_.add(name, "text",
-                      compare_exact(answer.text,
-                                    expected.at("greedy_text").elements().at(row).as_string()));
+        findings_.add(
+            name, "text",
+            compare_exact(answer.text, expected.at("greedy_text").elements().at(row).as_string()));
       }
       request.generate.quirks["decode_offset_ignores_tags"] = false;
       check_answer(name, "output_ids, right offset", engine_.generate(request, {}),
@@ -406,8 +407,7 @@ class OneLlmVerifier {
     const modalities::Prepared image = first_image();
     const std::string text = replayer_.compute([&] {
       const Encoded encoded = family_.encode(std::span(&image, 1), nullptr);
-      const std::vector<families::Sequence> sequences{
-          replayer_.sequence(ids, &encoded.front())};
+      const std::vector<families::Sequence> sequences{replayer_.sequence(ids, &encoded.front())};
       const int64_t media_rows = encoded.front().rows() - 2;
       const int64_t count =
           expected.positive("max_seq_len") - media_rows - static_cast<int64_t>(ids.size());

@@ -22,8 +22,8 @@ void prepare_arithmetic(int asked) {
 
 }  // namespace
 
-std::unique_ptr<Engine> load_engine(
-    const std::function<std::shared_ptr<families::Family>()>& load, const LoadOptions& options) {
+std::unique_ptr<Engine> load_engine(const std::function<std::shared_ptr<families::Family>()>& load,
+                                    const LoadOptions& options) {
   if (options.device != "cpu")
     throw UnsupportedError(
         fmt::format("--device {}: this build computes on the cpu", options.device));

@@ -16,7 +16,7 @@ std::unique_ptr<Engine> load_engine(const std::string& model, const std::string&
                                     const std::string& name, const LoadOptions& options);
 
 // The family that `load` gives, called once the arithmetic is set up.
-std::unique_ptr<Engine> load_engine(
-    const std::function<std::shared_ptr<families::Family>()>& load, const LoadOptions& options);
+std::unique_ptr<Engine> load_engine(const std::function<std::shared_ptr<families::Family>()>& load,
+                                    const LoadOptions& options);
 
 }  // namespace isthmus::engine

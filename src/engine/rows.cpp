@@ -85,8 +85,8 @@ Tensor Rows::step(std::span<const int64_t> tokens, nn::Probe* probe) {
 }
 
 void Rows::reorder(std::span<const int64_t> parents) {
-  cache_->reorder(torch::tensor(at::ArrayRef<int64_t>(parents.data(), parents.size()),
-                                torch::kInt64));
+  cache_->reorder(
+      torch::tensor(at::ArrayRef<int64_t>(parents.data(), parents.size()), torch::kInt64));
   const auto take = [&](auto& values) {
     auto taken = values;
     taken.clear();

@@ -47,10 +47,10 @@ class Rows {
   std::shared_ptr<nn::KvCache> cache_;
   families::LateMarker late_marker_;
   int64_t decode_overlap_;
-  Tensor embeddings_, positions_;          // of the prompt, until prefill
+  Tensor embeddings_, positions_;           // of the prompt, until prefill
   std::vector<int64_t> padding_, lengths_;  // per row: positions before it, and its own
   bool padded_;
-  nn::MediaView media_;                 // index: of the positions of the call at hand
+  nn::MediaView media_;                  // index: of the positions of the call at hand
   std::vector<int64_t> markers_so_far_;  // per row
 };
 

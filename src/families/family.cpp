@@ -10,8 +10,8 @@ namespace isthmus::families {
 void require_plain_picture(const MediaSource& source) {
   const Part& part = *source.part;
   if (part.modality != modalities::Modality::kImage)
-    throw UnsupportedError(fmt::format("{}: this model takes text and images, not {}", source.name,
-                                       part.modality));
+    throw UnsupportedError(
+        fmt::format("{}: this model takes text and images, not {}", source.name, part.modality));
   if (part.crop || part.start || part.end || !part.rgb.empty() || !part.mask.empty() ||
       !part.unit.empty())
     throw UsageError(fmt::format(

@@ -41,8 +41,8 @@ struct MediaSource {
   std::string name;
 };
 
-// For families that take pictures as they are: throws UnsupportedError for any other kind of medium,
-// UsageError for a detail (crop, rgb, start, end …) that no picture of theirs has.
+// For families that take pictures as they are: throws UnsupportedError for any other kind of
+// medium, UsageError for a detail (crop, rgb, start, end …) that no picture of theirs has.
 void require_plain_picture(const MediaSource& source);
 
 // One medium on its way into the language model. Each family fills one of the two ports.

@@ -11,9 +11,7 @@ namespace {
 // Text ids take the low bits; media rows take the numbers below zero.
 constexpr int kIdBits = 24;
 
-int64_t media_row_key(int64_t media_id, int64_t row) {
-  return -1 - ((media_id << kIdBits) | row);
-}
+int64_t media_row_key(int64_t media_id, int64_t row) { return -1 - ((media_id << kIdBits) | row); }
 
 // A row's hidden state also depends on the medium it reads at depth. `visible`: 0 for none.
 int64_t text_row_key(int64_t id, int64_t visible) { return (visible << kIdBits) | id; }

@@ -49,9 +49,9 @@ std::shared_ptr<std::vector<std::byte>> joined_bytes(std::span<const RawTensor* 
     for_each_contiguous_piece(*piece, [&](std::span<const std::byte> bytes) {
       while (!bytes.empty()) {
         const size_t within = written % width, count = std::min(width - within, bytes.size());
-        std::copy_n(bytes.begin(), count,
-                    joined->begin() + static_cast<std::ptrdiff_t>(written / width * row + column +
-                                                                  within));
+        std::copy_n(
+            bytes.begin(), count,
+            joined->begin() + static_cast<std::ptrdiff_t>(written / width * row + column + within));
         bytes = bytes.subspan(count);
         written += count;
       }
@@ -114,7 +114,8 @@ Checkpoint join_shards(std::span<const Checkpoint> ranks, const CutAxis& axis, J
   if (!problems.empty()) {
     const size_t shown = std::min(problems.size(), kShownProblems);
     throw ModelError(fmt::format(
-        "{}{}", fmt::join(problems.begin(), problems.begin() + static_cast<std::ptrdiff_t>(shown), "\n"),
+        "{}{}",
+        fmt::join(problems.begin(), problems.begin() + static_cast<std::ptrdiff_t>(shown), "\n"),
         problems.size() > shown ? fmt::format("\nand {} more", problems.size() - shown) : ""));
   }
   return Checkpoint::of_tensors(std::move(tensors), std::move(files));

@@ -21,15 +21,15 @@ constexpr size_t kMaxDimensions = 64;  // of NumPy 2
 constexpr size_t kAlignment = 64;
 
 constexpr std::array<std::pair<std::string_view, DType>, 10> kDTypes{{{"f8", DType::kF64},
-                                                                     {"f4", DType::kF32},
-                                                                     {"f2", DType::kF16},
-                                                                     {"i8", DType::kI64},
-                                                                     {"i4", DType::kI32},
-                                                                     {"i2", DType::kI16},
-                                                                     {"i1", DType::kI8},
-                                                                     {"u2", DType::kU16},
-                                                                     {"u1", DType::kU8},
-                                                                     {"b1", DType::kBool}}};
+                                                                      {"f4", DType::kF32},
+                                                                      {"f2", DType::kF16},
+                                                                      {"i8", DType::kI64},
+                                                                      {"i4", DType::kI32},
+                                                                      {"i2", DType::kI16},
+                                                                      {"i1", DType::kI8},
+                                                                      {"u2", DType::kU16},
+                                                                      {"u1", DType::kU8},
+                                                                      {"b1", DType::kBool}}};
 
 struct Header {
   std::string descr;

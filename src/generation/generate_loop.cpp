@@ -80,7 +80,8 @@ const std::vector<BeamChoice>& BeamContinuation::extend(std::span<const float> l
 
 Generated BeamContinuation::result() const {
   BeamResult best = search_.best();
-  const bool by_model = best.ended && std::ranges::find(eos_ids_, best.tokens.back()) != eos_ids_.end();
+  const bool by_model =
+      best.ended && std::ranges::find(eos_ids_, best.tokens.back()) != eos_ids_.end();
   const FinishReason reason = !search_.done() ? FinishReason::kCancelled
                               : by_model      ? FinishReason::kEos
                               : best.ended    ? FinishReason::kStop

@@ -47,9 +47,9 @@ DecoderNames llama_names(const JsonView& config, const std::string& prefix) {
                      nullptr,
                      model + "layers",
                      {"decoder.embed_tokens.weight"}};
-  return with_head(std::move(names), prefix,
-                   {"decoder.lm_head.weight", "lm_head.weight",
-                    LlamaConfig::parse(config).tie_word_embeddings});
+  return with_head(
+      std::move(names), prefix,
+      {"decoder.lm_head.weight", "lm_head.weight", LlamaConfig::parse(config).tie_word_embeddings});
 }
 
 DecoderNames mpt_names(const JsonView& config, const std::string& prefix) {
@@ -101,9 +101,9 @@ DecoderNames opt_names(const JsonView& config, const std::string& prefix) {
     names.rules.push_back({model + "final_layer_norm.{rest}", "decoder.final_layer_norm.{rest}"});
     names.rules.push_back({model + "layers.{i}.{rest}", "decoder.layers.{i}.{rest}"});
   }
-  return with_head(std::move(names), prefix,
-                   {"decoder.lm_head.weight", "lm_head.weight",
-                    OptConfig::parse(config).tie_word_embeddings});
+  return with_head(
+      std::move(names), prefix,
+      {"decoder.lm_head.weight", "lm_head.weight", OptConfig::parse(config).tie_word_embeddings});
 }
 
 struct Entry {

@@ -57,9 +57,9 @@ StoredTensors stored_tensors(const FlamingoModel& model) {
   read_headers(model.language_weights, own_names(model), sources.language_model, stored);
   // A resized embedding is still read from these rows.
   for (const std::string& name : model.language_names.vocabulary)
-    if (const auto found = stored.find(name);
-        found != stored.end() && found->second.shape.size() == 2 &&
-        found->second.shape[0] == model.language.vocab_size)
+    if (const auto found = stored.find(name); found != stored.end() &&
+                                              found->second.shape.size() == 2 &&
+                                              found->second.shape[0] == model.language.vocab_size)
       found->second.shape[0] = model.vocab_size();
   if (model.checkpoint) {
     const LanguageModelNames language = own_names(model);
@@ -95,11 +95,10 @@ std::string encoder_architecture(const OpenClipVisionConfig& vision) {
 }
 
 std::string resampler_architecture(const ResamplerConfig& resampler) {
-  std::string text = fmt::format("Perceiver, {} layers of {}, {} heads of {}, {} latents",
-                                 resampler.depth, resampler.dim, resampler.heads,
-                                 resampler.dim_head, resampler.num_latents);
-  if (resampler.max_num_frames > 0)
-    text += fmt::format(", {} frames", resampler.max_num_frames);
+  std::string text =
+      fmt::format("Perceiver, {} layers of {}, {} heads of {}, {} latents", resampler.depth,
+                  resampler.dim, resampler.heads, resampler.dim_head, resampler.num_latents);
+  if (resampler.max_num_frames > 0) text += fmt::format(", {} frames", resampler.max_num_frames);
   if (resampler.max_num_media > 0)
     text += fmt::format(", {} media in order", resampler.max_num_media);
   return text;
@@ -107,13 +106,12 @@ std::string resampler_architecture(const ResamplerConfig& resampler) {
 
 std::string cross_attention_architecture(const FlamingoConfig& config) {
   const CrossAttentionConfig& block = config.cross_attention;
-  return fmt::format("{} blocks, one every {}, {} heads of {}, {} to {}, feed-forward {}",
-                     config.num_blocks,
-                     config.cross_attn_every_n_layers == 1
-                         ? std::string("layer")
-                         : fmt::format("{} layers", config.cross_attn_every_n_layers),
-                     block.heads, block.dim_head, block.vis_dim, block.lang_dim,
-                     block.intermediate_size);
+  return fmt::format(
+      "{} blocks, one every {}, {} heads of {}, {} to {}, feed-forward {}", config.num_blocks,
+      config.cross_attn_every_n_layers == 1
+          ? std::string("layer")
+          : fmt::format("{} layers", config.cross_attn_every_n_layers),
+      block.heads, block.dim_head, block.vis_dim, block.lang_dim, block.intermediate_size);
 }
 
 // The first element, which is all there is of a gate.
@@ -179,8 +177,8 @@ std::string example_prompt() {
   example.media = question.media = {picture};
   example.answer = "An image of two cats.";
   std::string prompt;
-  for (const Part& part : text::render_few_shot(text::find_few_shot_form("caption"),
-                                                std::span(&example, 1), question))
+  for (const Part& part :
+       text::render_few_shot(text::find_few_shot_form("caption"), std::span(&example, 1), question))
     prompt += part.type == Part::Type::kMedia ? std::string(kImage) : part.text;
   return prompt;
 }
@@ -211,17 +209,16 @@ PicturePath picture_path(const FlamingoModel& model, PixelSize picture) {
   path.steps.push_back({fmt::format("resize to {}x{}", resized.width, resized.height), {}});
   path.steps.push_back({fmt::format("centre crop {}x{}", side, side), {}});
   path.steps.push_back({"normalise", {1, 3, side, side}});
-  path.steps.push_back({fmt::format("{}, patch tokens{}",
-                                    tower_name(vision.width, vision.patch_size),
-                                    model.config.vision_ln_post ? " after ln_post" : ""),
-                        {1, vision.num_patches(), vision.width}});
+  path.steps.push_back(
+      {fmt::format("{}, patch tokens{}", tower_name(vision.width, vision.patch_size),
+                   model.config.vision_ln_post ? " after ln_post" : ""),
+       {1, vision.num_patches(), vision.width}});
   path.steps.push_back({"resampler", {1, resampler.num_latents, resampler.dim}});
   const Shape media = media_shape(model.config);
-  path.steps.push_back(
-      {fmt::format("keys and values of {} blocks {}, {} in float32", model.config.num_blocks,
-                   isthmus::to_string(media),
-                   bytes_text(num_elements(media).value_or(0) * kFloatBytes)),
-       media});
+  path.steps.push_back({fmt::format("keys and values of {} blocks {}, {} in float32",
+                                    model.config.num_blocks, isthmus::to_string(media),
+                                    bytes_text(num_elements(media).value_or(0) * kFloatBytes)),
+                        media});
   return path;
 }
 
@@ -232,9 +229,8 @@ FlamingoDescription describe_flamingo(const FlamingoModel& model) {
   d.layout = "OpenFlamingo";
   d.contents = contents_of(model);
 
-  const Parameters expected =
-      expected_parameters(config, model.vision, model.language_type, model.language_config,
-                          model.vocab_size());
+  const Parameters expected = expected_parameters(config, model.vision, model.language_type,
+                                                  model.language_config, model.vocab_size());
   const StoredTensors stored = stored_tensors(model);
   const bool is_open_clip = model.sources.vision_files == VisionFiles::kOpenClip;
   d.parts = {describe_part("encoder", encoder_architecture(model.vision),

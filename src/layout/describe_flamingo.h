@@ -35,10 +35,10 @@ struct FlamingoDescription : ModelDescription {
   std::vector<GateDescription> gates;  // empty when there is no checkpoint
   std::vector<PicturePath> pictures;   // a few sizes
   int64_t latents_per_picture;
-  int64_t media_bytes;                 // keys and values of one picture in every block, float32
-  int64_t vocab_size_before;           // rows in the language model's own files
-  int64_t tokenizer_size;              // tokens before Flamingo's were added
-  int64_t vocab_size;                  // rows after the embedding was resized to the tokenizer
+  int64_t media_bytes;        // keys and values of one picture in every block, float32
+  int64_t vocab_size_before;  // rows in the language model's own files
+  int64_t tokenizer_size;     // tokens before Flamingo's were added
+  int64_t vocab_size;         // rows after the embedding was resized to the tokenizer
   std::vector<SpecialToken> special_tokens;
   int64_t context_length;
   int64_t cache_bytes_per_token;  // of the language model, float32

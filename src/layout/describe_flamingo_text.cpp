@@ -27,8 +27,8 @@ std::string gates_text(const FlamingoDescription& d) {
   std::string text =
       fmt::format("\n{:<8} {:<29} {}\n", "layer", "tanh(attn_gate)", "tanh(ff_gate)");
   for (const GateDescription& gate : d.gates) {
-    std::string line = fmt::format("{:<8} {}  {}", gate.layer, bar(gate.attention),
-                                   bar(gate.feed_forward));
+    std::string line =
+        fmt::format("{:<8} {}  {}", gate.layer, bar(gate.attention), bar(gate.feed_forward));
     line.erase(line.find_last_not_of(' ') + 1);
     text += line + "\n";
   }

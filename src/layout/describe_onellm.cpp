@@ -17,9 +17,8 @@ namespace {
 using Parameters = std::vector<ModuleNode::Parameter>;
 
 constexpr int64_t kFloatBytes = 4;
-constexpr std::array<std::string_view, 6> kHeads = {"resample_tokens.", "clip_proj1.",
-                                                    "clip_proj2.",      "routers.",
-                                                    "start_tag.",       "end_tag."};
+constexpr std::array<std::string_view, 6> kHeads = {
+    "resample_tokens.", "clip_proj1.", "clip_proj2.", "routers.", "start_tag.", "end_tag."};
 
 enum class Place { kEncoder, kTokenizers, kExperts, kHeads, kDecoder, kUnused };
 
@@ -55,15 +54,14 @@ std::string decoder_architecture(const LlamaConfig& c) {
   if (c.num_key_value_heads != c.num_attention_heads)
     heads += fmt::format(" over {} key-value heads", c.num_key_value_heads);
   return fmt::format("LLaMA, {} layers of {}, {}, feed-forward {}, rotary in pairs, vocabulary {}",
-                     c.num_hidden_layers, c.hidden_size, heads, c.intermediate_size,
-                     c.vocab_size);
+                     c.num_hidden_layers, c.hidden_size, heads, c.intermediate_size, c.vocab_size);
 }
 
 std::string encoder_architecture(const UniversalEncoderConfig& c) {
-  return fmt::format("CLIP, {} layers of {}, {} heads, feed-forward {}, QuickGELU; pictures {}x{} "
-                     "in patches of {}",
-                     c.layers, c.width, c.heads, c.intermediate_size, c.image_size, c.image_size,
-                     c.patch_size);
+  return fmt::format(
+      "CLIP, {} layers of {}, {} heads, feed-forward {}, QuickGELU; pictures {}x{} "
+      "in patches of {}",
+      c.layers, c.width, c.heads, c.intermediate_size, c.image_size, c.image_size, c.patch_size);
 }
 
 std::string experts_architecture(const ProjectionConfig& c) {
@@ -72,10 +70,10 @@ std::string experts_architecture(const ProjectionConfig& c) {
 }
 
 std::string heads_architecture(const OneLlmConfig& config) {
-  return fmt::format("for each of {} modalities a router, learned rows, two projections to {} and "
-                     "{}, two tags",
-                     config.modalities.size(), config.projection.width,
-                     config.projection.hidden_size);
+  return fmt::format(
+      "for each of {} modalities a router, learned rows, two projections to {} and "
+      "{}, two tags",
+      config.modalities.size(), config.projection.width, config.projection.hidden_size);
 }
 
 std::string tokenizer_text(const ModalityConfig& m) {
@@ -196,8 +194,7 @@ OneLlmDescription describe_onellm(const OneLlmModel& model) {
   for (const ModalityConfig& m : config.modalities)
     d.modalities.push_back(describe_modality(model, m, own));
   d.ranks = static_cast<int64_t>(model.sources.weights.size());
-  for (const auto& files : model.sources.weights)
-    d.num_files += static_cast<int64_t>(files.size());
+  for (const auto& files : model.sources.weights) d.num_files += static_cast<int64_t>(files.size());
   const LlamaConfig& language = config.language;
   d.context_length = language.max_position_embeddings;
   d.cache_bytes_per_token = 2 * language.num_hidden_layers * language.num_key_value_heads *

@@ -19,11 +19,11 @@ struct ExpertShare {
 
 struct ModalityDescription {
   std::string name, key;
-  std::string tokenizer;  // "conv2d 16x16, stride 10x10"
-  std::string input;      // "[1, 128, 1024]"
-  bool by_recipe;         // read as onellm.json says, not as the reference does
-  int64_t frame_tokens;   // what the encoder reads of one frame, the class token included
-  int64_t sequence_rows;  // what enters the sequence, tags included
+  std::string tokenizer;   // "conv2d 16x16, stride 10x10"
+  std::string input;       // "[1, 128, 1024]"
+  bool by_recipe;          // read as onellm.json says, not as the reference does
+  int64_t frame_tokens;    // what the encoder reads of one frame, the class token included
+  int64_t sequence_rows;   // what enters the sequence, tags included
   int64_t num_parameters;  // that belong to this modality alone
   std::vector<ExpertShare> experts;  // empty without a router
 };

@@ -24,8 +24,7 @@ std::string modalities_text(const OneLlmDescription& d) {
   for (const ModalityDescription& m : d.modalities)
     text += fmt::format("{:<10} {:<8} {:<28} {:<22} {:>7} {:>5} {:>13}{}\n", m.name, m.key,
                         m.tokenizer, m.input, m.frame_tokens, m.sequence_rows,
-                        grouped(m.num_parameters),
-                        m.by_recipe ? "  by onellm.json" : "");
+                        grouped(m.num_parameters), m.by_recipe ? "  by onellm.json" : "");
   return text;
 }
 
@@ -35,7 +34,8 @@ std::string routing_text(const OneLlmDescription& d) {
     if (m.experts.empty()) continue;
     std::vector<std::string> shares;
     for (const ExpertShare& share : m.experts)
-      shares.push_back(fmt::format("{:.3f} ({:.3f} to {:.3f})", share.mean, share.least, share.most));
+      shares.push_back(
+          fmt::format("{:.3f} ({:.3f} to {:.3f})", share.mean, share.least, share.most));
     text += fmt::format("{:<10} {}\n", m.name, fmt::join(shares, "   "));
   }
   if (text.empty()) return text;

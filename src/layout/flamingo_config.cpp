@@ -146,9 +146,10 @@ FlamingoConfig FlamingoConfig::read(const formats::Checkpoint& checkpoint) {
   int64_t expected = -1;
   for (const int64_t layer : layers)
     if (layer != (expected += c.cross_attn_every_n_layers))
-      tensors.fail(fmt::format("gated cross-attention blocks stand at layers {}: after the first, "
-                               "one at {} was expected (cross_attn_every_n_layers {})",
-                               fmt::join(layers, ", "), expected, c.cross_attn_every_n_layers));
+      tensors.fail(
+          fmt::format("gated cross-attention blocks stand at layers {}: after the first, "
+                      "one at {} was expected (cross_attn_every_n_layers {})",
+                      fmt::join(layers, ", "), expected, c.cross_attn_every_n_layers));
 
   const std::string first = fmt::format("cross_attention.{}.", *layers.begin());
   CrossAttentionConfig& cross = c.cross_attention;

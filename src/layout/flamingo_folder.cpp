@@ -128,10 +128,10 @@ fs::path open_clip_weights_in(const fs::path& folder) {
     if (entry.extension() == ".pt" && is_file(entry) && tensors_of_file(entry, holds_open_clip))
       archives.push_back(entry);
   if (archives.size() > 1)
-    throw ModelError(fmt::format("{}: several CLIP files ({}, {}, …); name one of them with "
-                                 "--vision",
-                                 folder.string(), archives[0].filename().string(),
-                                 archives[1].filename().string()));
+    throw ModelError(fmt::format(
+        "{}: several CLIP files ({}, {}, …); name one of them with "
+        "--vision",
+        folder.string(), archives[0].filename().string(), archives[1].filename().string()));
   return archives.empty() ? fs::path() : archives.front();
 }
 
@@ -221,14 +221,13 @@ void read_isthmus_json(const fs::path& folder, const FlamingoFlags& flags,
                            "Take the key out where the tokenizer lies in the language model's "
                            "folder");
   if (json.contains("checkpoint")) {
-    const fs::path found = locator.find_piece(json.string("checkpoint"), folder,
-                                              named_by("checkpoint"),
-                                              "Correct the path, or take the key out for a model "
-                                              "that is not trained yet");
+    const fs::path found =
+        locator.find_piece(json.string("checkpoint"), folder, named_by("checkpoint"),
+                           "Correct the path, or take the key out for a model "
+                           "that is not trained yet");
     sources.checkpoint = is_folder(found) ? checkpoint_in(found) : found;
     if (sources.checkpoint.empty())
-      json.require(false, "checkpoint",
-                   fmt::format("{} holds no checkpoint.pt", found.string()));
+      json.require(false, "checkpoint", fmt::format("{} holds no checkpoint.pt", found.string()));
   }
   if (json.contains("cross_attn_every_n_layers"))
     sources.cross_attn_every_n_layers = json.positive("cross_attn_every_n_layers");
@@ -340,9 +339,9 @@ FlamingoSources assemble_flamingo(const FlamingoPieces& pieces, const ModelLocat
                          "Give a folder, or a repository that is in the Hugging Face cache"),
       sources);
   if (!pieces.tokenizer.empty())
-    sources.tokenizer = locator.find_piece(
-        pieces.tokenizer, "", "the tokenizer",
-        "Give a folder, or a repository that is in the Hugging Face cache");
+    sources.tokenizer =
+        locator.find_piece(pieces.tokenizer, "", "the tokenizer",
+                           "Give a folder, or a repository that is in the Hugging Face cache");
   if (!pieces.checkpoint.empty()) {
     const fs::path found =
         locator.find_piece(pieces.checkpoint, "", "the checkpoint", "Give checkpoint.pt itself");
@@ -351,9 +350,8 @@ FlamingoSources assemble_flamingo(const FlamingoPieces& pieces, const ModelLocat
       throw ModelError(fmt::format("{}: no checkpoint.pt in this folder", found.string()));
   }
   sources.cross_attn_every_n_layers = pieces.cross_attn_every_n_layers;
-  sources.name = model_name_from_path(sources.checkpoint.empty()
-                                          ? sources.language_model
-                                          : folder_of(sources.checkpoint));
+  sources.name = model_name_from_path(sources.checkpoint.empty() ? sources.language_model
+                                                                 : folder_of(sources.checkpoint));
   return sources;
 }
 

@@ -20,8 +20,8 @@ enum class VisionFiles {
 };
 
 struct FlamingoSources {
-  std::string name;               // of the model, as the user would call it
-  std::filesystem::path vision;   // kOpenClip: the weights file; kHuggingFace: the folder
+  std::string name;              // of the model, as the user would call it
+  std::filesystem::path vision;  // kOpenClip: the weights file; kHuggingFace: the folder
   VisionFiles vision_files;
   std::filesystem::path vision_config;   // open_clip_config.json; "" when there is none
   std::filesystem::path language_model;  // a folder with config.json

@@ -34,8 +34,14 @@ OpenClipVisionConfig read_vision(const FlamingoSources& sources,
   const ClipVisionConfig clip = ClipVisionConfig::parse(json);
   // CLIPConfig's own default.
   const int64_t embed_dim = bounded(json, "projection_dim", kMaxWidth, 512);
-  return {clip.hidden_size, clip.num_hidden_layers, clip.num_attention_heads,
-          clip.intermediate_size, clip.image_size, clip.patch_size, embed_dim, clip.hidden_act,
+  return {clip.hidden_size,
+          clip.num_hidden_layers,
+          clip.num_attention_heads,
+          clip.intermediate_size,
+          clip.image_size,
+          clip.patch_size,
+          embed_dim,
+          clip.hidden_act,
           clip.layer_norm_eps};
 }
 
@@ -146,9 +152,17 @@ FlamingoModel FlamingoModel::open(FlamingoSources sources) {
   FlamingoTokens tokens = FlamingoTokens::load(sources.tokenizer_folder());
   if (checkpoint) check_vocabulary(sources, *checkpoint, names, tokens);
   auto language_weights = formats::Checkpoint::open(sources.language_model);
-  return {std::move(sources), std::move(vision_weights), vision, std::move(language_weights),
-          language_config,    type,                      language, std::move(names),
-          std::move(checkpoint), config, std::move(tokens)};
+  return {std::move(sources),
+          std::move(vision_weights),
+          vision,
+          std::move(language_weights),
+          language_config,
+          type,
+          language,
+          std::move(names),
+          std::move(checkpoint),
+          config,
+          std::move(tokens)};
 }
 
 ModuleNode FlamingoModel::module_tree() const {

@@ -26,7 +26,7 @@ struct FlamingoModel {
   OpenClipVisionConfig vision;  // of a Hugging Face folder too, which holds the same architecture
 
   formats::Checkpoint language_weights;
-  JsonView language_config;  // config.json
+  JsonView language_config;   // config.json
   std::string language_type;  // its model_type
   LanguageModelShape language;
   DecoderNames language_names;

@@ -49,9 +49,8 @@ std::optional<std::string> cross_attention_name(std::string_view name) {
     layer.remove_prefix(layer.rfind('.') + 1);
     rest = name.substr(at + kGated.size());
   }
-  const bool is_number = !layer.empty() && std::ranges::all_of(layer, [](char c) {
-    return c >= '0' && c <= '9';
-  });
+  const bool is_number =
+      !layer.empty() && std::ranges::all_of(layer, [](char c) { return c >= '0' && c <= '9'; });
   if (!is_number || rest.empty()) return std::nullopt;
   return "aligner.cross_attention." + std::string(layer) + "." + std::string(rest);
 }
@@ -126,8 +125,8 @@ FlamingoNames flamingo_names(const formats::Checkpoint& checkpoint,
   if (const std::string blocks = blocks_of(checkpoint.names()); !blocks.empty())
     rules.push_back({blocks + ".{layer}.gated_cross_attn_layer.{rest}",
                      "aligner.cross_attention.{layer}.{rest}"});
-  rules.push_back({std::string(kGatedList) + "{layer}.{rest}",
-                   "aligner.cross_attention.{layer}.{rest}"});
+  rules.push_back(
+      {std::string(kGatedList) + "{layer}.{rest}", "aligner.cross_attention.{layer}.{rest}"});
   return {formats::NameMap(std::move(rules)),
           [ignored = std::move(ignored)](std::string_view name) { return ignored.contains(name); }};
 }

@@ -87,9 +87,10 @@ LanguageModelShape LanguageModelShape::parse(std::string_view model_type, const 
   if (model_type == "gpt_neox") return gpt_neox_shape(config);
   if (model_type == "opt") return opt_shape(config);
   if (model_type == "llama" || model_type == "mistral") return llama_shape(config);
-  throw UnsupportedError(fmt::format("{}: model_type: \"{}\" is not a language model this build "
-                                     "knows",
-                                     config.where(), model_type));
+  throw UnsupportedError(
+      fmt::format("{}: model_type: \"{}\" is not a language model this build "
+                  "knows",
+                  config.where(), model_type));
 }
 
 }  // namespace isthmus::layout

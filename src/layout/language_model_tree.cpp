@@ -93,13 +93,12 @@ ModuleNode mpt(const JsonView& json, const MptConfig& c, int64_t rows) {
                   {"down_proj", linear(c.intermediate_size, c.hidden_size, c.bias)}};
   ModuleNode block = leaf("MptBlock");
   const auto attention = json.find("attn_config");
-  block.children = {
-      {"norm_1", norm()},
-      {"attn", mpt_attention(c, "MptAttention")},
-      {"norm_2", norm()},
-      {"ffn", std::move(ffn)},
-      {"resid_attn_dropout",
-       attention ? dropout(*attention, "attn_pdrop", "0") : leaf("Dropout", "p=0, inplace=False")}};
+  block.children = {{"norm_1", norm()},
+                    {"attn", mpt_attention(c, "MptAttention")},
+                    {"norm_2", norm()},
+                    {"ffn", std::move(ffn)},
+                    {"resid_attn_dropout", attention ? dropout(*attention, "attn_pdrop", "0")
+                                                     : leaf("Dropout", "p=0, inplace=False")}};
   ModuleNode transformer = leaf("MptModel");
   transformer.children.push_back({"wte", embedding(rows, c.hidden_size)});
   if (!c.alibi) transformer.children.push_back({"wpe", embedding(c.max_seq_len, c.hidden_size)});
@@ -238,8 +237,8 @@ LanguageModelTree language_model_tree(std::string_view model_type, const JsonVie
                                       std::optional<int64_t> vocab_size) {
   for (const Entry& entry : kTrees)
     if (entry.model_type == model_type) return entry.tree(config, vocab_size);
-  throw UnsupportedError(fmt::format("{}: the modules of a \"{}\" are not known", config.where(),
-                                     model_type));
+  throw UnsupportedError(
+      fmt::format("{}: the modules of a \"{}\" are not known", config.where(), model_type));
 }
 
 std::vector<ModuleNode::Parameter> expected_parameters(std::string_view model_type,

@@ -28,10 +28,9 @@ ModuleNode embedding(int64_t count, int64_t width, std::optional<int64_t> paddin
 ModuleNode layer_norm(int64_t width, double eps, NormParameters parameters,
                       std::string class_name) {
   // fmt writes the shortest digits that read back, with Python's rules for the exponent: 1e-05.
-  ModuleNode node =
-      leaf(std::move(class_name),
-           fmt::format("({},), eps={}, elementwise_affine={}", width, eps,
-                       parameters == NormParameters::kNone ? "False" : "True"));
+  ModuleNode node = leaf(std::move(class_name),
+                         fmt::format("({},), eps={}, elementwise_affine={}", width, eps,
+                                     parameters == NormParameters::kNone ? "False" : "True"));
   if (parameters != NormParameters::kNone) node.parameters.push_back({"weight", {width}});
   if (parameters == NormParameters::kWeightAndBias) node.parameters.push_back({"bias", {width}});
   return node;

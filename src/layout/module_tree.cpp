@@ -26,9 +26,8 @@ std::string indented(const std::string& text) {
 std::vector<std::string> parameter_lines(const ModuleNode& module) {
   std::vector<std::string> lines;
   for (const ModuleNode::Parameter& parameter : module.parameters)
-    lines.push_back(
-        fmt::format("  ({}): Parameter containing: [torch.FloatTensor of size {}]", parameter.name,
-                    fmt::join(parameter.shape, "x")));
+    lines.push_back(fmt::format("  ({}): Parameter containing: [torch.FloatTensor of size {}]",
+                                parameter.name, fmt::join(parameter.shape, "x")));
   return lines;
 }
 

@@ -59,8 +59,7 @@ LlamaConfig read_language(const OneLlmTensors& tensors, std::span<const fs::path
   c.num_hidden_layers = tensors.count("layers.");
   c.num_attention_heads = head_count(tensors, params, c.hidden_size);
   c.head_dim = c.hidden_size / c.num_attention_heads;
-  c.num_key_value_heads =
-      tensors.shape("layers.0.attention.wk.weight", 2)[0] / c.head_dim;
+  c.num_key_value_heads = tensors.shape("layers.0.attention.wk.weight", 2)[0] / c.head_dim;
   if (c.num_key_value_heads < 1 || c.num_attention_heads % c.num_key_value_heads != 0)
     throw ModelError(fmt::format(
         "{}: layers.0.attention.wk.weight has {} rows, which are no whole number of heads of {}",
@@ -89,9 +88,10 @@ UniversalEncoderConfig read_encoder(const OneLlmTensors& tensors, const OneLlmOp
   int64_t side = 1;
   while ((side + 1) * (side + 1) <= patches) ++side;
   if (side * side != patches)
-    throw ModelError(fmt::format("{}: clip.visual.positional_embedding has {} rows, which is no "
-                                 "square of patches and a class token",
-                                 tensors.files(), patches + 1));
+    throw ModelError(
+        fmt::format("{}: clip.visual.positional_embedding has {} rows, which is no "
+                    "square of patches and a class token",
+                    tensors.files(), patches + 1));
   c.image_size = side * c.patch_size;
   c.heads = options.number("clip_heads", std::max<int64_t>(c.width / kClipHeadDim, 1));
   options.require(c.width % c.heads == 0, "clip_heads",
@@ -113,8 +113,7 @@ ProjectionConfig read_projection(const OneLlmTensors& tensors, const OneLlmOptio
     throw ModelError(fmt::format("{}: {}resample_layers.0 is missing: there is no projection",
                                  tensors.files(), kOneLlmPrefix));
   std::set<int64_t> depths;
-  for (const std::string& expert : c.experts)
-    depths.insert(tensors.count(stacks + expert + "."));
+  for (const std::string& expert : c.experts) depths.insert(tensors.count(stacks + expert + "."));
   c.layers = *depths.rbegin();
   c.intermediate_size =
       tensors.shape(fmt::format("{}{}.0.feed_forward.w1.weight", stacks, c.experts.front()), 2)[0];

@@ -25,7 +25,8 @@ struct PartName {
 };
 
 std::optional<PartName> parse_name(const fs::path& file) {
-  static const std::regex kPattern(R"(consolidated\.(\d{1,4})(-of-(\d{1,4}))?(\.s(\d{1,4}))?\.pth)");
+  static const std::regex kPattern(
+      R"(consolidated\.(\d{1,4})(-of-(\d{1,4}))?(\.s(\d{1,4}))?\.pth)");
   std::smatch match;
   const std::string name = file.filename().string();
   if (!std::regex_match(name, match, kPattern)) return std::nullopt;
@@ -111,10 +112,10 @@ RankFiles find_ranks(const fs::path& model) {
   for (const auto& [key, members] : families)
     if (key.ranks) stated.push_back(key);
   if (stated.size() > 1)
-    throw ModelError(fmt::format(
-        "{}: holds several checkpoints ({} and {}); name the file of the one you mean",
-        model.string(), families.at(stated[0]).begin()->second.filename().string(),
-        families.at(stated[1]).begin()->second.filename().string()));
+    throw ModelError(
+        fmt::format("{}: holds several checkpoints ({} and {}); name the file of the one you mean",
+                    model.string(), families.at(stated[0]).begin()->second.filename().string(),
+                    families.at(stated[1]).begin()->second.filename().string()));
   const FamilyKey key = stated.empty() ? families.begin()->first : stated.front();
   return in_ranks(key, families.at(key), model);
 }

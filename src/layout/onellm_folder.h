@@ -16,7 +16,7 @@ using RankFiles = std::vector<std::vector<std::filesystem::path>>;
 struct OneLlmSources {
   std::string name;  // of the model, as the user would call it
   RankFiles weights;
-  RankFiles base;  // the files of a LLaMA below; empty: there is none
+  RankFiles base;                             // the files of a LLaMA below; empty: there is none
   std::vector<std::filesystem::path> params;  // JSON files that may describe the language model
   std::filesystem::path options;              // onellm.json; "" when there is none
   std::filesystem::path tokenizer_folder;     // with tokenizer.model

@@ -41,8 +41,8 @@ Shape sizes(const JsonView& json, size_t dimensions) {
     out.assign(dimensions, json.as_integer());
   }
   if (out.size() != dimensions)
-    json.fail(fmt::format("has {} numbers, the convolution has {} dimensions", out.size(),
-                          dimensions));
+    json.fail(
+        fmt::format("has {} numbers, the convolution has {} dimensions", out.size(), dimensions));
   for (const int64_t size : out)
     if (size < 1 || size > kLongestWindow) json.fail(fmt::format("{} is no possible size", size));
   return out;
@@ -65,8 +65,8 @@ class ModalityReader {
     read_tokenizer(m, entry);
     if (entry) read_recipe(m, *entry);
     const auto* tokens = tensors_.find("resample_tokens." + key);
-    m.resample_tokens = tokens != nullptr && tokens->shape.size() == 3 ? tokens->shape[1]
-                                                                       : common_resample_tokens_;
+    m.resample_tokens =
+        tokens != nullptr && tokens->shape.size() == 3 ? tokens->shape[1] : common_resample_tokens_;
     const auto* router = tensors_.find("routers." + key + ".fc1.weight");
     m.router_hidden = router != nullptr && router->shape.size() == 2 ? router->shape[0] : 0;
     return m;
@@ -95,8 +95,7 @@ class ModalityReader {
       read_conv(m, tensors_.shape(conv + ".weight", weight->shape.size()), entry);
     } else {
       throw ModelError(fmt::format("{}: {} is {}: neither a convolution nor a linear map",
-                                   weight->file, weight->name,
-                                   isthmus::to_string(weight->shape)));
+                                   weight->file, weight->name, isthmus::to_string(weight->shape)));
     }
   }
 
@@ -117,7 +116,8 @@ class ModalityReader {
     if (m.key == "fmri") options_.expect("fmri_tokens", m.num_tokens, tensors_.files());
   }
 
-  void read_conv(ModalityConfig& m, const Shape& weight, const std::optional<JsonView>& entry) const {
+  void read_conv(ModalityConfig& m, const Shape& weight,
+                 const std::optional<JsonView>& entry) const {
     m.channels = weight[1];
     m.kernel.assign(weight.begin() + 2, weight.end());
     m.bias = tensors_.find("conv1." + m.key + ".bias") != nullptr;
@@ -160,8 +160,8 @@ class ModalityReader {
 
   void read_recipe(ModalityConfig& m, const JsonView& entry) const {
     modalities::SignalConfig recipe = modalities::SignalConfig::parse(entry);
-    const std::string kind = name_of(m.tokenizer, m.kernel.size()), stated =
-                                                                       entry.string("tokenizer");
+    const std::string kind = name_of(m.tokenizer, m.kernel.size()),
+                      stated = entry.string("tokenizer");
     entry.require(stated == kind, "tokenizer",
                   fmt::format("is \"{}\", but the tensors in {} are those of \"{}\"", stated,
                               tensors_.files(), kind));
@@ -173,15 +173,15 @@ class ModalityReader {
       window = {m.channels};
       channels = recipe.channels;  // whatever the file has, one after the other
     }
-    entry.require(recipe.window.empty() || recipe.window == window, "window",
-                  fmt::format("is [{}], but the tensors in {} take [{}]",
-                              fmt::join(recipe.window, ", "), tensors_.files(),
-                              fmt::join(window, ", ")));
-    entry.require(recipe.channels == 0 || recipe.channels == channels ||
-                      !entry.contains("channels"),
-                  "channels",
-                  fmt::format("is {}, but the tensors in {} take {}", recipe.channels,
-                              tensors_.files(), channels));
+    entry.require(
+        recipe.window.empty() || recipe.window == window, "window",
+        fmt::format("is [{}], but the tensors in {} take [{}]", fmt::join(recipe.window, ", "),
+                    tensors_.files(), fmt::join(window, ", ")));
+    entry.require(
+        recipe.channels == 0 || recipe.channels == channels || !entry.contains("channels"),
+        "channels",
+        fmt::format("is {}, but the tensors in {} take {}", recipe.channels, tensors_.files(),
+                    channels));
     const auto fits = [&](size_t count) {
       return count <= 1 || channels == 0 || static_cast<int64_t>(count) == channels;
     };
@@ -257,8 +257,7 @@ std::vector<ModalityConfig> read_modalities(const OneLlmTensors& tensors,
       modalities.push_back(reader.read(std::string(released)));
   for (const std::string& key : keys) {
     if (key.find_first_of("{}") != std::string::npos)
-      throw ModelError(
-          fmt::format("{}: \"{}\" is no name of a modality", tensors.files(), key));
+      throw ModelError(fmt::format("{}: \"{}\" is no name of a modality", tensors.files(), key));
     modalities.push_back(reader.read(key));
     if (!modalities.back().recipe)
       throw ModelError(fmt::format(

@@ -16,8 +16,7 @@ OneLlmModel OneLlmModel::open(OneLlmSources sources, formats::JoinedBytes bytes)
     model.checkpoints.push_back(open_ranks(model.sources.base, bytes));
   model.checkpoints.push_back(open_ranks(model.sources.weights, bytes));
   for (const formats::Checkpoint& checkpoint : model.checkpoints) model.tensors.add(checkpoint);
-  model.config =
-      read_onellm_config(model.tensors, {model.sources.params, model.sources.options});
+  model.config = read_onellm_config(model.tensors, {model.sources.params, model.sources.options});
   model.tokenizer = text::Tokenizer::load(model.sources.tokenizer_folder);
   const auto tokens = static_cast<int64_t>(model.tokenizer->vocab_size());
   if (tokens > model.config.language.vocab_size)

@@ -74,10 +74,9 @@ std::string tuple(const Shape& values) {
 
 ModuleNode convolution(int64_t in, int64_t out, const Shape& kernel, const Shape& stride,
                        bool bias) {
-  ModuleNode node =
-      leaf(fmt::format("Conv{}d", kernel.size()),
-           fmt::format("{}, {}, kernel_size={}, stride={}{}", in, out, tuple(kernel),
-                       tuple(stride), bias ? "" : ", bias=False"));
+  ModuleNode node = leaf(fmt::format("Conv{}d", kernel.size()),
+                         fmt::format("{}, {}, kernel_size={}, stride={}{}", in, out, tuple(kernel),
+                                     tuple(stride), bias ? "" : ", bias=False"));
   Shape weight = {out, in};
   weight.insert(weight.end(), kernel.begin(), kernel.end());
   node.parameters = {{"weight", std::move(weight)}};
@@ -182,10 +181,10 @@ ModuleNode onellm_module_tree(const OneLlmConfig& config) {
   ModuleNode transformer = leaf("Transformer");
   transformer.children = {
       {"tok_embeddings", parallel("ParallelEmbedding", language.vocab_size, width)},
-      {"layers", module_list(language.num_hidden_layers,
-                             transformer_block(width,
-                                               language.num_key_value_heads * language.head_dim,
-                                               language.intermediate_size))},
+      {"layers",
+       module_list(language.num_hidden_layers,
+                   transformer_block(width, language.num_key_value_heads * language.head_dim,
+                                     language.intermediate_size))},
       {"norm", rms_norm(width)},
       {"output", column_parallel(width, language.vocab_size)}};
   if (!config.is_language_model()) {
@@ -194,9 +193,9 @@ ModuleNode onellm_module_tree(const OneLlmConfig& config) {
     ModuleNode stacks = leaf("ModuleDict");
     for (const std::string& expert : projection.experts)
       stacks.children.push_back(
-          {expert, module_list(projection.layers,
-                               transformer_block(projection.width, projection.width,
-                                                 projection.intermediate_size))});
+          {expert,
+           module_list(projection.layers, transformer_block(projection.width, projection.width,
+                                                            projection.intermediate_size))});
     transformer.children.push_back({"resample_layers", std::move(stacks)});
     add_modalities(config, transformer);
   }

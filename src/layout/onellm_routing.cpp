@@ -38,9 +38,7 @@ std::optional<Linear> read_linear(const OneLlmTensors& tensors, const std::strin
   return Linear{formats::to_floats(*weight), formats::to_floats(*bias)};
 }
 
-float gelu(float x) {
-  return 0.5f * x * (1 + std::erf(x / std::numbers::sqrt2_v<float>));
-}
+float gelu(float x) { return 0.5f * x * (1 + std::erf(x / std::numbers::sqrt2_v<float>)); }
 
 }  // namespace
 
@@ -52,8 +50,8 @@ std::vector<std::vector<float>> routing_weights(const OneLlmTensors& tensors,
   const std::vector<float> rows = formats::to_floats(*learned);
   const auto width = static_cast<size_t>(learned->shape[2]);
   const auto fc1 = read_linear(tensors, "routers." + key + ".fc1", width);
-  const auto fc2 = fc1 ? read_linear(tensors, "routers." + key + ".fc2", fc1->bias.size())
-                       : std::nullopt;
+  const auto fc2 =
+      fc1 ? read_linear(tensors, "routers." + key + ".fc2", fc1->bias.size()) : std::nullopt;
   if (!fc2) return {};
   std::vector<std::vector<float>> weights;
   for (size_t begin = 0; begin + width <= rows.size(); begin += width) {

@@ -25,9 +25,8 @@ bool in_order(const std::string& a, const std::string& b) {
 }  // namespace
 
 std::string onellm_prefix(const formats::Checkpoint& checkpoint) {
-  const bool prefixed = std::ranges::any_of(checkpoint.names(), [](const std::string& name) {
-    return name.starts_with(kOneLlmPrefix);
-  });
+  const bool prefixed = std::ranges::any_of(
+      checkpoint.names(), [](const std::string& name) { return name.starts_with(kOneLlmPrefix); });
   return prefixed ? std::string(kOneLlmPrefix) : std::string();
 }
 

@@ -119,9 +119,8 @@ void refuse_variants(const JsonView& vision) {
   }
   const auto layers = vision.find("layers");
   if (layers && layers->is_array())
-    throw UnsupportedError(
-        fmt::format("{}: a list of stages: a ResNet; only vision transformers are read",
-                    layers->where()));
+    throw UnsupportedError(fmt::format(
+        "{}: a list of stages: a ResNet; only vision transformers are read", layers->where()));
 }
 
 // Fills in what shapes do not tell and holds the rest against them. Defaults are those of
@@ -170,8 +169,8 @@ OpenClipVisionConfig OpenClipVisionConfig::read(const formats::Checkpoint& check
       c.activation = Activation::kGelu;
   }
   if (c.width % head_width != 0)
-    shapes.fail("conv1.weight", fmt::format("expected a width that is a multiple of head_width {}",
-                                            head_width));
+    shapes.fail("conv1.weight",
+                fmt::format("expected a width that is a multiple of head_width {}", head_width));
   c.heads = c.width / head_width;
   return c;
 }

@@ -13,7 +13,7 @@ namespace isthmus::layout {
 struct OpenClipVisionConfig {
   int64_t width, layers, heads, intermediate_size;
   int64_t image_size, patch_size;
-  int64_t embed_dim;  // columns of `proj`, the space in which pictures and texts are compared
+  int64_t embed_dim;      // columns of `proj`, the space in which pictures and texts are compared
   Activation activation;  // QuickGELU for OpenAI's weights or where the config says so, else GELU
   double layer_norm_eps;
 

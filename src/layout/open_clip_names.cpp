@@ -15,7 +15,7 @@ constexpr std::string_view kModule = "module.", kVisual = "visual.";
 constexpr std::array<std::string_view, 4> kPrefixes = {"visual.", "module.visual.", "", "module."};
 
 constexpr std::array<std::string_view, 8> kOutsideNames = {
-    "text_projection", "logit_scale",      "logit_bias", "attn_mask",
+    "text_projection",      "logit_scale",      "logit_bias",     "attn_mask",
     "positional_embedding", "input_resolution", "context_length", "vocab_size"};
 constexpr std::array<std::string_view, 6> kOutsideModules = {
     "transformer.", "token_embedding.", "ln_final.", "text.", "text_projection.", "text_decoder."};

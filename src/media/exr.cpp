@@ -76,8 +76,8 @@ std::vector<std::string> chosen(const std::vector<std::string>& names, SceneMapK
   return {};
 }
 
-// The library makes tables as long as the picture is high before it tells the height. Its own limits
-// hold for the whole process, so they are set once.
+// The library makes tables as long as the picture is high before it tells the height. Its own
+// limits hold for the whole process, so they are set once.
 void limit_library() {
   constexpr int kMaxSide = 1 << 20, kMaxTile = 1 << 12;
   static const bool done = [] {

@@ -16,8 +16,8 @@
 namespace isthmus::media {
 namespace {
 
-constexpr std::array<std::string_view, kImuChannels> kChannelNames = {
-    "acc_x", "acc_y", "acc_z", "gyro_x", "gyro_y", "gyro_z"};
+constexpr std::array<std::string_view, kImuChannels> kChannelNames = {"acc_x",  "acc_y",  "acc_z",
+                                                                      "gyro_x", "gyro_y", "gyro_z"};
 
 void check(const ImuRecording& recording) {
   if (recording.samples() == 0)
@@ -68,7 +68,7 @@ std::optional<size_t> channel_named(std::string_view name) {
 }
 
 struct TimeColumn {
-  size_t preference = 0;   // of several the lowest is taken
+  size_t preference = 0;    // of several the lowest is taken
   double milliseconds = 0;  // that one unit lasts; 0: not said
 };
 
@@ -76,8 +76,8 @@ std::optional<TimeColumn> time_column_named(std::string_view name) {
   constexpr std::pair<std::string_view, double> kUnits[] = {
       {"_ns", 1e-6}, {"_us", 1e-3}, {"_ms", 1}, {"_s", 1000}, {"_sec", 1000}, {"_seconds", 1000}};
   // Ego4D's files have two; the canonical one is that of the video.
-  constexpr std::string_view kNames[] = {"canonical_timestamp", "timestamp", "timestamps", "time",
-                                         "t", "component_timestamp"};
+  constexpr std::string_view kNames[] = {
+      "canonical_timestamp", "timestamp", "timestamps", "time", "t", "component_timestamp"};
   std::string plain = plain_name(name);
   TimeColumn column;
   for (const auto& [unit, milliseconds] : kUnits)
@@ -114,16 +114,16 @@ std::vector<double> load_timestamps(const std::filesystem::path& path, size_t sa
   const Shape& shape = array.shape();
   const bool is_row = shape.size() == 2 && shape[0] == 1;
   if (!is_row && shape.size() != 1 && !(shape.size() == 2 && shape[1] == 1))
-    throw InputError(fmt::format("{}: holds an array of shape {}; expected one timestamp per "
-                                 "sample",
-                                 path.string(), to_string(shape)));
+    throw InputError(
+        fmt::format("{}: holds an array of shape {}; expected one timestamp per "
+                    "sample",
+                    path.string(), to_string(shape)));
   const int64_t count = is_row ? shape[1] : shape[0];
   if (count != static_cast<int64_t>(samples))
     throw InputError(fmt::format("{}: holds {} timestamps, {} holds {} samples", path.string(),
                                  count, source, samples));
   std::vector<double> milliseconds;
-  for (int64_t i = 0; i < count; ++i)
-    milliseconds.push_back(is_row ? array.at(0, i) : array.at(i));
+  for (int64_t i = 0; i < count; ++i) milliseconds.push_back(is_row ? array.at(0, i) : array.at(i));
   return milliseconds;
 }
 
@@ -132,9 +132,10 @@ ImuRecording load_npy_imu(const std::filesystem::path& path, const ImuFileOption
   const Shape& shape = array.shape();
   constexpr auto kSix = static_cast<int64_t>(kImuChannels);
   if (shape.size() != 2 || (shape[0] != kSix && shape[1] != kSix))
-    throw InputError(fmt::format("{}: holds an array of shape {}; expected [6, samples] "
-                                 "(accelerometer x y z, gyroscope x y z)",
-                                 path.string(), to_string(shape)));
+    throw InputError(
+        fmt::format("{}: holds an array of shape {}; expected [6, samples] "
+                    "(accelerometer x y z, gyroscope x y z)",
+                    path.string(), to_string(shape)));
   const bool by_channel = shape[0] == kSix;
   const int64_t samples = by_channel ? shape[1] : shape[0];
   ImuRecording recording;
@@ -153,9 +154,10 @@ ImuRecording load_npy_imu(const std::filesystem::path& path, const ImuFileOption
   if (timestamps.empty()) {
     timestamps = path.parent_path() / (path.stem().string() + "_timestamps.npy");
     if (!std::filesystem::exists(timestamps))
-      throw InputError(fmt::format("{}: its timestamps are expected in {}, which does not exist. "
-                                   "Give them, or the samples per second",
-                                   path.string(), timestamps.string()));
+      throw InputError(
+          fmt::format("{}: its timestamps are expected in {}, which does not exist. "
+                      "Give them, or the samples per second",
+                      path.string(), timestamps.string()));
   }
   recording.milliseconds =
       load_timestamps(timestamps, static_cast<size_t>(samples), recording.source);

@@ -14,7 +14,7 @@ namespace isthmus::media {
 inline constexpr size_t kImuChannels = 6;
 
 struct ImuRecording {
-  std::vector<double> milliseconds;                      // of each sample; never goes back
+  std::vector<double> milliseconds;                       // of each sample; never goes back
   std::array<std::vector<float>, kImuChannels> channels;  // accelerometer x y z, gyroscope x y z
   std::vector<std::string> notes;  // what was changed on the way, for people to read
   std::string source;              // for messages

@@ -209,8 +209,8 @@ PointCloud read_ascii(const EncodedPoints& file, const Header& header, const Col
       for (int64_t c = 0; c < header.fields[f].count; ++c) {
         const std::string_view word = words.next();
         if (word.empty())
-          file.fail(fmt::format("pcd file is truncated: it ends in point {} of {}", i,
-                                header.points));
+          file.fail(
+              fmt::format("pcd file is truncated: it ends in point {} of {}", i, header.points));
         const std::optional<double> value = parse_number(word);
         if (!value) file.fail(fmt::format("point {}: \"{}\" is no number", i, word.substr(0, 40)));
         if (c == 0) first[f] = *value;
@@ -252,8 +252,8 @@ PointCloud read_compressed(const EncodedPoints& file, const Header& header,
   int64_t needed = 0;
   if (__builtin_mul_overflow(header.points, header.record(), &needed) ||
       static_cast<size_t>(needed) != size)
-    file.fail(fmt::format("announces {} points of {} bytes, but a block of {} bytes",
-                          header.points, header.record(), size));
+    file.fail(fmt::format("announces {} points of {} bytes, but a block of {} bytes", header.points,
+                          header.record(), size));
   if (compressed > block.size())
     file.fail(fmt::format("pcd file is truncated: {} of {} compressed bytes are there",
                           block.size(), compressed));

@@ -21,9 +21,10 @@ PointCloud read_npy_points(const EncodedPoints& file) {
   const Shape& shape = array.shape();
   const auto is_width = [](int64_t extent) { return extent == 3 || extent == 6; };
   if (shape.size() != 2 || (!is_width(shape[1]) && !is_width(shape[0])))
-    file.fail(fmt::format("holds an array of shape {}; expected [points, 3] (x y z) or [points, 6] "
-                          "(x y z red green blue)",
-                          to_string(shape)));
+    file.fail(
+        fmt::format("holds an array of shape {}; expected [points, 3] (x y z) or [points, 6] "
+                    "(x y z red green blue)",
+                    to_string(shape)));
   const bool turned = !is_width(shape[1]);
   const int64_t points = turned ? shape[1] : shape[0], width = turned ? shape[0] : shape[1];
   PointCollector collector(file, points, width == 6);
@@ -36,8 +37,8 @@ PointCloud read_npy_points(const EncodedPoints& file) {
   }
   PointCloud cloud = collector.finish();
   if (turned)
-    cloud.notes.push_back(fmt::format("array of shape {} read as one point per column",
-                                      to_string(shape)));
+    cloud.notes.push_back(
+        fmt::format("array of shape {} read as one point per column", to_string(shape)));
   // The files that models were trained on have colours from 0 to 1; others have bytes.
   const auto largest = std::max_element(cloud.colours.begin(), cloud.colours.end());
   if (largest != cloud.colours.end() && *largest > 1 && *largest <= 255) {
@@ -56,8 +57,8 @@ PointCloud read_bin(const EncodedPoints& file) {
         file.bytes.size(), kRecord));
   const auto points = static_cast<int64_t>(file.bytes.size() / kRecord);
   PointCollector collector(file, points, true);
-  for (const std::byte* record = file.bytes.data();
-       record < file.bytes.data() + file.bytes.size(); record += kRecord) {
+  for (const std::byte* record = file.bytes.data(); record < file.bytes.data() + file.bytes.size();
+       record += kRecord) {
     if (!collector.wants_next()) continue;
     const auto value = [record](size_t i) {
       return read_number(record + i * sizeof(float), NumberType::kF32);

@@ -32,9 +32,10 @@ void EncodedPoints::check_records(int64_t count, int64_t size, size_t header) co
   const auto available = static_cast<int64_t>(bytes.size() - header);
   int64_t needed = 0;
   if (__builtin_mul_overflow(count, size, &needed) || needed > available)
-    fail(fmt::format("is truncated: its header announces {} records of at least {} bytes, {} bytes "
-                     "follow",
-                     count, size, available));
+    fail(
+        fmt::format("is truncated: its header announces {} records of at least {} bytes, {} bytes "
+                    "follow",
+                    count, size, available));
 }
 
 size_t size_of(NumberType type) {

@@ -29,11 +29,11 @@ ConfidenceInterval bootstrap(int64_t items,
                              const BootstrapOptions& options) {
   if (items < 1) throw UsageError("confidence interval: there is no item to draw from");
   if (options.resamples < 1)
-    throw UsageError(fmt::format("confidence interval: {} resamples, expected at least one",
-                                 options.resamples));
+    throw UsageError(
+        fmt::format("confidence interval: {} resamples, expected at least one", options.resamples));
   if (!(options.level > 0 && options.level < 1))
-    throw UsageError(fmt::format("confidence interval: level {}, expected between 0 and 1",
-                                 options.level));
+    throw UsageError(
+        fmt::format("confidence interval: level {}, expected between 0 and 1", options.level));
   Rng rng(options.seed);
   ConfidenceInterval interval;
   std::vector<int64_t> chosen(static_cast<size_t>(items));

@@ -13,8 +13,7 @@ CaptionItem tokenize_captions(std::string_view hypothesis,
                               std::span<const std::string> references) {
   CaptionItem item{ptb_caption(hypothesis), {}};
   item.references.reserve(references.size());
-  for (const std::string& reference : references)
-    item.references.push_back(ptb_caption(reference));
+  for (const std::string& reference : references) item.references.push_back(ptb_caption(reference));
   return item;
 }
 
@@ -22,9 +21,10 @@ void check_captions(std::span<const CaptionItem> items, std::string_view metric)
   if (items.empty()) throw UsageError(fmt::format("{}: there is no caption to judge", metric));
   for (size_t i = 0; i < items.size(); ++i)
     if (items[i].references.empty())
-      throw InputError(fmt::format("{}: item {} of {} has no reference caption, expected at least "
-                                   "one",
-                                   metric, i, items.size()));
+      throw InputError(
+          fmt::format("{}: item {} of {} has no reference caption, expected at least "
+                      "one",
+                      metric, i, items.size()));
 }
 
 }  // namespace isthmus::metrics

@@ -50,9 +50,9 @@ VqaScore vqa_accuracy(std::span<const VqaItem> items, VqaRule rule) {
   std::map<std::string, Group> groups;
   for (size_t i = 0; i < items.size(); ++i) {
     if (items[i].answers.empty())
-      throw InputError(fmt::format(
-          "VQA accuracy: item {} of {} has no annotated answer, expected at least one", i,
-          items.size()));
+      throw InputError(
+          fmt::format("VQA accuracy: item {} of {} has no annotated answer, expected at least one",
+                      i, items.size()));
     const double accuracy = accuracy_of(items[i], rule);
     score.accuracies.push_back(accuracy);
     score.per_question.push_back(percent(accuracy));

@@ -30,22 +30,22 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 12> kNumbers
 // Contractions that answers write without their apostrophe. Words with two are met with either one
 // missing, but not with both.
 constexpr std::string_view kContractions[] = {
-    "ain't",        "aren't",       "can't",      "could've",    "couldn't",    "couldn't've",
-    "didn't",       "doesn't",      "don't",      "hadn't",      "hadn't've",   "hasn't",
-    "haven't",      "he'd",         "he'd've",    "he's",        "how'd",       "how'll",
-    "how's",        "isn't",        "it'd",       "it'd've",     "it'll",       "ma'am",
-    "mightn't",     "mightn't've",  "might've",   "mustn't",     "must've",     "needn't",
-    "not've",       "o'clock",      "oughtn't",   "shan't",      "she'd've",    "should've",
-    "shouldn't",    "shouldn't've", "somebody'll", "somebody's", "somebody'd've", "someone'd",
-    "someone'd've", "someone'll",   "someone's",  "something'd", "something'd've",
-    "something'll", "that's",       "there'd",    "there'd've",  "there're",    "there's",
-    "they'd",       "they'd've",    "they'll",    "they're",     "they've",     "'twas",
-    "wasn't",       "we'd've",      "we've",      "weren't",     "what'll",     "what're",
-    "what's",       "what've",      "when's",     "where'd",     "where's",     "where've",
-    "who'd",        "who'd've",     "who'll",     "who's",       "who've",      "why'll",
-    "why're",       "why's",        "won't",      "would've",    "wouldn't",    "wouldn't've",
-    "y'all",        "y'all'll",     "y'all'd've", "you'd",       "you'd've",    "you'll",
-    "you're",       "you've",       "'ow's'at"};
+    "ain't",        "aren't",       "can't",       "could've",    "couldn't",       "couldn't've",
+    "didn't",       "doesn't",      "don't",       "hadn't",      "hadn't've",      "hasn't",
+    "haven't",      "he'd",         "he'd've",     "he's",        "how'd",          "how'll",
+    "how's",        "isn't",        "it'd",        "it'd've",     "it'll",          "ma'am",
+    "mightn't",     "mightn't've",  "might've",    "mustn't",     "must've",        "needn't",
+    "not've",       "o'clock",      "oughtn't",    "shan't",      "she'd've",       "should've",
+    "shouldn't",    "shouldn't've", "somebody'll", "somebody's",  "somebody'd've",  "someone'd",
+    "someone'd've", "someone'll",   "someone's",   "something'd", "something'd've", "something'll",
+    "that's",       "there'd",      "there'd've",  "there're",    "there's",        "they'd",
+    "they'd've",    "they'll",      "they're",     "they've",     "'twas",          "wasn't",
+    "we'd've",      "we've",        "weren't",     "what'll",     "what're",        "what's",
+    "what've",      "when's",       "where'd",     "where's",     "where've",       "who'd",
+    "who'd've",     "who'll",       "who's",       "who've",      "why'll",         "why're",
+    "why's",        "won't",        "would've",    "wouldn't",    "wouldn't've",    "y'all",
+    "y'all'll",     "y'all'd've",   "you'd",       "you'd've",    "you'll",         "you're",
+    "you've",       "'ow's'at"};
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
@@ -89,7 +89,8 @@ std::string lower_case(std::string_view text) {
 
 std::string trim_vqa_answer(std::string_view answer) {
   std::string text(answer);
-  std::replace_if(text.begin(), text.end(), [](char c) { return c == '\n' || c == '\t'; }, ' ');
+  std::replace_if(
+      text.begin(), text.end(), [](char c) { return c == '\n' || c == '\t'; }, ' ');
   return std::string(strip(text));
 }
 

@@ -27,8 +27,8 @@ struct Range {
 Range range_of(const media::ImuRecording& recording, const ImuWindow& window) {
   const std::vector<double>& times = recording.milliseconds;
   const auto fail = [&](const std::string& what) {
-    throw InputError(fmt::format("{}: window {} to {} s: {}", recording.source, window.start,
-                                 window.end, what));
+    throw InputError(
+        fmt::format("{}: window {} to {} s: {}", recording.source, window.start, window.end, what));
   };
   if (1000 * window.start > times.back() || 1000 * window.end > times.back())
     fail(fmt::format("the recording ends at {} s", times.back() / 1000));
@@ -95,8 +95,7 @@ Prepared prepare_imu(const media::ImuRecording& recording, const ImuWindow& wind
     prepared.notes.push_back(
         fmt::format("resampled from {} to {} samples a second", rate, config.sample_rate));
   if (available < wanted)
-    prepared.notes.push_back(
-        fmt::format("{} of {} samples, then zeros", available, wanted));
+    prepared.notes.push_back(fmt::format("{} of {} samples, then zeros", available, wanted));
   return prepared;
 }
 

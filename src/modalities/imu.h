@@ -9,7 +9,7 @@
 namespace isthmus::modalities {
 
 struct ImuConfig {
-  int64_t sample_rate = 200;  // per second
+  int64_t sample_rate = 200;   // per second
   int64_t window_seconds = 2;  // of default_imu_window
 };
 

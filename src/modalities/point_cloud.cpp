@@ -108,11 +108,11 @@ Prepared prepare_point_cloud(const media::PointCloud& cloud, const PointCloudCon
     }
   }
   if (finite < cloud.count())
-    prepared.notes.push_back(fmt::format("{} of {} points left out: not finite",
-                                         cloud.count() - finite, cloud.count()));
+    prepared.notes.push_back(
+        fmt::format("{} of {} points left out: not finite", cloud.count() - finite, cloud.count()));
   if (finite > config.max_points)
-    prepared.notes.push_back(fmt::format("{} of {} points kept, chosen evenly at random",
-                                         config.max_points, finite));
+    prepared.notes.push_back(
+        fmt::format("{} of {} points kept, chosen evenly at random", config.max_points, finite));
   if (cloud.colours.empty()) prepared.notes.push_back("no colours in the file: black");
   if (config.normalize) normalize(prepared.values, cloud.source);
   prepared.shape = {static_cast<int64_t>(prepared.values.size() / kWidth),

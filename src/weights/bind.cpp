@@ -169,8 +169,8 @@ class Binder {
     if (slot.is_matrix()) {
       bound.held = options_.storage.dtype_for(slot.name, raw.dtype);
       slot.set_matrix(grows(slot, raw)
-                          ? std::make_shared<nn::DenseMatrix>(
-                                grown(raw, slot.shape[0], bound.held), options_.arithmetic)
+                          ? std::make_shared<nn::DenseMatrix>(grown(raw, slot.shape[0], bound.held),
+                                                              options_.arithmetic)
                           : make_matrix(raw, bound.held, options_.arithmetic, bound.mapped));
     } else {
       slot.set_tensor(float_tensor_of(raw));

@@ -32,8 +32,8 @@ double memory_megabytes(const std::string& name) {
   return 0;
 }
 
-// An uncompressed 24-bit BMP of one grey, another one for every index below 256: a picture without a
-// file.
+// An uncompressed 24-bit BMP of one grey, another one for every index below 256: a picture without
+// a file.
 std::vector<std::byte> grey_picture(uint32_t side, int64_t index) {
   const uint32_t row = (side * 3 + 3) / 4 * 4, pixels = row * side;
   std::vector<std::byte> bmp(54 + pixels, static_cast<std::byte>(128 + 7 * index));

@@ -120,7 +120,8 @@ class Conversation {
  private:
   static bool is_command(const std::string& text) {
     const std::string name = text.substr(0, text.find(' '));
-    for (const char* known : {"/image", "/media", "/history", "/reset", "/save", "/quit", "/exit", "/help"})
+    for (const char* known :
+         {"/image", "/media", "/history", "/reset", "/save", "/quit", "/exit", "/help"})
       if (name == known) return true;
     throw UsageError(fmt::format("\"{}\" is no command; /help lists them", name));
   }

@@ -30,8 +30,9 @@ bool has_shots(const Options& options) {
 Request request_from_flags(const Options& options, std::vector<Message> shots) {
   if (options.literal) {
     if (has_shots(options) || !options.system.empty() || !options.conversation_template.empty())
-      throw UsageError("--literal: the prompt is complete; leave out --shot, --shots-from, "
-                       "--system and --template");
+      throw UsageError(
+          "--literal: the prompt is complete; leave out --shot, --shots-from, "
+          "--system and --template");
     Request request = flamingo_prompt(options.prompt, options.images);
     request.generate = options.generate;
     return request;

@@ -36,8 +36,8 @@ layout::ClipVisionConfig hugging_face_config(const layout::OpenClipVisionConfig&
 Tensor stacked_pixels(std::span<const modalities::Prepared> media) {
   std::vector<Tensor> pixels;
   for (const modalities::Prepared& medium : media)
-    pixels.push_back(torch::from_blob(const_cast<float*>(medium.values.data()), medium.shape,
-                                      torch::kFloat32));
+    pixels.push_back(
+        torch::from_blob(const_cast<float*>(medium.values.data()), medium.shape, torch::kFloat32));
   return torch::cat(pixels, 0);
 }
 
@@ -46,8 +46,8 @@ Tensor stacked_pixels(std::span<const modalities::Prepared> media) {
 FlamingoModules::FlamingoModules(const layout::FlamingoModel& model) {
   if (model.sources.vision_files == layout::VisionFiles::kOpenClip) {
     open_clip = register_module(
-        "encoder", encoders::OpenClipVit(model.vision,
-                                         encoders::OpenClipVitOptions{model.config.vision_ln_post}));
+        "encoder", encoders::OpenClipVit(
+                       model.vision, encoders::OpenClipVitOptions{model.config.vision_ln_post}));
   } else {
     if (model.config.vision_ln_post)
       throw UnsupportedError(fmt::format("{}: vision_ln_post needs the tower in open_clip's layout",
@@ -57,10 +57,9 @@ FlamingoModules::FlamingoModules(const layout::FlamingoModel& model) {
         "encoder", encoders::ClipVit(hugging_face_config(model.vision), last_layer));
   }
   aligner = register_module("aligner", std::make_shared<aligners::FlamingoAligner>(model.config));
-  decoder = register_module("decoder",
-                            decoders::make_language_model(model.language_type,
-                                                          model.language_config,
-                                                          model.vocab_size()));
+  decoder = register_module(
+      "decoder", decoders::make_language_model(model.language_type, model.language_config,
+                                               model.vocab_size()));
 }
 
 nn::Features FlamingoModules::encode(const Tensor& pixels, const nn::ForwardContext& context) {

@@ -35,8 +35,9 @@ text::FewShotItem item_of(const Message& message) {
       throw UsageError("a special token may stand only in a literal prompt, never in a message");
     if (part.type == Part::Type::kMedia) {
       if (!item.prompt.empty())
-        throw UsageError("in a message for this model pictures come before the text; a literal "
-                         "prompt may hold them anywhere");
+        throw UsageError(
+            "in a message for this model pictures come before the text; a literal "
+            "prompt may hold them anywhere");
       item.media.push_back(part);
     } else {
       item.prompt += part.text;
@@ -49,8 +50,7 @@ text::FewShotItem item_of(const Message& message) {
 std::string answer_of(const Message& message) {
   std::string answer;
   for (const Part& part : message.content) {
-    if (part.type != Part::Type::kText)
-      throw UsageError("the answer of an example is text alone");
+    if (part.type != Part::Type::kText) throw UsageError("the answer of an example is text alone");
     answer += part.text;
   }
   return answer;
@@ -112,8 +112,9 @@ std::vector<Segment> tokenize(const Request& request, const layout::FlamingoToke
     if (part.type == Part::Type::kToken) check_token(part, request, tokens);
     const bool is_media = part.type == Part::Type::kMedia;
     if (is_media && next_input < inputs.size())
-      throw UsageError("an <image> without a picture stands before a picture: the reference would "
-                       "give it the picture");
+      throw UsageError(
+          "an <image> without a picture stands before a picture: the reference would "
+          "give it the picture");
     if (is_media)
       inputs.push_back(next_input++);
     else if (part.text == layout::kImage)
@@ -135,8 +136,6 @@ std::vector<Segment> tokenize(const Request& request, const layout::FlamingoToke
   return segments;
 }
 
-std::vector<std::string> form_stop_strings(const Request& request) {
-  return form_of(request).stop;
-}
+std::vector<std::string> form_stop_strings(const Request& request) { return form_of(request).stop; }
 
 }  // namespace isthmus::families::flamingo

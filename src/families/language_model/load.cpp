@@ -24,10 +24,9 @@ class PlainModules : public torch::nn::Module {
 std::vector<int64_t> eos_ids(const std::filesystem::path& folder, const JsonView& config,
                              const text::Tokenizer& tokenizer) {
   const auto generation = folder / "generation_config.json";
-  for (const JsonView& json :
-       std::filesystem::exists(generation)
-           ? std::vector<JsonView>{JsonView::load(generation), config}
-           : std::vector<JsonView>{config}) {
+  for (const JsonView& json : std::filesystem::exists(generation)
+                                  ? std::vector<JsonView>{JsonView::load(generation), config}
+                                  : std::vector<JsonView>{config}) {
     const auto eos = json.find("eos_token_id");
     if (!eos) continue;
     if (!eos->is_array()) return {eos->as_integer()};

@@ -31,8 +31,8 @@ Tensor encoder_input(const modalities::Prepared& medium, const layout::ModalityC
 
 OneLlmModules::OneLlmModules(const layout::OneLlmConfig& config) {
   if (!config.is_language_model()) {
-    encoder = register_module("encoder",
-                              encoders::UniversalEncoder(config.encoder, config.modalities));
+    encoder =
+        register_module("encoder", encoders::UniversalEncoder(config.encoder, config.modalities));
     aligner = register_module("aligner", std::make_shared<aligners::UniversalProjection>(
                                              config.projection, config.modalities));
   }
@@ -55,8 +55,8 @@ std::vector<EncodedMedia> OneLlm::encode(std::span<const modalities::Prepared> m
   context.probe = probe;
   std::vector<EncodedMedia> encoded;
   for (const modalities::Prepared& medium : media) {
-    const auto& modality = layout::find_modality(model_.config.modalities, medium.modality,
-                                                 model_.sources.name);
+    const auto& modality =
+        layout::find_modality(model_.config.modalities, medium.modality, model_.sources.name);
     const nn::Features features =
         modules_->encoder->forward(encoder_input(medium, modality), modality.key, context);
     EncodedMedia& result = encoded.emplace_back();
@@ -67,16 +67,15 @@ std::vector<EncodedMedia> OneLlm::encode(std::span<const modalities::Prepared> m
   return encoded;
 }
 
-std::vector<Segment> OneLlm::segments(const Request& request,
-                                      std::span<const int64_t> rows) const {
+std::vector<Segment> OneLlm::segments(const Request& request, std::span<const int64_t> rows) const {
   std::vector<int64_t> ids = tokenize(request, *model_.tokenizer);
   // Quirk: the reference's streaming cuts a long prompt at its beginning, BOS included, so that the
   // answer fits behind it; what is then first stands before the medium.     onellm.py,
   // stream_generate
   if (quirk(request.generate, kKeepsEndOfLongPrompt, false)) {
     const int64_t media_rows = rows.empty() ? 0 : rows.front() - kTags;
-    const int64_t kept = std::max<int64_t>(
-        context_length() - media_rows - request.generate.max_new_tokens, 1);
+    const int64_t kept =
+        std::max<int64_t>(context_length() - media_rows - request.generate.max_new_tokens, 1);
     if (static_cast<int64_t>(ids.size()) > kept) ids.erase(ids.begin(), ids.end() - kept);
   }
   return with_media(std::move(ids), rows.size());

@@ -34,9 +34,7 @@ class OneLlm : public Family {
 
   std::shared_ptr<const text::Tokenizer> tokenizer() const override { return model_.tokenizer; }
   decoders::LanguageModel& language_model() override { return *modules_->decoder; }
-  int64_t context_length() const override {
-    return model_.config.language.max_position_embeddings;
-  }
+  int64_t context_length() const override { return model_.config.language.max_position_embeddings; }
   int64_t reference_context_len() const override { return context_length(); }
   modalities::Prepared prepare(const MediaSource& source) const override;
   std::vector<EncodedMedia> encode(std::span<const modalities::Prepared> media,

@@ -72,9 +72,9 @@ Prepared prepare_map(const Job& job, media::SceneMapKind kind) {
     throw UsageError(fmt::format(
         "{}: the model sees a {} map beside the picture of the same scene; give it with --rgb",
         job.source.name, job.modality.name));
-  const media::SceneMap map =
-      job.part().path.empty() ? media::decode_scene_map(job.part().data, job.source.name, kind)
-                              : media::load_scene_map(job.part().path, kind);
+  const media::SceneMap map = job.part().path.empty()
+                                  ? media::decode_scene_map(job.part().data, job.source.name, kind)
+                                  : media::load_scene_map(job.part().path, kind);
   const media::Image picture = media::load_image(job.part().rgb);
   modalities::MapPairConfig config{.view = image_config(job)};
   if (kind == media::SceneMapKind::kNormals)
@@ -98,9 +98,9 @@ Prepared prepare_audio(const Job& job) {
 }
 
 Prepared prepare_points(const Job& job) {
-  const media::PointCloud cloud =
-      job.part().path.empty() ? media::decode_point_cloud(job.part().data, job.source.name)
-                              : media::load_point_cloud(job.part().path);
+  const media::PointCloud cloud = job.part().path.empty()
+                                      ? media::decode_point_cloud(job.part().data, job.source.name)
+                                      : media::load_point_cloud(job.part().path);
   return modalities::prepare_point_cloud(cloud, {.min_points = job.modality.group_size});
 }
 
@@ -184,8 +184,8 @@ void check_size(const Prepared& prepared, const layout::ModalityConfig& modality
   Shape found = prepared.shape;
   if (found.size() == expected.size() + 1) found.erase(found.begin());  // several windows
   if (found == expected) return;
-  throw InputError(fmt::format("{}: as {} it is {}, the model takes {}", source.name,
-                               modality.name, to_string(prepared.shape), to_string(expected)));
+  throw InputError(fmt::format("{}: as {} it is {}, the model takes {}", source.name, modality.name,
+                               to_string(prepared.shape), to_string(expected)));
 }
 
 }  // namespace

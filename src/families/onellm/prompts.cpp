@@ -43,8 +43,7 @@ std::vector<text::PromptPart> rendered(const Request& request) {
 }  // namespace
 
 std::vector<int64_t> tokenize(const Request& request, const text::Tokenizer& tokenizer) {
-  const auto parts =
-      request.prompt.empty() ? rendered(request) : std::vector<text::PromptPart>();
+  const auto parts = request.prompt.empty() ? rendered(request) : std::vector<text::PromptPart>();
   std::vector<text::TextSpan> spans;
   // The reference encodes one string; nothing in it is ever a special token.
   for (const text::PromptPart& part : parts) spans.push_back({part.text, false});
