@@ -24,7 +24,7 @@ TEST(Describe, PrintsTheTreeOfAFlamingoFirst) {
 
 TEST(Describe, AnswersInJson) {
   const Outcome outcome = isthmus({"describe", "--json", "--summary", "--image-size", "1000x300",
-                                   flamingo("mpt7b_every4/model").string()});
+                                   flamingo("neox_rpj_every2/model").string()});
   ASSERT_EQ(outcome.status, 0) << outcome.err;
   const json described = json::parse(outcome.out);
   EXPECT_EQ(described.at("gates").size(), 2U);

@@ -52,7 +52,7 @@ TEST_P(OpenClipVitGolden, EveryStageAgrees) {
 
 INSTANTIATE_TEST_SUITE_P(Cases, OpenClipVitGolden,
                          ::testing::Values("mpt1b_mosaic_every1", "neox_rpj_every2", "mpt7b_every1",
-                                           "mpt7b_every4", "neox_pythia_parallel", "opt_every2"));
+                                           "neox_pythia_parallel", "opt_every2"));
 
 layout::OpenClipVisionConfig small_config() {
   layout::OpenClipVisionConfig c{};

@@ -100,14 +100,14 @@ TEST(DescribeFlamingo, TellsTheTypesOfAnArchive) {
 }
 
 TEST(DescribeFlamingo, ShowsEveryGate) {
-  const FlamingoModel model = open_case("mpt7b_every4");
+  const FlamingoModel model = open_case("neox_rpj_every2");
   const FlamingoDescription d = describe_flamingo(model);
   ASSERT_EQ(d.gates.size(), 2U);
-  EXPECT_EQ(d.gates[0].layer, 3);
-  EXPECT_EQ(d.gates[1].layer, 7);
+  EXPECT_EQ(d.gates[0].layer, 1);
+  EXPECT_EQ(d.gates[1].layer, 3);
   const auto gate = [&](const std::string& name) {
     float value = 0;
-    const auto& tensor = model.checkpoint->at("lang_encoder.transformer.blocks.7."
+    const auto& tensor = model.checkpoint->at("lang_encoder.gpt_neox.layers.3."
                                               "gated_cross_attn_layer." +
                                               name);
     std::memcpy(&value, tensor.bytes.data(), sizeof value);
@@ -117,7 +117,7 @@ TEST(DescribeFlamingo, ShowsEveryGate) {
   EXPECT_DOUBLE_EQ(d.gates[1].feed_forward, gate("ff_gate"));
   EXPECT_NE(d.gates[1].attention, 0);
   const std::string text = to_text(d);
-  EXPECT_NE(text.find(fmt::format("\n7        {:+.4f} █", gate("attn_gate"))), std::string::npos)
+  EXPECT_NE(text.find(fmt::format("\n3        {:+.4f} █", gate("attn_gate"))), std::string::npos)
       << text;
   EXPECT_EQ(to_json(d)["gates"][1]["tanh_ff_gate"], d.gates[1].feed_forward);
 }
@@ -167,7 +167,7 @@ TEST(DescribeFlamingo, ListsTensorsThatDoNotFit) {
   const fs::path top = fresh_folder("flamingo_misfit");
   FlamingoSources sources = find_flamingo(mpt_case(), {}, {});
   rewrite(sources.checkpoint, top / "checkpoint.pt", [](formats::RawTensor& tensor) {
-    if (tensor.name.ends_with("blocks.7.gated_cross_attn_layer.ff_gate")) return false;
+    if (tensor.name.ends_with("blocks.2.gated_cross_attn_layer.ff_gate")) return false;
     if (tensor.name == "perceiver.norm.bias") {
       tensor.shape[0] /= 2;
       tensor.bytes = tensor.bytes.first(tensor.bytes.size() / 2);
@@ -177,9 +177,9 @@ TEST(DescribeFlamingo, ListsTensorsThatDoNotFit) {
   sources.checkpoint = top / "checkpoint.pt";
   const FlamingoDescription d = describe_flamingo(FlamingoModel::open(sources));
   EXPECT_EQ(d.num_problems, 2) << to_text(d);
-  EXPECT_EQ(d.problems[0], "aligner.resampler.norm.bias is [18], the config needs [36]");
-  EXPECT_EQ(d.problems[1], "aligner.cross_attention.7.ff_gate: missing");
-  EXPECT_EQ(d.gates.size(), 1U);
+  EXPECT_EQ(d.problems[0], "aligner.resampler.norm.bias is [16], the config needs [32]");
+  EXPECT_EQ(d.problems[1], "aligner.cross_attention.2.ff_gate: missing");
+  EXPECT_EQ(d.gates.size(), 2U);
 }
 
 TEST(DescribeFlamingo, TextAndJsonSayTheSame) {

@@ -44,32 +44,39 @@ TEST(FlamingoModel, TheOptionsOfIsthmusJsonReachTheConfig) {
 }
 
 TEST(FlamingoModel, WithoutACheckpointItIsWhatTheReferenceMakes) {
-  FlamingoSources sources = sources_of("mpt7b_every4");
+  FlamingoSources sources = sources_of("mpt7b_every1");
   sources.checkpoint.clear();
   FlamingoConfig config = FlamingoModel::open(sources).config;
-  EXPECT_EQ(config.num_blocks, 9);
+  EXPECT_EQ(config.num_blocks, 3);
   EXPECT_EQ(config.resampler.num_latents, 64);
   sources.cross_attn_every_n_layers = 2;
-  EXPECT_EQ(FlamingoModel::open(sources).config.num_blocks, 4);
+  EXPECT_EQ(FlamingoModel::open(sources).config.num_blocks, 1);
   sources.cross_attn_every_n_layers = 10;
   expect_part(complaint(sources), "cross_attn_every_n_layers: 10, but the language model");
 }
 
 TEST(FlamingoModel, AnotherCrossAttnEveryNLayersIsToldWithBothNumbers) {
-  FlamingoSources sources = sources_of("mpt7b_every4");
-  sources.cross_attn_every_n_layers = 2;
-  const std::string message = complaint(sources);
-  expect_part(message, "a gated cross-attention block every 4 layers (2 of them, the first at "
-                       "layer 3)");
-  expect_part(message, "states cross_attn_every_n_layers: 2");
+  FlamingoSources sources = sources_of("neox_rpj_every2");
   sources.cross_attn_every_n_layers = 4;
+  const std::string message = complaint(sources);
+  expect_part(message, "a gated cross-attention block every 2 layers (2 of them, the first at "
+                       "layer 1)");
+  expect_part(message, "states cross_attn_every_n_layers: 4");
+  sources.cross_attn_every_n_layers = 2;
   EXPECT_EQ(FlamingoModel::open(sources).config.num_blocks, 2);
 }
 
 TEST(FlamingoModel, ALanguageModelOfAnotherDepthIsNamed) {
+  const fs::path top = fresh_folder("flamingo_depth");
   FlamingoSources sources = sources_of("mpt7b_every1");
+  for (const char* file : {"pytorch_model.bin", "tokenizer.json", "tokenizer_config.json"})
+    link(sources.language_model / file, top / file);
   // The same width, nine layers instead of three.
-  sources.language_model = flamingo_case("mpt7b_every4") / "model/lm";
+  std::string config = text_of(sources.language_model / "config.json");
+  const std::string three = R"("n_layers": 3)";
+  config.replace(config.find(three), three.size(), R"("n_layers": 9)");
+  write(top / "config.json", config);
+  sources.language_model = top;
   const std::string message = complaint(sources);
   expect_part(message, "3 gated cross-attention blocks");
   expect_part(message, "has 9 layers");
@@ -93,19 +100,19 @@ TEST(FlamingoModel, ALanguageModelOfAnotherWidthIsNamed) {
 }
 
 TEST(FlamingoModel, AnotherVisionTowerIsNamed) {
-  FlamingoSources sources = sources_of("mpt7b_every4");
+  FlamingoSources sources = sources_of("mpt7b_every1");
   const FlamingoSources other = sources_of("neox_rpj_every2");
   sources.vision = other.vision;
   sources.vision_config = other.vision_config;
   const std::string message = complaint(sources);
-  expect_part(message, "a vision tower of width 36 (perceiver.latents)");
+  expect_part(message, "a vision tower of width 32 (perceiver.latents)");
   expect_part(message, "has width 64");
   expect_part(message, "--vision");
 }
 
 TEST(FlamingoModel, AnotherVocabularyIsToldWithBothNumbers) {
   const fs::path top = fresh_folder("flamingo_vocabulary");
-  FlamingoSources sources = sources_of("mpt7b_every4");
+  FlamingoSources sources = sources_of("mpt7b_every1");
   for (const char* file : {"config.json", "pytorch_model.bin", "tokenizer_config.json"})
     link(sources.language_model / file, top / file);
   link(flamingo_case("neox_rpj_every2") / "model/lm/tokenizer.json", top / "tokenizer.json");

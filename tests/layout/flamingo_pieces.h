@@ -11,7 +11,7 @@
 namespace isthmus::layout {
 
 inline const std::filesystem::path& mpt_case() {
-  static const std::filesystem::path model = flamingo_case("mpt7b_every4") / "model";
+  static const std::filesystem::path model = flamingo_case("mpt7b_every1") / "model";
   return model;
 }
 

@@ -32,10 +32,10 @@ TEST(MptConfig, ReadsBothGenerations) {
   EXPECT_FALSE(mosaic.alibi_interleaved || mosaic.use_cache);
   EXPECT_EQ(mosaic.head_dim(), 14);
   EXPECT_EQ(mosaic.intermediate_size, 168);
-  const MptConfig later = MptConfig::parse(config_of("mpt7b_every4"));
+  const MptConfig later = MptConfig::parse(config_of("mpt7b_every1"));
   EXPECT_TRUE(later.alibi && later.alibi_interleaved && later.tie_word_embeddings);
   EXPECT_FALSE(later.is_mosaic_gpt || later.qk_ln || later.bias);
-  EXPECT_EQ(later.softmax_scale, 0.5);
+  EXPECT_DOUBLE_EQ(later.softmax_scale, 1 / std::sqrt(8.0));
   EXPECT_EQ(later.logit_scale, 1);
   EXPECT_EQ(later.clip_qkv, 0);
 }

@@ -53,6 +53,50 @@ TEST(MelAudio, EveryFileOfTheFixtureAgrees) {
   }
 }
 
+// 16-bit samples at 16 kHz.
+std::vector<uint8_t> wav_of(const std::vector<int16_t>& samples, uint8_t channels) {
+  std::vector<uint8_t> wav{'R', 'I', 'F', 'F', 0, 0, 0, 0, 'W', 'A', 'V', 'E', 'f', 'm', 't', ' ',
+                           16,  0,   0,   0,   1, 0};
+  const auto put = [&](size_t value, size_t bytes) {
+    for (size_t i = 0; i < bytes; ++i) wav.push_back(static_cast<uint8_t>(value >> (8 * i)));
+  };
+  put(channels, 2);
+  put(16000, 4);
+  put(size_t{32000} * channels, 4);
+  put(size_t{2} * channels, 2);
+  put(16, 2);
+  wav.insert(wav.end(), {'d', 'a', 't', 'a'});
+  put(2 * samples.size(), 4);
+  for (const int16_t sample : samples) put(static_cast<uint16_t>(sample), 2);
+  for (size_t i = 0; i < 4; ++i) wav[4 + i] = static_cast<uint8_t>((wav.size() - 8) >> (8 * i));
+  return wav;
+}
+
+TEST(MelAudio, TheFirstChannelAndTheFirstFramesCount) {
+  const auto file = testing_support::read_file(kCase / "inputs/a_16k.wav");
+  media::AudioReader mono(std::as_bytes(std::span(file)), "a_16k.wav");
+  const Prepared expected = prepare_mel_audio(mono);
+  std::vector<int16_t> stereo;  // 11.6 s
+  for (size_t round = 0; round < 4; ++round)
+    for (size_t i = 44; i + 1 < file.size(); i += 2) {
+      stereo.push_back(static_cast<int16_t>(static_cast<uint8_t>(file[i]) | file[i + 1] << 8));
+      stereo.push_back(static_cast<int16_t>(7919 * i % 65536));
+    }
+  const auto wav = wav_of(stereo, 2);
+  media::AudioReader reader(std::as_bytes(std::span(wav)), "stereo.wav");
+  EXPECT_EQ(reader.channels(), 2);
+  const Prepared found = prepare_mel_audio(reader);
+  ASSERT_EQ(found.shape, (Shape{1, 128, 1024}));
+  // A round is 290 frames long, of which the last two look beyond it.
+  for (size_t i = 0; i < found.values.size(); ++i) {
+    const size_t frame = i % 1024;
+    if (frame % 290 < 288)
+      ASSERT_EQ(found.values[i], expected.values[i - frame + frame % 290]) << i;
+    else
+      ASSERT_NE(found.values[i], expected.values[i / 1024 * 1024 + 1023]) << i;
+  }
+}
+
 TEST(MelAudio, SoundShorterThanAFrameIsRefused) {
   // 399 samples of 16-bit silence at 16 kHz.
   std::vector<uint8_t> wav{'R', 'I', 'F',  'F',  0x42, 3,   0,   0,    'W', 'A', 'V',

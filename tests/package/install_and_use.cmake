@@ -5,7 +5,7 @@ set(model "${SOURCE}/demo/llava/llava-v1.5-tabletop")
 set(picture "${SOURCE}/demo/pictures/table01.png")
 set(question "Tell me the color of the cylinder.")
 set(answer "The cylinder is purple.\n")
-set(flamingo "${SOURCE}/tests/fixtures/openflamingo/mpt7b_every4/model")
+set(flamingo "${SOURCE}/tests/fixtures/openflamingo/mpt7b_every1/model")
 set(tiny "${SOURCE}/tests/fixtures/llava/v15_original/model/llava-v1.5-tiny")
 file(READ "${SOURCE}/tests/fixtures/llava/v15_original/expect/print_model.txt" tree)
 

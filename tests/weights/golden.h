@@ -48,6 +48,14 @@ class GoldenCase {
         << name << ", " << how << ": max |Δ| " << (got.detach() - want).abs().max().item<double>();
   }
 
+  // Not every case holds what the tower eats.
+  bool has_pixel_values(const JsonView& request) const {
+    if (has(request.string("name") + ".pixel_values")) return true;
+    for (const JsonView& image : request.at("images").elements())
+      if (!has(pixel_values_of(image))) return false;
+    return true;
+  }
+
   // What the tower eats for one request: its own tensor, or the tensors of the images it names, in
   // order.
   Tensor pixel_values(const JsonView& request) const {
@@ -55,14 +63,18 @@ class GoldenCase {
     if (has(own)) return tensor(own);
     std::vector<Tensor> all;
     for (const JsonView& image : request.at("images").elements()) {
-      const std::string stem = std::filesystem::path(image.as_string()).stem().string();  // img0
-      const Tensor values = tensor("pixel_values" + stem.substr(3));
+      const Tensor values = tensor(pixel_values_of(image));
       all.push_back(values.dim() == 3 ? values.unsqueeze(0) : values);
     }
     return torch::cat(all);
   }
 
  private:
+  static std::string pixel_values_of(const JsonView& image) {
+    const std::string stem = std::filesystem::path(image.as_string()).stem().string();  // img0
+    return "pixel_values" + stem.substr(3);
+  }
+
   std::optional<JsonView> entry(const std::string& name) const {
     for (const JsonView& tensor : json_.at("tensors").elements()) {
       if (tensor.string("name") == name) return tensor;
