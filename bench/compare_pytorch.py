@@ -10,9 +10,10 @@ Both programs run alternately; each figure is the smallest wall time over all ro
 import argparse
 import json
 import pathlib
-import platform
 import subprocess
 import sys
+
+from machine import commit, processor
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
@@ -53,13 +54,6 @@ def theirs(python, threads):
     return report["torch"], times
 
 
-def processor():
-    for line in pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-        if line.startswith("model name"):
-            return line.split(":", 1)[1].strip()
-    return platform.processor()
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--program", default=str(ROOT / "build/bench/bench/kernels/bench_kernels"))
@@ -74,8 +68,7 @@ def main():
         version, times = theirs(options.peer_python, options.threads)
         for name, seconds in times.items():
             peer[name] = min(seconds, peer.get(name, seconds))
-    commit = subprocess.run(["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"], capture_output=True, text=True)
-    print(f"{processor()}, {options.threads} threads, commit {commit.stdout.strip()}, PyTorch {version}, "
+    print(f"{processor()}, {options.threads} threads, commit {commit()}, PyTorch {version}, "
           f"{options.rounds} rounds in turn, smallest wall time, ms.\n")
     print("| what | arithmetic | Isthmus | PyTorch | PyTorch / Isthmus |\n|---|---|---:|---:|---:|")
     rows = [(what, dtype, ours_name.format(dtype), name) for what, (ours_name, name) in PAIRS.items()
