@@ -5,9 +5,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 
 namespace isthmus {
 
@@ -20,6 +22,20 @@ struct ContentHash {
 };
 
 ContentHash hash_bytes(std::span<const std::byte> bytes);
+ContentHash hash_text(std::string_view text);
+
+// The same, of content that comes piece by piece. For one thread.
+class ContentHasher {
+ public:
+  ContentHasher();
+  void add(std::string_view piece);
+  ContentHash hash() const;  // of all pieces so far, joined
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
 // Nothing when the file cannot be read to its end.
 std::optional<ContentHash> hash_file(const std::filesystem::path& file);
 

@@ -60,6 +60,21 @@ class Case {
   std::map<std::string, JsonView> tensors_;
 };
 
+// Keeps everything by name, in the order it is seen.
+class StageProbe : public nn::Probe {
+ public:
+  bool wants(std::string_view) const override { return true; }
+  void see(std::string_view name, const Tensor& value) override {
+    seen_[std::string(name)].push_back(value.detach());
+  }
+  bool has(const std::string& name) const { return seen_.contains(name); }
+  // All that was seen under the name, one after the other.
+  Tensor at(const std::string& name) const { return torch::cat(seen_.at(name), 0); }
+
+ private:
+  std::map<std::string, std::vector<Tensor>> seen_;
+};
+
 // Results in the order in which they were found.
 class Findings {
  public:

@@ -12,21 +12,6 @@ namespace {
 constexpr double kLogProbTolerance = 5e-4;  // README of media_masking
 constexpr double kLossTolerance = 1e-3;     // that of the logits it is made of
 
-// Keeps everything by name, in the order it is seen.
-class StageProbe : public nn::Probe {
- public:
-  bool wants(std::string_view) const override { return true; }
-  void see(std::string_view name, const Tensor& value) override {
-    seen_[std::string(name)].push_back(value.detach());
-  }
-  bool has(const std::string& name) const { return seen_.contains(name); }
-  // All pictures, one after the other, or the one batch.
-  Tensor at(const std::string& name) const { return torch::cat(seen_.at(name), 0); }
-
- private:
-  std::map<std::string, std::vector<Tensor>> seen_;
-};
-
 std::vector<std::filesystem::path> paths(const JsonView& list,
                                          const std::filesystem::path& folder) {
   std::vector<std::filesystem::path> files;

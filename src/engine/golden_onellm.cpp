@@ -41,19 +41,6 @@ constexpr Input kInputs[] = {
     {.key = "imu", .files = {"imu_a.npy"}, .start = 1.5, .end = 3.5},
 };
 
-// Keeps everything by name.
-class StageProbe : public nn::Probe {
- public:
-  bool wants(std::string_view) const override { return true; }
-  void see(std::string_view name, const Tensor& value) override {
-    seen_[std::string(name)].push_back(value.detach());
-  }
-  Tensor at(const std::string& name) const { return torch::cat(seen_.at(name), 0); }
-
- private:
-  std::map<std::string, std::vector<Tensor>> seen_;
-};
-
 std::vector<std::vector<int64_t>> integer_rows(const JsonView& list) {
   std::vector<std::vector<int64_t>> rows;
   for (const JsonView& row : list.elements()) rows.push_back(integers(row));

@@ -7,9 +7,9 @@
 #include <fmt/format.h>
 
 #include "base/atomic_file.h"
+#include "base/content_hash.h"
 #include "base/log.h"
 #include "base/mapped_file.h"
-#include "eval/hash.h"
 #include "isthmus/error.h"
 
 namespace isthmus::eval {
@@ -75,7 +75,7 @@ using Embeddings = std::unordered_map<std::string, std::vector<float>>;
 std::optional<Embeddings> parse(std::string_view bytes, const std::string& fingerprint) {
   if (bytes.size() < sizeof(uint64_t)) return std::nullopt;
   const auto content = bytes.substr(0, bytes.size() - sizeof(uint64_t));
-  if (Cursor(bytes.substr(content.size())).integer() != fnv1a(content)) return std::nullopt;
+  if (Cursor(bytes.substr(content.size())).integer() != hash_text(content).low) return std::nullopt;
   Cursor cursor(content);
   if (cursor.take(kMagic.size()) != kMagic || cursor.text() != fingerprint) return std::nullopt;
   const auto width = cursor.integer(), count = cursor.integer();
@@ -94,7 +94,7 @@ std::optional<Embeddings> parse(std::string_view bytes, const std::string& finge
 }  // namespace
 
 FeatureCache::FeatureCache(std::filesystem::path folder, std::string fingerprint)
-    : file_(folder / fmt::format("features-{:016x}.bin", fnv1a(fingerprint))),
+    : file_(folder / fmt::format("features-{}.bin", hash_text(fingerprint).hex())),
       fingerprint_(std::move(fingerprint)) {
   load();
 }
@@ -140,10 +140,10 @@ void FeatureCache::save() {
     throw ResourceError(
         fmt::format("{}: cannot be made: {}", file_.parent_path().string(), error.message()));
   AtomicFile file(file_);
-  uint64_t hash = kFnv1aStart;
+  ContentHasher hasher;
   std::string block(kMagic);
   const auto flush = [&] {
-    hash = fnv1a(block, hash);
+    hasher.add(block);
     file.write(std::string_view(block));
     block.clear();
   };
@@ -156,7 +156,7 @@ void FeatureCache::save() {
     if (block.size() > size_t{1} << 20) flush();
   }
   flush();
-  append(block, hash);
+  append(block, hasher.hash().low);
   file.write(std::string_view(block));
   file.commit();
   changed_ = false;

@@ -12,8 +12,8 @@
 #include <nlohmann/json.hpp>
 
 #include "base/atomic_file.h"
+#include "base/content_hash.h"
 #include "base/json_view.h"
-#include "eval/hash.h"
 #include "isthmus/error.h"
 
 namespace isthmus::eval {
@@ -29,7 +29,7 @@ std::string dump(const nlohmann::ordered_json& value) {
   return value.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
 }
 
-std::string hash_of(const json& settings) { return fmt::format("{:016x}", fnv1a(settings.dump())); }
+std::string hash_of(const json& settings) { return hash_text(settings.dump()).hex(); }
 
 std::string line_of(const Record& record) {
   nlohmann::ordered_json line{{"place", record.place}, {"id", record.id}};

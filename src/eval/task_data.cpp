@@ -8,8 +8,8 @@
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
+#include "base/content_hash.h"
 #include "eval/dataset.h"
-#include "eval/hash.h"
 #include "isthmus/error.h"
 
 namespace isthmus::eval {
@@ -38,8 +38,11 @@ void make_absolute(std::vector<Sample>& samples) {
 }
 
 uint64_t content_hash(const std::vector<Sample>& samples) {
-  uint64_t hash = kFnv1aStart;
-  const auto add = [&](std::string_view text) { hash = fnv1a("\n", fnv1a(text, hash)); };
+  ContentHasher hasher;
+  const auto add = [&](std::string_view text) {
+    hasher.add(text);
+    hasher.add("\n");
+  };
   for (const Sample& sample : samples) {
     add(sample.id);
     add(sample.image.filename().native());
@@ -48,7 +51,7 @@ uint64_t content_hash(const std::vector<Sample>& samples) {
     add(sample.label);
     for (const std::string& reference : sample.references) add(reference);
   }
-  return hash;
+  return hasher.hash().low;
 }
 
 class Loader {

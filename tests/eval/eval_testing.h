@@ -13,7 +13,7 @@
 
 #include <gtest/gtest.h>
 
-#include "eval/hash.h"
+#include "base/content_hash.h"
 #include "eval/scorer.h"
 #include "eval/subject.h"
 #include "isthmus/error.h"
@@ -71,7 +71,7 @@ class FakeSubject : public Subject {
       refuse_broken(request);
       prompts.push_back(spelt(request));
       settings = request.generate;
-      texts.push_back("word" + std::to_string(fnv1a(prompts.back()) % 3) + "\nOutput: more");
+      texts.push_back("word" + std::to_string(hash_text(prompts.back()).low % 3) + "\nOutput: more");
     }
     ++calls;
     if (calls == fail_at) throw ResourceError("the model ran out of memory");
@@ -86,7 +86,7 @@ class FakeSubject : public Subject {
       prompts.push_back(spelt(request));
       std::vector<double> row;
       for (const std::string& name : class_names)
-        row.push_back(-static_cast<double>(fnv1a(name, fnv1a(prompts.back())) % 100) / 10);
+        row.push_back(-static_cast<double>(hash_text(prompts.back() + name).low % 100) / 10);
       rows.push_back(std::move(row));
     }
     ++calls;
