@@ -16,9 +16,7 @@ ContentHash hash_bytes(std::span<const std::byte> bytes) {
   return {hash.high64, hash.low64};
 }
 
-ContentHash hash_text(std::string_view text) {
-  return hash_bytes(std::as_bytes(std::span(text)));
-}
+ContentHash hash_text(std::string_view text) { return hash_bytes(std::as_bytes(std::span(text))); }
 
 struct ContentHasher::State {
   std::unique_ptr<XXH3_state_t, XXH_errorcode (*)(XXH3_state_t*)> xxh3{XXH3_createState(),

@@ -1,11 +1,12 @@
 // The public API over the engine.
-#include <array>
+#include <algorithm>
 #include <ostream>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "base/json_view.h"
+#include "engine/literal_prompt.h"
 #include "engine/load.h"
 #include "families/flamingo/load.h"
 #include "isthmus/error.h"
@@ -126,31 +127,18 @@ std::tuple<Model, ImageProcessor, Tokenizer> create_model_and_transforms(
 }
 
 Request flamingo_prompt(const std::string& text, std::span<const std::filesystem::path> images) {
-  static constexpr std::array<std::string_view, 2> kMarks{"<image>", "<|endofchunk|>"};
+  static const std::vector<std::string> kTokens{"<image>", "<|endofchunk|>"};
+  size_t shown = 0;
   Request request;
-  size_t markers = 0;
-  for (size_t from = 0;;) {
-    size_t at = std::string::npos;
-    std::string_view found;
-    for (const std::string_view mark : kMarks)
-      if (const size_t here = text.find(mark, from); here < at) {
-        at = here;
-        found = mark;
-      }
-    const std::string between = text.substr(from, found.empty() ? std::string::npos : at - from);
-    if (!between.empty()) request.prompt.push_back(Part::of_text(between));
-    if (found.empty()) break;
-    from = at + found.size();
-    if (found != kMarks[0])
-      request.prompt.push_back(Part::of_token(std::string(found)));
-    else if (markers++ < images.size())
-      request.prompt.push_back(Part::of_image(images[markers - 1]));
-  }
-  if (markers != images.size())
+  request.prompt = engine::split_at_markers(text, {images.begin(), images.end()}, shown, kTokens);
+  const auto lone = std::ranges::count_if(request.prompt, [](const Part& part) {
+    return part.type == Part::Type::kToken && part.text == kTokens.front();
+  });
+  if (lone > 0 || shown != images.size())
     throw UsageError(
         fmt::format("the prompt has {} <image>, but {} pictures are given; each "
                     "<image> stands for one picture, in order",
-                    markers, images.size()));
+                    shown + static_cast<size_t>(lone), images.size()));
   return request;
 }
 

@@ -7,7 +7,7 @@
 #include <fmt/format.h>
 
 #include "base/check.h"
-#include "base/log.h"
+#include "engine/answering.h"
 #include "engine/text_stream.h"
 #include "generation/generate_loop.h"
 #include "generation/generation_config.h"
@@ -15,9 +15,6 @@
 
 namespace isthmus::engine {
 namespace {
-
-// A picture of a 9B Flamingo takes 6 MB with its keys and values, one of LLaVA-1.6 some 130 MB.
-constexpr size_t kCachedMediaBytes = size_t{512} << 20;
 
 // Seconds since it was made or last read.
 class Stopwatch {
@@ -31,47 +28,6 @@ class Stopwatch {
 
  private:
   std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
-};
-
-// How this engine's arithmetic runs: fused kernels without gradients, or plain operations with
-// them.
-class ArithmeticMode {
- public:
-  explicit ArithmeticMode(bool composed) {
-    if (composed)
-      composed_.emplace();
-    else
-      inference_.emplace();
-  }
-
- private:
-  std::optional<c10::InferenceMode> inference_;
-  std::optional<nn::ops::ComposedOnly> composed_;
-};
-
-std::span<const float> as_span(const Tensor& row) {
-  return {row.data_ptr<float>(), static_cast<size_t>(row.numel())};
-}
-
-// Keeps the stages it is asked to look out for, in the order in which they happen.
-class RecordingProbe : public nn::Probe {
- public:
-  RecordingProbe(std::string tokens_name, bool hidden)
-      : tokens_name_(std::move(tokens_name)), hidden_(hidden) {}
-  bool wants(std::string_view name) const override {
-    return name == tokens_name_ || (hidden_ && name.starts_with("decoder.hidden."));
-  }
-  void see(std::string_view name, const Tensor& value) override {
-    if (name == tokens_name_)
-      tokens.push_back(value.detach());
-    else
-      hidden_states.push_back(value.detach());
-  }
-  std::vector<Tensor> tokens, hidden_states;
-
- private:
-  std::string tokens_name_;
-  bool hidden_;
 };
 
 // The tokens of one answer of a batch while they grow: one row, or the rows of its beams.
@@ -111,46 +67,6 @@ std::vector<int64_t> without_end(std::vector<int64_t> ids, std::span<const int64
   return ids;
 }
 
-std::vector<std::string> stop_strings(const Request& request, const families::StopRules& rules) {
-  std::vector<std::string> all = request.generate.stop;
-  all.insert(all.end(), rules.strings.begin(), rules.strings.end());
-  return all;
-}
-
-std::vector<families::MediaSource> media_sources(const Request& request) {
-  std::vector<families::MediaSource> sources;
-  const auto collect = [&](const std::vector<Part>& content) {
-    for (const Part& part : content) {
-      if (part.type != Part::Type::kMedia) continue;
-      const std::string name =
-          part.path.empty() ? fmt::format("{} {} of the request", part.modality, sources.size() + 1)
-                            : part.path.string();
-      sources.push_back({&part, name});
-    }
-  };
-  for (const Message& message : request.messages) collect(message.content);
-  collect(request.prompt);
-  return sources;
-}
-
-// Of all that decides what the medium becomes. Nothing when a file cannot be read.
-std::optional<ContentHash> hash_of(const Part& part) {
-  std::string all = part.modality + '\n';
-  const auto add = [&](const std::optional<ContentHash>& hash) {
-    if (hash) all += hash->hex();
-    return hash.has_value();
-  };
-  if (!add(part.path.empty() ? hash_bytes(part.data) : hash_file(part.path))) return std::nullopt;
-  for (const std::filesystem::path& beside : {part.rgb, part.mask}) {
-    if (!beside.empty() && !add(hash_file(beside))) return std::nullopt;
-    all += ' ';
-  }
-  all += fmt::format("{} {} {}", part.unit, part.start.value_or(-1), part.end.value_or(-1));
-  if (const auto& box = part.crop)
-    all += fmt::format(" {} {} {} {}", box->top, box->left, box->height, box->width);
-  return hash_bytes(std::as_bytes(std::span(all)));
-}
-
 // What every way of generating reports at its end.
 void conclude(Answer& answer, const generation::Generated& generated, const TextStream& text) {
   answer.text = text.text();
@@ -161,22 +77,13 @@ void conclude(Answer& answer, const generation::Generated& generated, const Text
 
 }  // namespace
 
-const Tensor* Trace::find(std::string_view name) const {
-  for (const TracedTensor& tensor : tensors)
-    if (tensor.name == name) return &tensor.value;
-  return nullptr;
-}
-
 Engine::Engine(std::shared_ptr<families::Family> family, bool composed)
-    : family_(std::move(family)),
-      composed_(composed),
-      preparer_([this](const families::MediaSource& source) { return family_->prepare(source); }),
-      media_cache_(kCachedMediaBytes) {}
+    : family_(std::move(family)), composed_(composed), media_(*family_) {}
 
 Engine::~Engine() = default;
 
 void Engine::forget() {
-  media_cache_ = MediaCache(kCachedMediaBytes);
+  media_.forget();
   cache_.reset();
   cached_keys_.clear();
 }
@@ -185,39 +92,6 @@ std::vector<int64_t> Engine::Prompt::rows_per_medium() const {
   std::vector<int64_t> rows;
   for (const auto& medium : media) rows.push_back(medium->encoded.rows());
   return rows;
-}
-
-std::vector<std::shared_ptr<const CachedMedia>> Engine::load_media(
-    std::span<const families::MediaSource> sources, nn::Probe* probe) {
-  std::vector<std::shared_ptr<const CachedMedia>> media(sources.size());
-  std::vector<modalities::Prepared> fresh;
-  std::vector<ContentHash> fresh_hashes;
-  std::vector<size_t> place(sources.size());  // in `fresh`, of media not known yet
-  for (size_t i = 0; i < sources.size(); ++i) {
-    const auto hash = hash_of(*sources[i].part);
-    if (hash && probe == nullptr) {
-      if ((media[i] = media_cache_.find(*hash))) continue;
-      const auto twin = std::find(fresh_hashes.begin(), fresh_hashes.end(), *hash);
-      place[i] = static_cast<size_t>(twin - fresh_hashes.begin());
-      if (twin != fresh_hashes.end()) continue;
-    }
-    place[i] = fresh.size();
-    fresh.push_back(preparer_(sources[i]));  // says what is wrong with an unreadable file
-    for (const std::string& note : fresh.back().notes)
-      log::warn(note.starts_with(sources[i].name) ? note : sources[i].name + ": " + note);
-    fresh_hashes.push_back(hash.value_or(ContentHash{}));
-  }
-  std::vector<families::EncodedMedia> encoded = family_->encode(fresh, probe);
-  std::vector<std::shared_ptr<const CachedMedia>> made;
-  for (size_t i = 0; i < fresh.size(); ++i) {
-    if (probe == nullptr) fresh[i].values = {};
-    made.push_back(std::make_shared<const CachedMedia>(CachedMedia{
-        media_cache_.next_id(), fresh_hashes[i], std::move(fresh[i]), std::move(encoded[i])}));
-    if (probe == nullptr) media_cache_.insert(made.back());
-  }
-  for (size_t i = 0; i < sources.size(); ++i)
-    if (!media[i]) media[i] = made[place[i]];
-  return media;
 }
 
 std::vector<Engine::Prompt> Engine::assemble(std::span<const Request> requests, nn::Probe* probe) {
@@ -230,7 +104,7 @@ std::vector<Engine::Prompt> Engine::assemble(std::span<const Request> requests, 
     sources.insert(sources.end(), std::make_move_iterator(own.begin()),
                    std::make_move_iterator(own.end()));
   }
-  const auto media = load_media(sources, probe);
+  const auto media = media_.load(sources, probe);
   const double encode_seconds = watch.lap();
   std::vector<Prompt> prompts(requests.size());
   auto next = media.begin();
@@ -494,108 +368,6 @@ std::vector<std::vector<double>> Engine::rank(std::span<const Request> contexts,
       for (size_t name = 0; name < names.size(); ++name)
         row[name] /= static_cast<double>(names[name].size());
   return scores;
-}
-
-Engine::Pass Engine::forward_batch(std::span<const Request> requests, families::Padding side,
-                                   nn::Probe* probe) {
-  const ArithmeticMode mode(composed_);
-  std::vector<families::Sequence> sequences;
-  Pass pass;
-  for (Prompt& prompt : assemble(requests, probe)) {
-    pass.ids.push_back(family_->displayed_ids(prompt.segments, prompt.rows_per_medium()));
-    sequences.push_back(std::move(prompt.sequence));
-    pass.media.push_back(std::move(prompt.media));
-  }
-  const families::Batch batch = families::pad_batch(sequences, side);
-  nn::ForwardContext context;
-  context.positions = batch.positions;
-  context.key_ranges = batch.key_ranges;
-  context.hook = family_->block_hook();
-  context.media = context.hook != nullptr ? &batch.media : nullptr;
-  context.probe = probe;
-  decoders::LanguageModel& model = family_->language_model();
-  pass.logits = model.logits(model.forward(batch.embeddings, context)).detach();
-  pass.real = batch.key_ranges;
-  if (pass.real.empty()) pass.real.assign(sequences.size(), {0, batch.embeddings.size(1)});
-  return pass;
-}
-
-families::Sequence Engine::sequence(const Request& request) {
-  const ArithmeticMode mode(composed_);
-  return std::move(assemble(std::span(&request, 1), nullptr).front().sequence);
-}
-
-std::vector<std::vector<float>> Engine::embed_images(std::span<const std::filesystem::path> files) {
-  const ArithmeticMode mode(composed_);
-  std::vector<modalities::Prepared> prepared;
-  for (const auto& file : files) {
-    const Part part = Part::of_image(file);
-    prepared.push_back(family_->prepare({&part, file.string()}));
-  }
-  return family_->embed_images(prepared);
-}
-
-Trace Engine::trace(const Request& request, bool hidden) {
-  const ArithmeticMode mode(composed_);
-  if (request.generate.num_beams > 1)
-    throw UsageError("num_beams: a trace follows one sequence, not beams");
-  RecordingProbe probe(family_->tokens_probe(), hidden);
-  const Prompt prompt = std::move(assemble(std::span(&request, 1), &probe).front());
-  const GenerationConfig config = capped(request.generate, prompt.sequence.length());
-  const families::StopRules rules = family_->stop_rules(request);
-
-  Trace trace;
-  for (size_t i = 0; i < prompt.media.size(); ++i) {
-    const CachedMedia& media = *prompt.media[i];
-    const auto add = [&](const char* stage, const char* meaning, const Tensor& value) {
-      if (value.defined())
-        trace.tensors.push_back({fmt::format("media.{}.{}", i, stage), meaning, value});
-    };
-    add("input", "what the encoder eats; of pictures [tiles or frames, 3, size, size]",
-        torch::tensor(media.prepared.values).view(media.prepared.shape));
-    add("tokens", "after the patch embedding or modality tokenizer, before the first encoder block",
-        probe.tokens[i]);
-    add("features", "what the aligner takes [tiles, patches, encoder width]",
-        media.encoded.features);
-    add("projected", "projector output per tile [tiles, patches, hidden_size]",
-        media.encoded.projected);
-    add("aligned", "soft tokens in the order they enter the sequence [rows, hidden_size]",
-        media.encoded.tokens);
-    add("routing", "weight of every expert of the aligner [rows, experts]", media.encoded.routing);
-    if (media.encoded.memory != nullptr)
-      add("aligned", "latents that cross-attention reads [latents, width]",
-          media.encoded.memory->latents);
-  }
-  trace.input_ids = family_->displayed_ids(prompt.segments, prompt.rows_per_medium());
-  trace.tensors.push_back(
-      {"inputs_embeds", "assembled sequence [seq, hidden_size]", prompt.sequence.embeddings});
-
-  int64_t reused = 0;
-  Rows rows = continued(prompt, config, reused, /*anew=*/true);
-  const Tensor states = rows.prefill(&probe);
-  cached_keys_.clear();  // what is traced is computed anew each time
-  for (size_t layer = 0; layer < probe.hidden_states.size(); ++layer)
-    trace.tensors.push_back({fmt::format("hidden.{}", layer), "hidden state [seq, hidden_size]",
-                             probe.hidden_states[layer].squeeze(0)});
-  const Tensor logits = family_->language_model().logits(states.squeeze(0)).detach();
-  trace.tensors.push_back({"logits", "logits at every prompt position [seq, vocab]", logits});
-
-  TextStream text(family_->tokenizer(), stop_strings(request, rules));
-  generation::Continuation continuation(config, rules.ids, family_->seen_before(prompt.segments),
-                                        [&](int64_t token) { return text.push(token); });
-  std::vector<Tensor> steps{logits[logits.size(0) - 1].contiguous()};
-  while (true) {
-    const int64_t token = continuation.extend(as_span(steps.back()));
-    if (continuation.finished()) break;
-    steps.push_back(rows.last_logits(rows.step({&token, 1}))[0]);
-  }
-  text.finish();
-  trace.tensors.push_back(
-      {"step_logits", "logits that chose each token [new tokens, vocab]", torch::stack(steps)});
-  trace.output_ids = continuation.tokens();
-  trace.text = text.text();
-  trace.finish_reason = generation::name_of(*continuation.finished());
-  return trace;
 }
 
 }  // namespace isthmus::engine

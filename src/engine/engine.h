@@ -1,7 +1,6 @@
 // Answers requests with one loaded model.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -9,7 +8,7 @@
 
 #include <torch/types.h>
 
-#include "engine/media_cache.h"
+#include "engine/media_loader.h"
 #include "engine/rows.h"
 #include "families/family.h"
 #include "families/sequence_builder.h"
@@ -70,9 +69,7 @@ class Engine {
   families::Sequence sequence(const Request& request);
   // Points of the encoder's own space, of length 1 (families::Family::embed_images).
   std::vector<std::vector<float>> embed_images(std::span<const std::filesystem::path> files);
-  // Prepares media in place of the family: golden cases bring the pixels their reference saw.
-  using Preparer = std::function<modalities::Prepared(const families::MediaSource&)>;
-  void prepare_with(Preparer preparer) { preparer_ = std::move(preparer); }
+  MediaLoader& media() { return media_; }
   // Drops cached keys, values and media.
   void forget();
   families::Family& family() { return *family_; }
@@ -87,9 +84,7 @@ class Engine {
     std::vector<int64_t> rows_per_medium() const;
   };
   std::vector<Prompt> assemble(std::span<const Request> requests, nn::Probe* probe);
-  // The media of all requests, each known or encoded once, in the order of the requests.
-  std::vector<std::shared_ptr<const CachedMedia>> load_media(
-      std::span<const families::MediaSource> sources, nn::Probe* probe);
+  // A batch whose rows cannot be stepped together, one after the other.
   std::vector<Answer> generate_singly(std::span<const Request> requests);
   void check_length(const Prompt& prompt) const;
   // Checks `config` and shortens max_new_tokens to what the context still holds.
@@ -99,8 +94,7 @@ class Engine {
 
   std::shared_ptr<families::Family> family_;
   bool composed_;
-  Preparer preparer_;
-  MediaCache media_cache_;
+  MediaLoader media_;
   std::shared_ptr<nn::KvCache> cache_;
   std::vector<int64_t> cached_keys_;  // row keys of the positions in cache_
 };

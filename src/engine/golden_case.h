@@ -16,6 +16,7 @@
 #include "base/json_view.h"
 #include "engine/engine.h"
 #include "engine/golden.h"
+#include "engine/literal_prompt.h"
 
 namespace isthmus::engine {
 
@@ -36,13 +37,6 @@ StageResult compare_exact(const T& found, const T& expected) {
 }
 
 std::vector<int64_t> integers(const JsonView& list);
-
-// A literal prompt: text, and a picture for each <image> in it, in order. `tokens`: spellings that
-// become special tokens. A marker beyond the pictures becomes the token <image> where `tokens` has
-// it, else nothing.
-std::vector<Part> split_at_markers(const std::string& text,
-                                   const std::vector<std::filesystem::path>& images,
-                                   size_t& next_image, std::span<const std::string> tokens = {});
 
 // expect.json of one folder and the arrays beside it.
 class Case {

@@ -130,7 +130,7 @@ class FlamingoVerifier {
   void check_pixels() {
     auto expected = case_.find("pixel_values");
     if (!expected) return;
-    const Engine::Preparer prepare = [this](const families::MediaSource& source) {
+    const MediaLoader::Preparer prepare = [this](const families::MediaSource& source) {
       return engine_->family().prepare(source);
     };
     std::vector<Tensor> ours, theirs;
@@ -150,7 +150,7 @@ class FlamingoVerifier {
     const StageResult result = compare(torch::cat(ours, 0), *expected);
     findings_.add("batch", "pixel_values", result);
     if (!result.agrees) return;
-    engine_->prepare_with([prepare, seen](const families::MediaSource& source) {
+    engine_->media().prepare_with([prepare, seen](const families::MediaSource& source) {
       modalities::Prepared prepared = prepare(source);
       if (const auto own = seen.find(source.part->path); own != seen.end()) {
         const float* values = own->second.data_ptr<float>();

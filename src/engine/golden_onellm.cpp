@@ -317,7 +317,7 @@ class OneLlmVerifier {
     size_t shortest = ids.front().size();
     for (const auto& row : ids) shortest = std::min(shortest, row.size());
     for (size_t row = 0; row < prompts.size(); ++row) {
-      engine_.prepare_with([&](const families::MediaSource&) { return prepared[row]; });
+      engine_.media().prepare_with([&](const families::MediaSource&) { return prepared[row]; });
       engine_.forget();
       Request request;
       request.prompt = {part_of(input, row), Part::of_text(prompts[row].as_string())};
@@ -378,7 +378,7 @@ class OneLlmVerifier {
       request.messages.push_back({"assistant", {Part::of_text(texts.at(1).as_string())}});
     }
     request.messages.push_back({"user", {Part::of_text(expected.string("question"))}});
-    engine_.prepare_with([&](const families::MediaSource&) { return first_image(); });
+    engine_.media().prepare_with([&](const families::MediaSource&) { return first_image(); });
     findings_.add("multi-turn", "prompt_token_ids",
                   compare_exact(ids_of(request), integers(expected.at("prompt_token_ids"))));
     request.generate.max_new_tokens = expected.positive("max_gen_len");

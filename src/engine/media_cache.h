@@ -12,7 +12,7 @@ namespace isthmus::engine {
 
 struct CachedMedia {
   int64_t id;                     // unique to the content
-  ContentHash hash;               // of the file's bytes
+  ContentHash hash;               // identity_of; zero for what is not kept
   modalities::Prepared prepared;  // without its values, unless the medium was traced
   families::EncodedMedia encoded;
 };

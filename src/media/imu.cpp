@@ -152,7 +152,7 @@ ImuRecording load_npy_imu(const std::filesystem::path& path, const ImuFileOption
   }
   std::filesystem::path timestamps = options.timestamps;
   if (timestamps.empty()) {
-    timestamps = path.parent_path() / (path.stem().string() + "_timestamps.npy");
+    timestamps = timestamps_beside(path);
     if (!std::filesystem::exists(timestamps))
       throw InputError(
           fmt::format("{}: its timestamps are expected in {}, which does not exist. "
@@ -165,6 +165,10 @@ ImuRecording load_npy_imu(const std::filesystem::path& path, const ImuFileOption
 }
 
 }  // namespace
+
+std::filesystem::path timestamps_beside(const std::filesystem::path& recording) {
+  return recording.parent_path() / (recording.stem().string() + "_timestamps.npy");
+}
 
 ImuRecording parse_imu_csv(std::string_view text, const std::string& source) {
   CsvTable table = parse_csv(text, source, is_imu_column);

@@ -35,6 +35,9 @@ struct ImuFileOptions {
 // finite, timestamps that go back, or not as many timestamps as samples.
 ImuRecording load_imu(const std::filesystem::path& path, const ImuFileOptions& options = {});
 
+// NAME_timestamps.npy beside NAME.npy; it need not exist.
+std::filesystem::path timestamps_beside(const std::filesystem::path& recording);
+
 // As load_imu, from the text of a csv file; `source` stands where the file name would.
 ImuRecording parse_imu_csv(std::string_view text, const std::string& source);
 

@@ -30,8 +30,8 @@ std::string printed(const Model& model) {
 // --- Printing ---
 
 TEST(FlamingoPrint, IsWhatTheReferencePrints) {
-  for (const char* golden : {"mpt1b_mosaic_every1", "mpt7b_every1", kNeox, "neox_pythia_parallel",
-                             "opt_every2"}) {
+  for (const char* golden :
+       {"mpt1b_mosaic_every1", "mpt7b_every1", kNeox, "neox_pythia_parallel", "opt_every2"}) {
     std::string expected = text_of(fixture(std::string(golden) + "/print_model.txt"));
     while (expected.ends_with('\n')) expected.pop_back();
     ASSERT_FALSE(expected.empty());

@@ -34,8 +34,7 @@ TEST(FlamingoBatch, RowsWithDifferentNumbersOfPicturesAnswerAsEachAlone) {
   for (const char* golden : {"mpt1b_mosaic_every1", "mpt7b_every1", kNeox, "opt_every2"}) {
     const Pretrained loaded = load(golden);
     std::vector<Request> requests{
-        prompt(golden, "Output:A cat.<|endofchunk|>Output:"),
-        prompt(golden, "<image>Output:", {0}),
+        prompt(golden, "Output:A cat.<|endofchunk|>Output:"), prompt(golden, "<image>Output:", {0}),
         prompt(golden, "<image>Output:A train.<|endofchunk|>\n<image>Output:", {1, 0}),
         prompt(golden, "Look: <image><image>Output:A<|endofchunk|><image>Output:", {0, 1, 2})};
     for (const int64_t beams : {1, 3}) {
@@ -61,8 +60,8 @@ TEST(FlamingoBatch, RankingOfABatchIsThatOfEachAlone) {
   const std::vector<std::string> names{"yes", "no", "yes it is"};
   const std::vector<Request> contexts{
       prompt(kNeox, "<image>Is it hateful? Answer:", {0}),
-      prompt(kNeox, "<image>Is it hateful? Answer:no<|endofchunk|><image>Is it hateful? Answer:",
-             {1, 2}),
+      prompt(kNeox,
+             "<image>Is it hateful? Answer:no<|endofchunk|><image>Is it hateful? Answer:", {1, 2}),
       prompt(kNeox, "Is it hateful? Answer:")};
   const auto together = loaded.model.rank(contexts, names);
   ASSERT_EQ(together.size(), contexts.size());
@@ -122,7 +121,8 @@ TEST(FlamingoReuse, NothingIsKeptWhereEarlyTextReadsLaterPictures) {
   const auto folder = fresh_folder();
   const auto pieces = fixture("media_masking/model").string();
   put(folder / "isthmus.json", R"({"family": "flamingo", "only_attend_immediate_media": false,
-    "vision": ")" + pieces + R"(/clip", "language_model": ")" + pieces + R"(/lm",
+    "vision": ")" + pieces + R"(/clip", "language_model": ")" +
+                                   pieces + R"(/lm",
     "checkpoint": ")" + pieces + R"(/checkpoint.pt"})");
   const std::string text = "Some words come first. <image>Output:A cat";
   const auto engine = engine_of(folder.string());
@@ -137,14 +137,13 @@ TEST(FlamingoReuse, NothingIsKeptWhereEarlyTextReadsLaterPictures) {
   const Answer after = engine->generate(prompt("media_masking", text, {3}), {});
   EXPECT_EQ(after.timings.reused_tokens, 0);
   const auto fresh = engine_of(folder.string());
-  EXPECT_EQ(after.output_ids,
-            fresh->generate(prompt("media_masking", text, {3}), {}).output_ids);
+  EXPECT_EQ(after.output_ids, fresh->generate(prompt("media_masking", text, {3}), {}).output_ids);
 }
 
 TEST(FlamingoReuse, APictureIsEncodedOnceWhateverItsFileIsCalled) {
   const auto engine = engine_of(fixture("neox_rpj_every2/model").string());
   int prepared = 0;
-  engine->prepare_with([&](const families::MediaSource& source) {
+  engine->media().prepare_with([&](const families::MediaSource& source) {
     ++prepared;
     return engine->family().prepare(source);
   });
@@ -210,9 +209,9 @@ std::vector<torch::Tensor> continued(Engine& engine, families::LateMarker late_m
       engine.sequence(prompt("media_masking", text, {0, 1})),
       engine.sequence(prompt("media_masking", text, {2, 3}))};
   families::Family& family = engine.family();
-  engine::Rows rows(
-      family, sequences,
-      std::make_shared<nn::KvCache>(family.language_model().cache_geometry(), 2, 64), late_marker);
+  engine::Rows rows(family, sequences,
+                    std::make_shared<nn::KvCache>(family.language_model().cache_geometry(), 2, 64),
+                    late_marker);
   rows.prefill();
   std::vector<torch::Tensor> logits;
   for (const auto& tokens : steps) logits.push_back(rows.last_logits(rows.step(tokens)));

@@ -50,12 +50,12 @@ INSTANTIATE_TEST_SUITE_P(Llava, Golden,
                                        "v16_anyres_mistral", "hf_llava15", "hf_llava_next"})),
                          name_of);
 // Beams, ranking, and the mask's corner cases included.
-INSTANTIATE_TEST_SUITE_P(
-    OpenFlamingo, Golden,
-    testing::ValuesIn(both_paths("openflamingo",
-                                 {"mpt1b_mosaic_every1", "mpt7b_every1", "neox_rpj_every2",
-                                  "neox_pythia_parallel", "opt_every2", "media_masking"})),
-    name_of);
+INSTANTIATE_TEST_SUITE_P(OpenFlamingo, Golden,
+                         testing::ValuesIn(both_paths("openflamingo",
+                                                      {"mpt1b_mosaic_every1", "mpt7b_every1",
+                                                       "neox_rpj_every2", "neox_pythia_parallel",
+                                                       "opt_every2", "media_masking"})),
+                         name_of);
 
 // The low-rank branch beside the weights computes W x + s B A x without the float16 rounding of
 // merging.

@@ -32,7 +32,9 @@ void expect_all_agree(const GoldenReport& report) {
   }
 }
 
-TEST(OneLlmGolden, EveryStageAgreesFused) { expect_all_agree(verify_golden(onellm_case(), "", {})); }
+TEST(OneLlmGolden, EveryStageAgreesFused) {
+  expect_all_agree(verify_golden(onellm_case(), "", {}));
+}
 
 TEST(OneLlmGolden, EveryStageAgreesComposed) {
   LoadOptions options;
@@ -47,8 +49,8 @@ TEST(OneLlmGolden, EveryStageAgreesFromTwoRanks) {
 
 TEST(OneLlmGolden, EveryStageAgreesFromThreeParts) {
   const auto folder = layout::onellm_in_parts("onellm_engine_parts", 3);
-  expect_all_agree(verify_golden(onellm_case(), (folder / "consolidated.00-of-01.s0.pth").string(),
-                                 {}));
+  expect_all_agree(
+      verify_golden(onellm_case(), (folder / "consolidated.00-of-01.s0.pth").string(), {}));
 }
 
 std::unique_ptr<Engine> tiny() {
@@ -120,9 +122,9 @@ TEST(OneLlm, ARequestFileNamesAnyKindAndTheModelKnowsWhich) {
     EXPECT_NE(std::string(error.what()).find("points, depth, normal"), std::string::npos)
         << error.what();
   }
-  EXPECT_THROW(tiny()->generate(question({Part::of_media(
-                   "depth", onellm_case() / "inputs/depth.png")}), {}),
-               UsageError);  // without --rgb
+  EXPECT_THROW(
+      tiny()->generate(question({Part::of_media("depth", onellm_case() / "inputs/depth.png")}), {}),
+      UsageError);  // without --rgb
 }
 
 TEST(OneLlm, ALlamaInMetasFilesAnswersText) {
@@ -143,8 +145,8 @@ TEST(OneLlm, MissingAndUnexpectedTensorsAreSaidTogether) {
     FAIL() << "no error";
   } catch (const ModelError& error) {
     const std::string message = error.what();
-    for (const char* part : {"llma.clip_proj2.audio.0.bias is missing", "llma.end_tag.imu is missing",
-                             "llma.end_tags.imu is unexpected"})
+    for (const char* part : {"llma.clip_proj2.audio.0.bias is missing",
+                             "llma.end_tag.imu is missing", "llma.end_tags.imu is unexpected"})
       EXPECT_NE(message.find(part), std::string::npos) << message;
   }
 }
@@ -172,8 +174,8 @@ fs::path with_ecg() {
                                            waves("llma.positional_embedding.ecg", {21, 48})};
   const auto whole = layout::tiny_onellm();
   for (const std::string& name : whole.names())
-    for (const char* table : {"resample_tokens", "clip_proj1", "clip_proj2", "routers", "start_tag",
-                              "end_tag"}) {
+    for (const char* table :
+         {"resample_tokens", "clip_proj1", "clip_proj2", "routers", "start_tag", "end_tag"}) {
       const std::string imu = fmt::format("llma.{}.imu", table);
       if (!name.starts_with(imu)) continue;
       formats::RawTensor tensor = whole.at(name);

@@ -71,7 +71,8 @@ class FakeSubject : public Subject {
       refuse_broken(request);
       prompts.push_back(spelt(request));
       settings = request.generate;
-      texts.push_back("word" + std::to_string(hash_text(prompts.back()).low % 3) + "\nOutput: more");
+      texts.push_back("word" + std::to_string(hash_text(prompts.back()).low % 3) +
+                      "\nOutput: more");
     }
     ++calls;
     if (calls == fail_at) throw ResourceError("the model ran out of memory");

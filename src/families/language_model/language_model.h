@@ -43,7 +43,6 @@ class PlainLanguageModel : public Family {
   bool reuses_prefix() const override { return true; }
   Padding padding() const override { return Padding::kLeft; }
   std::vector<int64_t> seen_before(std::span<const Segment> segments) const override;
-  bool beams_count_prompt() const override { return false; }
   std::string fingerprint() const override { return settings_.fingerprint; }
   std::string print() const override;
   std::string tokens_probe() const override { return "encoder.hidden.0"; }

@@ -1,0 +1,43 @@
+// From the media of requests to what the language model reads of them, each encoded once.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "engine/media_cache.h"
+#include "families/family.h"
+#include "isthmus/input.h"
+
+namespace isthmus::engine {
+
+// The media of a request in their order. The request must outlive them.
+std::vector<families::MediaSource> media_sources(const Request& request);
+
+// Knows media again by all that decides what they become: kind, bytes, the files beside them, the
+// piece that is asked for. Files above 32 MiB are known by path, size and time of change, for much
+// of a long recording is never read. Nothing when a file cannot be read.
+std::optional<ContentHash> identity_of(const Part& part);
+
+// One thread at a time.
+class MediaLoader {
+ public:
+  using Preparer = std::function<modalities::Prepared(const families::MediaSource&)>;
+
+  explicit MediaLoader(families::Family& family);
+  // Each source known or encoded once, in the order of the sources; what is new is encoded
+  // together. With a probe everything is encoded anew, shown to it, and nothing is kept.
+  std::vector<std::shared_ptr<const CachedMedia>> load(
+      std::span<const families::MediaSource> sources, nn::Probe* probe);
+  // Prepares media in place of the family: golden cases bring the pixels their reference saw.
+  void prepare_with(Preparer preparer) { preparer_ = std::move(preparer); }
+  void forget();
+
+ private:
+  families::Family& family_;
+  Preparer preparer_;
+  MediaCache cache_;
+};
+
+}  // namespace isthmus::engine
