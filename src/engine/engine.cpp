@@ -9,7 +9,7 @@
 #include "base/check.h"
 #include "engine/answering.h"
 #include "engine/text_stream.h"
-#include "generation/generate_loop.h"
+#include "generation/continuation.h"
 #include "generation/generation_config.h"
 #include "isthmus/error.h"
 

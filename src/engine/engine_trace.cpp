@@ -4,7 +4,7 @@
 #include "engine/answering.h"
 #include "engine/engine.h"
 #include "engine/text_stream.h"
-#include "generation/generate_loop.h"
+#include "generation/continuation.h"
 #include "isthmus/error.h"
 
 namespace isthmus::engine {

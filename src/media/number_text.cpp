@@ -19,11 +19,6 @@ std::string_view WordReader::next() {
   return word;
 }
 
-void WordReader::skip_line() {
-  const size_t end = rest_.find('\n');
-  rest_.remove_prefix(end == std::string_view::npos ? rest_.size() : end + 1);
-}
-
 std::optional<double> parse_number(std::string_view word) {
   if (word.starts_with('+')) word.remove_prefix(1);
   double value = 0;

@@ -13,8 +13,6 @@ class WordReader {
   explicit WordReader(std::string_view text) : rest_(text) {}
   // The next word; empty at the end.
   std::string_view next();
-  // Passes over the rest of the line.
-  void skip_line();
 
  private:
   std::string_view rest_;

@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-#include "generation/generate_loop.h"
+#include "generation/loops.h"
 #include "generation/tables.h"
 #include "isthmus/error.h"
 

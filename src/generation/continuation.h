@@ -1,8 +1,7 @@
-// The loops that make an answer from a model: one sequence, or the beams of one.
+// One answer while it grows: a sequence, or the beams of one prompt.
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <optional>
 #include <span>
 #include <vector>
@@ -72,37 +71,5 @@ class BeamContinuation {
   int64_t num_new_tokens_ = 0;
   bool cancelled_ = false;
 };
-
-// What the engine supplies: the model with its cache, behind the prompt.
-class Decoder {
- public:
-  virtual ~Decoder() = default;
-  // Appends `tokens` and returns the logits [vocab_size] of the last row, valid until the next
-  // call. The first call passes no tokens and asks for the logits behind the prompt.
-  virtual std::span<const float> step(std::span<const int64_t> tokens) = 0;
-};
-
-class BeamDecoder {
- public:
-  virtual ~BeamDecoder() = default;
-  // Makes row b a copy of row choices[b].parent, appends choices[b].token to it and returns the
-  // logits [rows, vocab_size]. The first call passes nothing and may return a single row.
-  virtual std::span<const float> step(std::span<const BeamChoice> choices) = 0;
-  virtual int64_t vocab_size() const = 0;
-};
-
-// Called with each new token, the end token included, before the next is computed; false cancels.
-using TokenCallback = std::function<bool(int64_t token)>;
-
-// Greedy or sampled. `config` must be checked.
-Generated generate(Decoder& decoder, Continuation& continuation,
-                   const TokenCallback& on_token = {});
-
-// Beams of one prompt. `seen` counts as the prompt's length. `keep_going` is asked between steps;
-// when it says no, the best hypothesis so far is returned as cancelled.
-Generated generate_with_beams(BeamDecoder& decoder, const GenerationConfig& config,
-                              std::span<const int64_t> eos_ids, std::span<const int64_t> seen,
-                              BeamLength length = BeamLength::kGenerated,
-                              const std::function<bool()>& keep_going = {});
 
 }  // namespace isthmus::generation

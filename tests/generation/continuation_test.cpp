@@ -1,9 +1,10 @@
-#include "generation/generate_loop.h"
+#include "generation/continuation.h"
 
 #include <cmath>
 
 #include <gtest/gtest.h>
 
+#include "generation/loops.h"
 #include "isthmus/error.h"
 
 namespace isthmus::generation {

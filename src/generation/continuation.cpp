@@ -1,4 +1,4 @@
-#include "generation/generate_loop.h"
+#include "generation/continuation.h"
 
 #include <algorithm>
 #include <utility>
@@ -34,16 +34,6 @@ int64_t Continuation::extend(std::span<const float> logits) {
   seen_.push_back(token);
   finished_ = stop_.after(token, static_cast<int64_t>(tokens_.size()));
   return token;
-}
-
-Generated generate(Decoder& decoder, Continuation& continuation, const TokenCallback& on_token) {
-  std::span<const float> logits = decoder.step({});
-  while (true) {
-    const int64_t token = continuation.extend(logits);
-    if (on_token && !on_token(token) && !continuation.finished()) continuation.cancel();
-    if (continuation.finished()) return {continuation.tokens(), *continuation.finished()};
-    logits = decoder.step({&token, 1});
-  }
 }
 
 BeamContinuation::BeamContinuation(const GenerationConfig& config, std::span<const int64_t> eos_ids,
@@ -87,19 +77,6 @@ Generated BeamContinuation::result() const {
                               : best.ended    ? FinishReason::kStop
                                               : FinishReason::kLength;
   return {std::move(best.tokens), reason};
-}
-
-Generated generate_with_beams(BeamDecoder& decoder, const GenerationConfig& config,
-                              std::span<const int64_t> eos_ids, std::span<const int64_t> seen,
-                              BeamLength length, const std::function<bool()>& keep_going) {
-  BeamContinuation beams(config, eos_ids, seen, length, static_cast<int64_t>(seen.size()));
-  std::span<const float> logits = decoder.step({});
-  while (true) {
-    const auto& choices = beams.extend(logits, decoder.vocab_size());
-    if (!beams.finished() && keep_going && !keep_going()) beams.cancel();
-    if (beams.finished()) return beams.result();
-    logits = decoder.step(choices);
-  }
 }
 
 }  // namespace isthmus::generation
