@@ -2,6 +2,7 @@
 // and loss.
 #include <algorithm>
 
+#include "engine/answering.h"
 #include "engine/golden_case.h"
 #include "engine/load.h"
 #include "families/family.h"
@@ -353,7 +354,7 @@ class FlamingoVerifier {
     const auto ids = integers(json_.at("cached_continuation").at("ids"));
     families::Family& family = engine_->family();
     decoders::LanguageModel& model = family.language_model();
-    const c10::InferenceMode inference;
+    const ArithmeticMode mode(options_.composed);
     const auto step_by_step = [&](const std::vector<int64_t>& tokens) {
       Rows rows(family, std::span(&context, 1),
                 std::make_shared<nn::KvCache>(model.cache_geometry(), 1, family.context_length()),

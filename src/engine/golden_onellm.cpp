@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "engine/answering.h"
 #include "engine/golden_case.h"
 #include "engine/load.h"
 #include "families/onellm/onellm.h"
@@ -79,11 +80,7 @@ class Replayer {
   // Gradients are recorded on the composed path.
   template <typename Body>
   auto compute(Body body) {
-    if (composed_) {
-      const nn::ops::ComposedOnly composed;
-      return body();
-    }
-    const c10::InferenceMode inference;
+    const ArithmeticMode mode(composed_);
     return body();
   }
 

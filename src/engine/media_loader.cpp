@@ -10,9 +10,11 @@
 #include "media/imu.h"
 
 namespace isthmus::engine {
+using torch::Tensor;
+
 namespace {
 
-// A picture of a 9B Flamingo takes 6 MB with its keys and values, one of LLaVA-1.6 some 130 MB.
+// A picture of a 9B Flamingo takes 6 MB with its keys and values, one of LLaVA-1.6 some 50 MB.
 constexpr size_t kCachedMediaBytes = size_t{512} << 20;
 constexpr uintmax_t kLargestHashed = uintmax_t{32} << 20;
 
@@ -98,7 +100,10 @@ std::vector<std::shared_ptr<const CachedMedia>> MediaLoader::load(
   std::vector<families::EncodedMedia> encoded = family_.encode(prepared, probe);
   std::vector<std::shared_ptr<const CachedMedia>> made;
   for (size_t i = 0; i < fresh.size(); ++i) {
-    if (probe == nullptr) prepared[i].values = {};
+    if (probe == nullptr) {  // what only traces show
+      prepared[i].values = {};
+      encoded[i].features = encoded[i].projected = Tensor();
+    }
     made.push_back(std::make_shared<const CachedMedia>(
         CachedMedia{cache_.next_id(), fresh[i].identity.value_or(ContentHash{}),
                     std::move(prepared[i]), std::move(encoded[i])}));

@@ -10,19 +10,11 @@
 #include "base/mapped_file.h"
 #include "base/rng.h"
 #include "base/shape.h"
+#include "error_message.h"
 #include "isthmus/error.h"
 
 namespace isthmus {
 namespace {
-
-std::string message_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 TEST(Half, EveryPatternSurvivesARoundTrip) {
   for (uint32_t bits = 0; bits < 0x10000; ++bits) {

@@ -9,6 +9,7 @@
 
 #include <gtest/gtest.h>
 
+#include "error_message.h"
 #include "isthmus/error.h"
 #include "isthmus/flamingo.h"
 
@@ -55,18 +56,6 @@ inline std::filesystem::path put(const std::filesystem::path& file, const std::s
 inline std::string text_of(const std::filesystem::path& file) {
   std::ifstream in(file, std::ios::binary);
   return {std::istreambuf_iterator<char>(in), {}};
-}
-
-template <typename ErrorType, typename Action>
-std::string message_of(const Action& action) {
-  try {
-    action();
-  } catch (const ErrorType& error) {
-    return error.what();
-  } catch (const std::exception& error) {
-    return std::string("another type of error: ") + error.what();
-  }
-  return "no error";
 }
 
 inline void expect_names(const std::string& message, const std::vector<std::string>& named) {

@@ -14,6 +14,7 @@
 #include <gtest/gtest.h>
 
 #include "base/content_hash.h"
+#include "error_message.h"
 #include "eval/scorer.h"
 #include "eval/subject.h"
 #include "isthmus/error.h"
@@ -41,16 +42,6 @@ inline std::filesystem::path put(const std::filesystem::path& file, const std::s
 inline std::string text_of(const std::filesystem::path& file) {
   std::ifstream in(file, std::ios::binary);
   return {std::istreambuf_iterator<char>(in), {}};
-}
-
-template <typename Action>
-std::string message_of(const Action& action) {
-  try {
-    action();
-  } catch (const std::exception& error) {
-    return error.what();
-  }
-  return "no error";
 }
 
 // Pictures as <image:NAME>, so that a prompt is one string.

@@ -11,20 +11,14 @@
 
 #include <gtest/gtest.h>
 
+#include "error_message.h"
 #include "formats/bytes.h"
 #include "formats/raw_tensor.h"
 #include "isthmus/error.h"
 
 namespace isthmus::formats::testing_helpers {
 
-inline std::string message_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
+using isthmus::message_of;
 
 inline std::filesystem::path temporary(const std::string& name) {
   const auto folder = std::filesystem::path(testing::TempDir()) / "isthmus_formats";

@@ -9,6 +9,7 @@
 
 #include <gtest/gtest.h>
 
+#include "error_message.h"
 #include "isthmus/error.h"
 
 namespace isthmus::layout {
@@ -44,16 +45,6 @@ inline std::filesystem::path fresh_folder(const std::string& name) {
 inline void write(const std::filesystem::path& file, const std::string& text) {
   std::filesystem::create_directories(file.parent_path());
   std::ofstream(file) << text;
-}
-
-template <typename E>
-std::string message_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const E& error) {
-    return error.what();
-  }
-  return "no such error";
 }
 
 }  // namespace isthmus::layout

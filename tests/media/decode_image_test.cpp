@@ -9,6 +9,8 @@
 
 #include <gtest/gtest.h>
 
+#include "damage.h"
+#include "error_message.h"
 #include "isthmus/error.h"
 #include "media/test_npy.h"
 
@@ -35,15 +37,6 @@ std::vector<fs::path> encoded_files() {
 Image decode(const std::vector<char>& bytes, const std::string& source = "x.png",
              const ImageLimits& limits = {}) {
   return decode_image(std::as_bytes(std::span(bytes)), source, limits);
-}
-
-std::string message_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
 }
 
 std::vector<char> bytes_of(std::string_view text) { return {text.begin(), text.end()}; }
@@ -172,26 +165,18 @@ TEST(DecodeImage, EveryTruncationIsAnErrorOrThePicture) {
 }
 
 TEST(DecodeImage, MutatedFilesAreDecodedOrRefused) {
-  uint64_t state = 12345;
-  const auto next = [&] {
-    return (state = state * 6364136223846793005ULL + 1442695040888963407ULL) >> 33;
-  };
   const ImageLimits limits{.max_pixels = 1'000'000, .max_side = 100'000};  // keeps the test short
-  for (const fs::path& path : encoded_files()) {
-    const auto whole = read_file(path);
-    for (int round = 0; round < 120; ++round) {
-      auto bytes = whole;
-      for (uint64_t changes = 1 + next() % 4; changes > 0; --changes)
-        bytes[next() % (round % 2 ? bytes.size() : std::min<size_t>(bytes.size(), 64))] =
-            static_cast<char>(next());
-      try {
-        const Image image = decode(bytes, "mutated", limits);
-        ASSERT_EQ(static_cast<int64_t>(image.pixels.size()), image.width * image.height * 3)
-            << path;
-      } catch (const Error&) {
-      }
-    }
-  }
+  for (const fs::path& path : encoded_files())
+    for_each_damage(read_file(path), {.cuts = 0, .rounds = 120, .head = 64},
+                    [&](const std::vector<char>& bytes) {
+                      try {
+                        const Image image = decode(bytes, "mutated", limits);
+                        ASSERT_EQ(static_cast<int64_t>(image.pixels.size()),
+                                  image.width * image.height * 3)
+                            << path;
+                      } catch (const Error&) {
+                      }
+                    });
 }
 
 }  // namespace

@@ -8,6 +8,8 @@
 
 #include <gtest/gtest.h>
 
+#include "damage.h"
+#include "error_message.h"
 #include "isthmus/error.h"
 #include "media/nifti_writer.h"
 
@@ -29,15 +31,6 @@ std::vector<std::vector<float>> volumes_of(const std::vector<char>& bytes) {
   std::vector<std::vector<float>> volumes(static_cast<size_t>(reader.num_volumes()));
   for (auto& volume : volumes) reader.next(volume);
   return volumes;
-}
-
-std::string message_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
 }
 
 template <typename T>
@@ -111,10 +104,6 @@ TEST(NiftiReader, BrokenHeadersAreNamed) {
 }
 
 TEST(NiftiReader, TruncatedAndMutatedFilesAreReadOrRefused) {
-  uint64_t state = 3;
-  const auto next = [&] {
-    return (state = state * 6364136223846793005ULL + 1442695040888963407ULL) >> 33;
-  };
   const auto try_reading = [](const std::vector<char>& bytes) {
     try {
       NiftiReader reader = open(bytes, {.max_voxels = 1 << 16});
@@ -125,16 +114,8 @@ TEST(NiftiReader, TruncatedAndMutatedFilesAreReadOrRefused) {
   };
   const auto plain = nifti_of({4, 3, 2, 2}, kI16, counted<int16_t>(48));
   for (const auto& whole :
-       {plain, gzipped(plain), nifti_of({2, 2, 2}, kF64, counted<double>(8), {true, true, 1, 0})}) {
-    for (size_t size = 0; size < whole.size(); ++size)
-      try_reading({whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size)});
-    for (int round = 0; round < 5000; ++round) {
-      auto bytes = whole;
-      for (uint64_t changes = 1 + next() % 4; changes > 0; --changes)
-        bytes[next() % bytes.size()] = static_cast<char>(next());
-      try_reading(bytes);
-    }
-  }
+       {plain, gzipped(plain), nifti_of({2, 2, 2}, kF64, counted<double>(8), {true, true, 1, 0})})
+    for_each_damage(whole, {.cuts = SIZE_MAX, .rounds = 5000}, try_reading);
 }
 
 }  // namespace

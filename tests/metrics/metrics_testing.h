@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "error_message.h"
 #include "isthmus/error.h"
 
 namespace isthmus::metrics {
@@ -20,16 +21,6 @@ inline nlohmann::json json_of(const std::filesystem::path& file) {
 
 inline nlohmann::json expect_of(const std::string& name) {
   return json_of(std::filesystem::path(ISTHMUS_FIXTURES) / "openflamingo" / name / "expect.json");
-}
-
-template <typename E>
-std::string message_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const E& error) {
-    return error.what();
-  }
-  return "no such error";
 }
 
 }  // namespace isthmus::metrics

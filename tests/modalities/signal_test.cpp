@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "error_message.h"
 #include "formats/npy.h"
 #include "isthmus/error.h"
 #include "media/nifti_writer.h"
@@ -38,15 +39,6 @@ fs::path npy_of(const std::string& name, const Shape& shape, const Floats& value
 
 SignalConfig config_of(const std::string& json) {
   return SignalConfig::parse(JsonView::parse(json, "onellm.json"));
-}
-
-std::string message_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
 }
 
 const std::string kEcg =

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "decoders/llama.h"
+#include "error_message.h"
 #include "formats/safetensors.h"
 #include "isthmus/error.h"
 #include "nn/dense_matrix.h"
@@ -20,15 +21,6 @@ namespace {
 using formats::NameRule;
 using isthmus::testing::fixture;
 using isthmus::testing::part_of;
-
-std::string message_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const ModelError& error) {
-    return error.what();
-  }
-  return "no ModelError";
-}
 
 #define EXPECT_SAYS(message, part) EXPECT_NE((message).find(part), std::string::npos) << (message)
 

@@ -103,7 +103,7 @@ std::vector<EncodedMedia> Flamingo::encode(std::span<const modalities::Prepared>
     for (int64_t i = 0; i < features.size(0); ++i) {
       EncodedMedia medium;
       medium.features = features.narrow(0, i, 1);
-      medium.memory = modules_->aligner->remember(latents[i]);
+      medium.memory = modules_->aligner->remember(latents[i].clone());  // not the whole group
       encoded.push_back(std::move(medium));
     }
   }
