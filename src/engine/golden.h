@@ -2,6 +2,7 @@
 // come.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <string>
@@ -16,6 +17,7 @@ struct StageResult {
   std::string request, stage;  // "single", "projected"
   bool agrees = true;
   double max_difference = 0;  // of the worst element
+  int64_t num_outside = 0;    // elements beyond the tolerance
   std::string detail;         // where and by how much, when it differs
 };
 

@@ -36,12 +36,13 @@ StageResult compare(const Tensor& found, const Expectation& expected) {
   const Tensor difference = (got - want).abs();
   const Tensor excess = difference - (expected.atol + expected.rtol * want.abs());
   result.max_difference = difference.numel() == 0 ? 0 : difference.max().item<double>();
-  const bool finite = torch::isfinite(got).all().item<bool>();
-  if (finite && (excess.numel() == 0 || excess.max().item<double>() <= 0)) return result;
-  const int64_t worst = finite ? excess.argmax().item<int64_t>() : 0;
+  result.num_outside = (excess <= 0).logical_not().sum().item<int64_t>();  // NaN is outside
+  if (result.num_outside == 0) return result;
+  const int64_t worst = excess.argmax().item<int64_t>();
   result.agrees = false;
   result.detail =
-      fmt::format("max |Δ| {:.2g} at {} (tolerance {:.0e} + {:.0e}·|x|)", result.max_difference,
+      fmt::format("{} of {} values, max |Δ| {:.2g} at {} (tolerance {:.0e} + {:.0e}·|x|)",
+                  result.num_outside, want.numel(), result.max_difference,
                   index_of(worst, want.sizes()), expected.atol, expected.rtol);
   return result;
 }

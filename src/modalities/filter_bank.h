@@ -21,7 +21,9 @@ struct FilterBankConfig {
 // Frame f covers samples [f * shift, f * shift + window) and gives, for each bin,
 //   log(max(eps, sum over k of mel[bin, k] * |rfft(w · pre(x - mean(x)))[k]|²)),  eps = 2^-23,
 // with pre(x)[i] = x[i] - 0.97 x[max(0, i - 1)], zero padding to a power of two, and triangles that
-// are linear in mel(f) = 1127 ln(1 + f / 700). Computed in double. Threads may share an object.
+// are linear in mel(f) = 1127 ln(1 + f / 700). The windowed frame is rounded as the reference
+// rounds it, to float32; the spectrum and what follows are computed in double. Threads may share an
+// object.
 class FilterBank {
  public:
   explicit FilterBank(const FilterBankConfig& config = {});
@@ -51,8 +53,8 @@ class FilterBank {
   void transform(std::vector<std::complex<double>>& values) const;
 
   int64_t shift_;
-  double preemphasis_;
-  std::vector<double> window_;
+  float preemphasis_;
+  std::vector<float> window_;
   std::vector<std::complex<double>> twiddles_;  // exp(-2 pi i k / fft_size), k < fft_size / 2
   std::vector<size_t> reversed_;                // order of inputs of the transform
   std::vector<Bin> bins_;

@@ -1,7 +1,10 @@
 // OneLLM's files, names and shape.
 #include <algorithm>
+#include <fstream>
+#include <map>
 #include <set>
 
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
 #include "formats/npy.h"
@@ -73,12 +76,28 @@ OneLlmConfig published_7b() {
   return c;
 }
 
-TEST(OneLlmTree, CountsThePublishedSevenBillionParameters) {
-  const auto parameters = named_parameters(onellm_module_tree(published_7b()));
+TEST(OneLlmTree, HasThePublishedKeysAndShapes) {
+  std::map<std::string, std::string> expected, found;
+  std::ifstream list(onellm_case("keys_7b.tsv"));
+  for (std::string name, shape; list >> name >> shape;) expected[name] = shape;
   int64_t total = 0;
-  for (const auto& parameter : parameters) total += *num_elements(parameter.shape);
-  EXPECT_EQ(parameters.size(), 940u);
+  for (const auto& parameter : named_parameters(onellm_module_tree(published_7b()))) {
+    found[parameter.name] =
+        parameter.shape.empty() ? "scalar" : fmt::format("{}", fmt::join(parameter.shape, "x"));
+    total += *num_elements(parameter.shape);
+  }
+  EXPECT_EQ(expected.size(), 940u);
+  EXPECT_EQ(found, expected);
   EXPECT_EQ(total, 7'597'224'217);
+}
+
+TEST(OneLlmTree, PrintsThePublishedModelAsTheReferenceDoes) {
+  std::string expected = text_of(onellm_case("model_repr_7b.txt"));
+  // It was printed without the weights in memory.
+  for (size_t at; (at = expected.find("torch.meta.")) != std::string::npos;)
+    expected.replace(at, std::string_view("torch.meta.").size(), "torch.");
+  while (expected.ends_with('\n')) expected.pop_back();
+  EXPECT_EQ(to_string(onellm_module_tree(published_7b())), expected);
 }
 
 TEST(OneLlmTree, PrintsTheTinyModelAsTheReferenceDoes) {
@@ -117,9 +136,8 @@ TEST(OneLlmConfig, FollowsFromTheShapes) {
   EXPECT_EQ(imu.window, (Shape{400}));
   EXPECT_FALSE(imu.bias);
   EXPECT_EQ(find_modality(c.modalities, "points", "test").group_size, 16);
-  expect_error<UnsupportedError>({"smell.bin", "text, image, video", "not smell"}, [&] {
-    find_modality(c.modalities, "smell", "smell.bin");
-  });
+  expect_error<UnsupportedError>({"smell.bin", "text, image, video", "not smell"},
+                                 [&] { find_modality(c.modalities, "smell", "smell.bin"); });
 }
 
 TEST(OneLlmFolder, OneFileOrAllFilesOfItsFamily) {
@@ -220,12 +238,11 @@ TEST(DescribeOneLlm, TellsPartsTokensAndExperts) {
 
 TEST(OneLlmRouting, IsWhatTheReferenceComputes) {
   const OneLlmModel model = open(onellm_case() / "model");
-  const auto expected = formats::to_floats(
-      formats::read_npy(onellm_case() / "expect" / "audio.router_weights.npy"));
+  const auto expected =
+      formats::to_floats(formats::read_npy(onellm_case() / "expect" / "audio.router_weights.npy"));
   const auto found = routing_weights(model.tensors, "audio");
   ASSERT_EQ(found.size() * found.front().size(), expected.size());
-  for (size_t i = 0; i < expected.size(); ++i)
-    EXPECT_NEAR(found[i / 3][i % 3], expected[i], 2e-4);
+  for (size_t i = 0; i < expected.size(); ++i) EXPECT_NEAR(found[i / 3][i % 3], expected[i], 2e-4);
 }
 
 }  // namespace

@@ -58,7 +58,8 @@ TEST(FilterBank, EqualsTheFormula) {
       for (int64_t k = 0; k < 256; ++k)
         energy += bank.weight(bin, k) * power[static_cast<size_t>(k)];
       EXPECT_NEAR(rows[frame * 128 + static_cast<size_t>(bin)],
-                  std::log(std::max(energy, 1.1920929e-07)), 1e-6);
+                  std::log(std::max(energy, 1.1920929e-07)),
+                  1e-4);  // the frame is rounded to float32
     }
   }
 }
