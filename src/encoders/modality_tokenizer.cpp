@@ -61,7 +61,7 @@ Tensor ModalityTokenizerImpl::patches(const Tensor& input) const {
 Tensor ModalityTokenizerImpl::largest_of_groups(const Tensor& points) {
   const Tensor rows = points.detach().contiguous();
   const modalities::PointGroupingConfig grouping{config_.num_tokens, config_.group_size,
-                                                 modalities::PointMetric::kColour};
+                                                 config_.metric};
   const modalities::PointGroups groups = modalities::group_points(
       std::span(rows.data_ptr<float>(), static_cast<size_t>(rows.numel())), grouping);
   const Tensor members = torch::tensor(at::ArrayRef<int32_t>(groups.members)).to(torch::kInt64);

@@ -54,7 +54,8 @@ std::vector<int64_t> integers(const JsonView& list) {
 }
 
 Case::Case(const std::filesystem::path& folder)
-    : folder_(folder), json_(JsonView::load(folder / "expect.json")) {
+    : folder_(folder.has_filename() ? folder : folder.parent_path()),
+      json_(JsonView::load(folder_ / "expect.json")) {
   if (const auto tensors = json_.find("tensors"))
     for (const JsonView& tensor : tensors->elements())
       tensors_.emplace(tensor.string("name"), tensor);
@@ -67,7 +68,8 @@ std::string Case::name() const {
 }
 
 std::string Case::family() const {
-  if (json_.contains("modalities") || json_.contains("captions")) return "onellm";
+  for (const char* mark : {"modalities", "captions", "depth_normal"})
+    if (json_.contains(mark)) return "onellm";
   return json_.string("family", "llava");
 }
 
@@ -76,7 +78,8 @@ std::optional<Expectation> Case::find(const std::string& name) const {
   if (found == tensors_.end()) return std::nullopt;
   const JsonView& entry = found->second;
   const auto array = formats::read_npy(folder_ / entry.string("file"));
-  return Expectation{weights::tensor_of(array).clone(), entry.number("atol"), entry.number("rtol")};
+  return Expectation{weights::tensor_of(array).clone(), entry.number("atol"), entry.number("rtol"),
+                     entry.integer("stride", 1)};
 }
 
 Findings::Findings(std::string name, const std::function<void(const StageResult&)>& on_stage)

@@ -23,6 +23,7 @@ namespace isthmus::engine {
 struct Expectation {
   Tensor value;
   double atol, rtol;
+  int64_t stride = 1;  // which of the found elements were kept: every first, second, …
 };
 
 // Element by element within atol + rtol · |expected|; shapes may differ by dimensions of one.
@@ -92,5 +93,7 @@ void verify_flamingo(const Case& golden, const std::string& model, const LoadOpt
                      Findings& findings);
 void verify_onellm(const Case& golden, const std::string& model, const LoadOptions& options,
                    Findings& findings);
+// OneLLM's inputs without a model.
+void verify_preprocessing(const Case& golden, Findings& findings);
 
 }  // namespace isthmus::engine

@@ -53,16 +53,6 @@ std::string vocabulary_text(const FlamingoDescription& d) {
   return text + "\n";
 }
 
-nlohmann::json to_json(const PicturePath& path) {
-  nlohmann::json steps = nlohmann::json::array();
-  for (const auto& step : path.steps) {
-    nlohmann::json entry = {{"step", step.what}};
-    if (!step.shape.empty()) entry["shape"] = step.shape;
-    steps.push_back(std::move(entry));
-  }
-  return {{"size", {path.picture.width, path.picture.height}}, {"steps", std::move(steps)}};
-}
-
 }  // namespace
 
 std::string to_text(const FlamingoDescription& d) {

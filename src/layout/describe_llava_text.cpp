@@ -9,19 +9,14 @@ namespace isthmus::layout {
 
 namespace {
 
-nlohmann::json to_json(const PicturePath& path) {
-  nlohmann::json steps = nlohmann::json::array();
-  for (const auto& step : path.steps) {
-    nlohmann::json entry = {{"step", step.what}};
-    if (!step.shape.empty()) entry["shape"] = step.shape;
-    steps.push_back(std::move(entry));
-  }
-  return {{"size", {path.picture.width, path.picture.height}},
-          {"best_resolution", {path.best_resolution.width, path.best_resolution.height}},
-          {"grid", {path.grid_columns, path.grid_rows}},
-          {"tiles", path.num_tiles},
-          {"rows", path.num_rows},
-          {"steps", std::move(steps)}};
+// Also what tiles the picture is cut into.
+nlohmann::json with_tiles(const PicturePath& path) {
+  nlohmann::json json = to_json(path);
+  json["best_resolution"] = {path.best_resolution.width, path.best_resolution.height};
+  json["grid"] = {path.grid_columns, path.grid_rows};
+  json["tiles"] = path.num_tiles;
+  json["rows"] = path.num_rows;
+  return json;
 }
 
 }  // namespace
@@ -46,7 +41,7 @@ std::string to_text(const LlavaDescription& d) {
 
 nlohmann::json to_json(const LlavaDescription& d) {
   nlohmann::json pictures = nlohmann::json::array();
-  for (const PicturePath& path : d.pictures) pictures.push_back(to_json(path));
+  for (const PicturePath& path : d.pictures) pictures.push_back(with_tiles(path));
   nlohmann::json json = parts_json(d);
   json["pictures"] = std::move(pictures);
   json["context_len"] = d.context_len;

@@ -84,7 +84,8 @@ std::string tokenizer_text(const ModalityConfig& m) {
                          fmt::join(m.kernel, "x"), fmt::join(m.stride, "x"));
     case TokenizerKind::kLinear: return fmt::format("linear, {} tokens", m.num_tokens);
     case TokenizerKind::kPointGroups:
-      return fmt::format("{} groups of {} neighbours", m.num_tokens, m.group_size);
+      return fmt::format("{} groups of {} neighbours by {}", m.num_tokens, m.group_size,
+                         m.metric == modalities::PointMetric::kColour ? "colour" : "position");
   }
   return {};
 }

@@ -17,11 +17,11 @@ namespace {
 // In the order of the reference's constructor.
 constexpr std::array<std::string_view, 8> kReleased = {"image", "video", "audio", "point",
                                                        "rgbd",  "rgbn",  "fmri",  "imu"};
-constexpr std::array<std::string_view, 17> kKeys = {
+constexpr std::array<std::string_view, 18> kKeys = {
     "resample_tokens", "resampler_heads",  "num_experts", "resampler_layers", "audio_kernel",
     "audio_stride",    "audio_window",     "imu_kernel",  "imu_stride",       "fmri_tokens",
     "point_groups",    "point_group_size", "image_size",  "patch_size",       "clip_heads",
-    "max_seq_len",     "modalities"};
+    "max_seq_len",     "point_metric",     "modalities"};
 constexpr int64_t kLongestWindow = int64_t{1} << 24;
 constexpr int64_t kPointGroupSize = 32;  // model/lib/point_utils.py
 
@@ -46,6 +46,13 @@ Shape sizes(const JsonView& json, size_t dimensions) {
   for (const int64_t size : out)
     if (size < 1 || size > kLongestWindow) json.fail(fmt::format("{} is no possible size", size));
   return out;
+}
+
+modalities::PointMetric point_metric(const JsonView& json) {
+  const std::string name = json.as_string();
+  if (name == "colour") return modalities::PointMetric::kColour;
+  if (name != "position") json.fail(fmt::format("is \"{}\"; expected colour or position", name));
+  return modalities::PointMetric::kPosition;
 }
 
 class ModalityReader {
@@ -84,6 +91,7 @@ class ModalityReader {
       m.bias = tensors_.find(points + ".bias") != nullptr;
       m.num_tokens = positions(m);
       m.group_size = options_.number("point_group_size", kPointGroupSize);
+      if (const auto metric = options_.find("point_metric")) m.metric = point_metric(*metric);
       options_.expect("point_groups", m.num_tokens, tensors_.files());
     } else if (weight == nullptr) {
       m.tokenizer = TokenizerKind::kVisionPatches;

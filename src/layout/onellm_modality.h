@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "base/shape.h"
+#include "modalities/point_cloud.h"
 #include "modalities/signal.h"
 
 namespace isthmus::layout {
@@ -31,7 +32,8 @@ struct ModalityConfig {
   Shape kernel, stride, window;  // kPatchConv: per dimension; `window` is the input's size
   bool bias;
   int64_t num_tokens;  // of one frame, the class token not counted
-  int64_t group_size;  // kPointGroups: neighbours of a centre
+  int64_t group_size;  // kPointGroups: neighbours of a centre …
+  modalities::PointMetric metric = modalities::PointMetric::kColour;  // … and what near means
   int64_t resample_tokens;
   int64_t router_hidden;  // 0: there is no router, the experts count alike
   // How files become the input of a modality that no program knows: its entry of "modalities" in

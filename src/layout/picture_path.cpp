@@ -4,6 +4,7 @@
 #include <array>
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 namespace isthmus::layout {
 
@@ -108,6 +109,16 @@ std::string to_string(const PicturePath& path) {
       text += fmt::format(" {}", isthmus::to_string(step.shape));
   }
   return text;
+}
+
+nlohmann::json to_json(const PicturePath& path) {
+  nlohmann::json steps = nlohmann::json::array();
+  for (const auto& step : path.steps) {
+    nlohmann::json entry = {{"step", step.what}};
+    if (!step.shape.empty()) entry["shape"] = step.shape;
+    steps.push_back(std::move(entry));
+  }
+  return {{"size", {path.picture.width, path.picture.height}}, {"steps", std::move(steps)}};
 }
 
 }  // namespace isthmus::layout

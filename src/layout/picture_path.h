@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include <nlohmann/json_fwd.hpp>
+
 #include "base/shape.h"
 #include "layout/anyres.h"
 #include "layout/llava_config.h"
@@ -29,6 +31,8 @@ PicturePath picture_path(const LlavaConfig& config, const ClipVisionConfig& towe
 
 // "image 640x480 → pad to 640x640 → … → 576 rows of 4096"
 std::string to_string(const PicturePath& path);
+// {"size": [width, height], "steps": [{"step", "shape"}, …]}
+nlohmann::json to_json(const PicturePath& path);
 
 // "CLIP ViT-L/14"; towers of unpublished widths are named by it: "CLIP ViT-48/14".
 std::string tower_name(int64_t width, int64_t patch_size);

@@ -54,6 +54,14 @@ TEST(OneLlmGolden, EveryStageAgreesFromThreeParts) {
       verify_golden(onellm_case(), (folder / "consolidated.00-of-01.s0.pth").string(), {}));
 }
 
+TEST(OneLlmGolden, PreprocessingAgreesWithoutAModel) {
+  const GoldenReport report = verify_golden(onellm_case("preproc") / "", "", {});
+  EXPECT_EQ(report.name, "onellm/preproc");
+  EXPECT_GT(report.stages.size(), 30u);
+  for (const StageResult& stage : report.stages)
+    EXPECT_TRUE(stage.agrees) << stage.stage << " differs: " << stage.detail;
+}
+
 std::unique_ptr<Engine> tiny() {
   return load_engine((onellm_case() / "model").string(), "", "", {});
 }

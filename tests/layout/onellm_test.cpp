@@ -200,6 +200,11 @@ TEST(OneLlmConfig, OptionsThatContradictTheShapesAreRefused) {
   const auto folder = onellm_in_parts("onellm_options", 1);
   std::ofstream(folder / "onellm.json") << R"({"num_experts": 4, "resampler_heads": 6})";
   expect_error<ModelError>({"onellm.json", "num_experts", "is 4", "has 3"}, [&] { open(folder); });
+  std::ofstream(folder / "onellm.json") << R"({"resampler_heads": 6, "point_metric": "smell"})";
+  expect_error<ModelError>({"point_metric", "smell", "colour or position"}, [&] { open(folder); });
+  std::ofstream(folder / "onellm.json") << R"({"resampler_heads": 6, "point_metric": "position"})";
+  EXPECT_EQ(find_modality(open(folder).config.modalities, "points", "test").metric,
+            modalities::PointMetric::kPosition);
   std::ofstream(folder / "onellm.json") << R"({"experts": 3})";
   expect_error<ModelError>({"experts", "unknown key"}, [&] { open(folder); });
   std::ofstream(folder / "onellm.json")
