@@ -1,7 +1,9 @@
 #include "options.h"
 
 #include <algorithm>
+#include <array>
 #include <functional>
+#include <string_view>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -14,7 +16,8 @@
 namespace isthmus::cli {
 namespace {
 
-const char* const kStorage = "stored|f32|f16|bf16";
+const char* const kStorage = "stored|f32|f16|bf16|q8|q4";
+constexpr std::array<std::string_view, 6> kStorages = {"stored", "f32", "f16", "bf16", "q8", "q4"};
 
 // CLI11's own range checks spell out the largest double.
 CLI::Validator number_where(bool (*holds)(double), const char* what) {
@@ -44,7 +47,7 @@ void add_storage(CLI::App& app, LoadOptions& load) {
                  equals == std::string::npos ? "decoder" : value.substr(0, equals);
              const std::string storage =
                  equals == std::string::npos ? value : value.substr(equals + 1);
-             if (storage != "stored" && storage != "f32" && storage != "f16" && storage != "bf16")
+             if (std::ranges::find(kStorages, storage) == kStorages.end())
                throw CLI::ValidationError(
                    "--storage", fmt::format("\"{}\" is not one of {}", storage, kStorage));
              if (part == "decoder")

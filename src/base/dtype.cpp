@@ -20,8 +20,10 @@ size_t size_of(DType dtype) {
     case DType::kI8:
     case DType::kU8:
     case DType::kBool: return 1;
+    case DType::kQ4:
+    case DType::kQ8: break;
   }
-  ISTHMUS_CHECK(false, "unknown dtype");
+  ISTHMUS_CHECK(false, "a dtype whose elements have a size");
   return 0;
 }
 
@@ -38,10 +40,14 @@ std::string_view name_of(DType dtype) {
     case DType::kU16: return "uint16";
     case DType::kU8: return "uint8";
     case DType::kBool: return "bool";
+    case DType::kQ4: return "q4";
+    case DType::kQ8: return "q8";
   }
   ISTHMUS_CHECK(false, "unknown dtype");
   return {};
 }
+
+bool is_quantised(DType dtype) { return dtype == DType::kQ4 || dtype == DType::kQ8; }
 
 bool is_floating_point(DType dtype) {
   return dtype == DType::kF64 || dtype == DType::kF32 || dtype == DType::kF16 ||

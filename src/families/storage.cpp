@@ -16,6 +16,10 @@ weights::BindOptions storage_options(const LoadOptions& load) {
                                                               {"encoder.*", load.encoder_storage},
                                                               {"aligner.*", load.aligner_storage}};
   for (const auto& [glob, storage] : parts) {
+    // What reads and writes words decides more than its share of the bytes.
+    if (storage == "q4")
+      for (const char* table : {"decoder.*embed*", "decoder.wte*", "decoder.*head*"})
+        options.storage.add(table, weights::Storage::kQ8);
     options.storage.add(glob, weights::parse_storage(storage));
     if (storage == "bf16") options.arithmetic = nn::Arithmetic::kBFloat16;
   }

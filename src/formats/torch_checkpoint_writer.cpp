@@ -23,7 +23,9 @@ std::string_view storage_class(DType dtype) {
     case DType::kI32: return "IntStorage";
     case DType::kI16: return "ShortStorage";
     case DType::kI8: return "CharStorage";
-    case DType::kU16: break;  // torch has none
+    case DType::kU16:
+    case DType::kQ4:
+    case DType::kQ8: break;  // torch has none
     case DType::kU8: return "ByteStorage";
     case DType::kBool: return "BoolStorage";
   }

@@ -20,6 +20,7 @@ bool has_avx512() {
   return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
          __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
 }
+bool has_avx512_vnni() { return has_avx512() && __builtin_cpu_supports("avx512vnni"); }
 bool has_avx512_bf16() { return has_avx512() && __builtin_cpu_supports("avx512bf16"); }
 #endif
 
@@ -48,7 +49,44 @@ const char* forced_isa() {
   return isa != nullptr ? isa : "";
 }
 
+struct SupportedQuantised {
+  const QuantisedTable* tables[3];
+  size_t count;
+};
+
+const SupportedQuantised& supported_quantised() {
+  static const SupportedQuantised found = [] {
+    SupportedQuantised all{};
+#ifdef ISTHMUS_X86_KERNELS
+    if (has_avx512_vnni()) all.tables[all.count++] = &kAvx512Quantised;
+    if (has_avx2()) all.tables[all.count++] = &kAvx2Quantised;
+#endif
+    all.tables[all.count++] = &kGenericQuantised;
+    return all;
+  }();
+  return found;
+}
+
+// Which of the tables `table` may use: none that asks for more of the CPU.
+const QuantisedTable& quantised_for(const KernelTable& table) {
+  const auto all = supported_quantised_tables();
+#ifdef ISTHMUS_X86_KERNELS
+  if (&table == &kAvx512Table) return *all.front();
+  if (&table == &kAvx2Table) return kAvx2Quantised;
+#endif
+  return *all.back();
+}
+
 }  // namespace
+
+std::span<const QuantisedTable* const> supported_quantised_tables() {
+  return {supported_quantised().tables, supported_quantised().count};
+}
+
+const QuantisedTable& quantised_kernels() {
+  static const QuantisedTable& table = quantised_for(kernels());
+  return table;
+}
 
 std::span<const KernelTable* const> supported_tables() {
   return {supported().tables, supported().count};

@@ -9,6 +9,7 @@
 #include "kernels/gemm.h"
 #include "kernels/matvec.h"
 #include "kernels/norm.h"
+#include "kernels/quantised.h"
 #include "kernels/rotary.h"
 #include "kernels/softmax.h"
 #include "kernels/stream.h"
@@ -73,6 +74,9 @@ const KernelTable& kernels();
 // Null where the CPU has no bfloat16 dot product (AVX512_BF16) or ISTHMUS_ISA asks for less than
 // avx512.
 const Bf16GemmTable* bf16_gemm();
+// The products of quantised weights that fit kernels(): without AVX512_VNNI those of AVX2.
+const QuantisedTable& quantised_kernels();
+std::span<const QuantisedTable* const> supported_quantised_tables();
 // Every table this machine can run, best first.
 std::span<const KernelTable* const> supported_tables();
 // What kernels() would be under ISTHMUS_ISA=`isa`; the empty name means the best.

@@ -10,4 +10,8 @@ extern const KernelTable kAvx2Table;         // AVX2, FMA, F16C
 extern const KernelTable kAvx512Table;       // AVX-512 F, BW, DQ, VL
 extern const Bf16GemmTable kAvx512Bf16Gemm;  // and AVX512_BF16
 
+extern const QuantisedTable kGenericQuantised;
+extern const QuantisedTable kAvx2Quantised;
+extern const QuantisedTable kAvx512Quantised;  // and AVX512_VNNI
+
 }  // namespace isthmus::kernels

@@ -24,7 +24,7 @@ struct FrozenLinear : torch::autograd::Function<FrozenLinear> {
                         const std::shared_ptr<const WeightMatrix>& matrix) {
     context->saved_data["matrix"] =
         torch::IValue::make_capsule(c10::make_intrusive<MatrixCapsule>(matrix));
-    return matrix->apply(x, Tensor());
+    return matrix->apply_exactly(x);
   }
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     const auto capsule = context->saved_data["matrix"].toCapsule();

@@ -20,6 +20,8 @@ class WeightMatrix {
   virtual size_t bytes() const = 0;
   // x [..., cols] -> x Wᵀ (+ bias, if defined) [..., rows], float32
   virtual Tensor apply(const Tensor& x, const Tensor& bias) const = 0;
+  // The same without rounding x to fewer bits, where apply() does: what training differentiates.
+  virtual Tensor apply_exactly(const Tensor& x) const { return apply(x, Tensor()); }
   // dy [..., rows] -> dy W [..., cols], so that gradients pass through frozen weights
   virtual Tensor apply_transposed(const Tensor& dy) const = 0;
   // ids [...] int64 -> [..., cols] float32: embeddings

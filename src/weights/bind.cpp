@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "isthmus/error.h"
 #include "nn/dense_matrix.h"
+#include "nn/quantised_matrix.h"
 #include "nn/slots.h"
 #include "weights/tensor_of.h"
 
@@ -34,9 +35,20 @@ bool view_as_rows(const RawTensor& raw, nn::StoredMatrix& out) {
   return true;
 }
 
+// Sixteen rows a thread are floats at a time, where the file's rows can be read in place.
+std::shared_ptr<const nn::WeightMatrix> quantised(const RawTensor& raw, DType held) {
+  nn::StoredMatrix rows;
+  const bool in_place = is_floating_point(raw.dtype) && raw.dtype != DType::kF64;
+  if (in_place && view_as_rows(raw, rows))
+    return nn::QuantisedMatrix::quantise(held, nn::DenseMatrix(rows, raw.owner));
+  const nn::DenseMatrix values(float_tensor_of(raw).contiguous().reshape({raw.shape[0], -1}));
+  return nn::QuantisedMatrix::quantise(held, values);
+}
+
 std::shared_ptr<const nn::WeightMatrix> make_matrix(const RawTensor& raw, DType held,
                                                     nn::Arithmetic arithmetic, bool& mapped) {
   nn::StoredMatrix rows;
+  if (is_quantised(held)) return quantised(raw, held);
   mapped = held == raw.dtype && view_as_rows(raw, rows);
   if (mapped) return std::make_shared<nn::DenseMatrix>(rows, raw.owner, arithmetic);
   const Tensor values =
@@ -168,14 +180,22 @@ class Binder {
     BoundTensor bound{slot.name, raw.name, raw.file, raw.shape, raw.dtype, DType::kF32, 0, false};
     if (slot.is_matrix()) {
       bound.held = options_.storage.dtype_for(slot.name, raw.dtype);
-      slot.set_matrix(grows(slot, raw)
-                          ? std::make_shared<nn::DenseMatrix>(grown(raw, slot.shape[0], bound.held),
-                                                              options_.arithmetic)
-                          : make_matrix(raw, bound.held, options_.arithmetic, bound.mapped));
+      std::shared_ptr<const nn::WeightMatrix> matrix;
+      if (!grows(slot, raw)) {
+        matrix = make_matrix(raw, bound.held, options_.arithmetic, bound.mapped);
+      } else if (is_quantised(bound.held)) {
+        const nn::DenseMatrix values(grown(raw, slot.shape[0], DType::kF32));
+        matrix = nn::QuantisedMatrix::quantise(bound.held, values);
+      } else {
+        matrix = std::make_shared<nn::DenseMatrix>(grown(raw, slot.shape[0], bound.held),
+                                                   options_.arithmetic);
+      }
+      bound.bytes = matrix->bytes();
+      slot.set_matrix(std::move(matrix));
     } else {
       slot.set_tensor(float_tensor_of(raw));
+      bound.bytes = static_cast<size_t>(raw.element_count()) * size_of(bound.held);
     }
-    bound.bytes = static_cast<size_t>(raw.element_count()) * size_of(bound.held);
     (bound.mapped ? report.mapped_bytes : report.private_bytes) += bound.bytes;
     report.tensors.push_back(std::move(bound));
   }

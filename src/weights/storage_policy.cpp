@@ -9,7 +9,10 @@ Storage parse_storage(std::string_view text) {
   if (text == "f32") return Storage::kF32;
   if (text == "f16") return Storage::kF16;
   if (text == "bf16") return Storage::kBF16;
-  throw UsageError("storage \"" + std::string(text) + "\" is not one of stored, f32, f16, bf16");
+  if (text == "q8") return Storage::kQ8;
+  if (text == "q4") return Storage::kQ4;
+  throw UsageError("storage \"" + std::string(text) +
+                   "\" is not one of stored, f32, f16, bf16, q8, q4");
 }
 
 Storage StoragePolicy::storage_for(std::string_view module_name) const {
@@ -24,6 +27,8 @@ DType StoragePolicy::dtype_for(std::string_view module_name, DType stored) const
     case Storage::kF32: return DType::kF32;
     case Storage::kF16: return DType::kF16;
     case Storage::kBF16: return DType::kBF16;
+    case Storage::kQ8: return DType::kQ8;
+    case Storage::kQ4: return DType::kQ4;
     case Storage::kAsStored: break;
   }
   return stored == DType::kF64 ? DType::kF32 : stored;  // nothing computes on float64 rows

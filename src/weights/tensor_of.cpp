@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstdint>
 
+#include <fmt/format.h>
+
 #include "base/check.h"
 #include "isthmus/error.h"
 
@@ -31,7 +33,11 @@ torch::ScalarType scalar_type_of(DType dtype) {
     case DType::kI32: return torch::kInt;
     case DType::kI16: return torch::kShort;
     case DType::kI8: return torch::kChar;
-    case DType::kU16: throw UnsupportedError("weights of type uint16, which torch does not have");
+    case DType::kU16:
+    case DType::kQ4:
+    case DType::kQ8:
+      throw UnsupportedError(
+          fmt::format("weights of type {}, which torch does not have", name_of(dtype)));
     case DType::kU8: return torch::kByte;
     case DType::kBool: return torch::kBool;
   }

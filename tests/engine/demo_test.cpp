@@ -38,6 +38,42 @@ Request request_of(const std::string& prompt, const std::filesystem::path& pictu
   return request;
 }
 
+struct Agreement {
+  int asked = 0, equal = 0;
+};
+
+// Questions whose answer is decided by at least `margin` between the best two logits.
+Agreement agreement(const LoadOptions& options, double margin) {
+  const auto demo = std::filesystem::path(ISTHMUS_SOURCE_DIR) / "demo";
+  const JsonView answers = JsonView::load(demo / "pictures/answers.json");
+  const Pretrained loaded =
+      load_pretrained_model((demo / "llava/llava-v1.5-tabletop").string(), "", "", options);
+  Agreement result;
+  for (const JsonView& picture : answers.at("pictures").elements())
+    for (const JsonView& entry : picture.at("requests").elements()) {
+      if (entry.number("min_margin") < margin) continue;
+      const auto file = demo / "pictures" / picture.string("picture");
+      const Answer answer = loaded.model.generate(request_of(entry.string("prompt"), file));
+      result.equal += answer.text == entry.string("answer") ? 1 : 0;
+      ++result.asked;
+    }
+  return result;
+}
+
+// A small model feels every bit more than a large one: 128 columns to a row.
+TEST(Demo, QuantisedAnswersAreTheSameWhereTheyAreClear) {
+  LoadOptions options;
+  options.decoder_storage = options.encoder_storage = options.aligner_storage = "q8";
+  const Agreement q8 = agreement(options, 0.5);
+  EXPECT_GT(q8.asked, 90);
+  EXPECT_EQ(q8.equal, q8.asked);
+  options.encoder_storage = options.aligner_storage = "stored";
+  options.decoder_storage = "q4";
+  const Agreement q4 = agreement(options, 1.5);
+  EXPECT_GT(q4.asked, 40);
+  EXPECT_EQ(q4.equal, q4.asked);
+}
+
 TEST(Demo, EveryQuestionIsAnsweredWithTheRecordedTokens) {
   const auto demo = std::filesystem::path(ISTHMUS_SOURCE_DIR) / "demo";
   const JsonView answers = JsonView::load(demo / "pictures/answers.json");

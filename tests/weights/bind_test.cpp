@@ -180,6 +180,22 @@ TEST(Bind, ConvertsOnlyWhatThePolicyNames) {
       torch::equal(pair.proj->matrix()->to_dense(), tensor_of(tensors[0]).to(torch::kFloat)));
 }
 
+TEST(Bind, QuantisesWhatThePolicyNames) {
+  const auto tensors = pair_tensors();
+  const WeightSource source{written("bind_quantised.safetensors", tensors), kAsIs};
+  BindOptions options;
+  options.storage.add("*", Storage::kQ8);
+  Pair pair;
+  const auto report = bind_weights(pair, std::vector{source}, options);
+  EXPECT_EQ(report.find("proj.weight")->held, DType::kQ8);
+  EXPECT_EQ(report.find("proj.weight")->bytes, pair.proj->matrix()->bytes());
+  EXPECT_EQ(report.find("proj.bias")->held, DType::kF32);
+  const torch::Tensor expected = tensor_of(tensors[0]).to(torch::kFloat);
+  const torch::Tensor held = pair.proj->matrix()->to_dense();
+  EXPECT_LE((held - expected).abs().max().item<double>(),
+            0.0051 * expected.abs().max().item<double>());
+}
+
 TEST(Bind, ReadsTransposedFilesAndDoubles) {
   const torch::Tensor weight = torch::randn({3, 4}, torch::kDouble);
   auto tensors = pair_tensors();

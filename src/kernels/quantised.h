@@ -1,0 +1,91 @@
+// Products with weights of 4 or 8 bits. Rows of x are rounded to 8 bits as well, so that all
+// products and most sums are whole numbers.
+//
+// Sixteen rows of W (a group) by 256 columns make a block. The blocks of a group follow each other
+// along the columns, and the groups one another; what is missing at the right and below is zeros.
+// INT8 bound: 2 · rows · cols · m at the rate of 8-bit multiply-adds, or bytes(w) / bandwidth.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace isthmus::kernels {
+
+constexpr int64_t kGroupRows = 16, kBlockDepth = 256, kSubDepth = 32, kSubBlocks = 8;
+constexpr int64_t kSubQuads = kSubDepth / 4;
+constexpr int64_t kQuantisedMostRows = 96;  // of x in one call
+constexpr int kQ8Offset = 128;
+
+// w = d · scale · q - dmin · min, with q in 0 … 15, scale and min in 0 … 63 for each 32 columns of a
+// row: the arithmetic of llama.cpp's Q4_K. 4.625 bits a weight.
+struct alignas(64) Q4Block {
+  uint16_t d[kGroupRows], dmin[kGroupRows];  // float16
+  uint8_t scale[kSubBlocks][kGroupRows], min[kSubBlocks][kGroupRows];
+  // [i][k][4 · row + c]: column 64 i + 4 k + c in the low half of a byte, 32 columns on in the high.
+  uint8_t q[kSubBlocks / 2][kSubQuads][4 * kGroupRows];
+};
+
+// w = d · (q - 128), with q - 128 in -127 … 127 and a d for each 32 columns of a row. 8.5 bits.
+struct alignas(64) Q8Block {
+  uint16_t d[kSubBlocks][kGroupRows];  // float16
+  // [s][k][4 · row + c]: column 32 s + 4 k + c.
+  uint8_t q[kSubBlocks][kSubQuads][4 * kGroupRows];
+};
+
+// 256 columns of a row of x: x ≈ scale · q, q in -127 … 127, and the sum of each 32 q.
+struct alignas(32) QuantisedColumns {
+  int8_t q[kBlockDepth];
+  int16_t sums[kSubBlocks];
+  float scale;
+  float unused[3];
+};
+
+// out[r · depth_blocks + b] for `rows` rows of `depth` floats, depth_blocks = ceil(depth / 256).
+// A row of NaN or infinity gives NaN products.
+struct QuantiseRowsArgs {
+  const float* x;
+  int64_t row_stride, rows, depth;
+  QuantisedColumns* out;
+};
+
+// y[j · y_stride + r] = Σ_k x[j, k] · w[r, k] + bias[r] for j < m ≤ kQuantisedMostRows and r <
+// rows, rows in (16 · (groups - 1), 16 · groups]. x as QuantiseRowsArgs writes it; bias may be null.
+struct QuantisedProductArgs {
+  const void* blocks;  // Q4Block or Q8Block by function
+  int64_t groups, rows, depth_blocks;
+  const QuantisedColumns* x;
+  int64_t m;
+  const float* bias;
+  float* y;
+  int64_t y_stride;
+};
+
+// A block of values[r · row_stride + k] for r < rows ≤ 16 and k < cols; columns behind 256 are left
+// alone, missing ones are 0, and so is what is not finite.
+// Q8: the largest magnitude of 32 columns becomes 127. Q4: scale and min of 32 columns by least
+// squares over a row of first guesses, as llama.cpp does for Q4_K.
+struct QuantiseWeightsArgs {
+  const float* values;
+  int64_t row_stride, rows, cols;
+  void* block;
+};
+
+// The 16 rows by 256 columns of a block as floats: out[r · row_stride + k].
+struct DequantiseArgs {
+  const void* block;
+  float* out;
+  int64_t row_stride;
+};
+
+struct QuantisedTable {
+  const char* name;
+  void (*quantise_rows)(const QuantiseRowsArgs&);
+  void (*multiply_q4)(const QuantisedProductArgs&);
+  void (*multiply_q8)(const QuantisedProductArgs&);
+  void (*dequantise_q4)(const DequantiseArgs&);
+  void (*dequantise_q8)(const DequantiseArgs&);
+  void (*quantise_q4)(const QuantiseWeightsArgs&);
+  void (*quantise_q8)(const QuantiseWeightsArgs&);
+};
+
+}  // namespace isthmus::kernels
