@@ -1,11 +1,22 @@
 #include "families/family.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "isthmus/error.h"
 #include "modalities/modality.h"
 
 namespace isthmus::families {
+namespace {
+
+bool asks_for_gradients(const torch::nn::Module& part) {
+  if (!torch::GradMode::is_enabled()) return false;
+  const auto parameters = part.parameters();
+  return std::ranges::any_of(parameters, [](const Tensor& p) { return p.requires_grad(); });
+}
+
+}  // namespace
 
 void require_plain_picture(const MediaSource& source) {
   const Part& part = *source.part;
@@ -18,6 +29,8 @@ void require_plain_picture(const MediaSource& source) {
         "{}: this model sees whole pictures; leave out crop, rgb, start, end, unit and mask",
         source.name));
 }
+
+RecordingFor::RecordingFor(const torch::nn::Module& part) : mode_(asks_for_gradients(part)) {}
 
 size_t EncodedMedia::bytes() const {
   size_t total = 0;
@@ -33,6 +46,15 @@ size_t EncodedMedia::bytes() const {
     }
   }
   return total;
+}
+
+std::vector<EncodedMedia> Family::encode(std::span<const modalities::Prepared> media,
+                                         nn::Probe* probe) {
+  return align(features(media, probe), probe);
+}
+
+Example Family::example(const samples::Sample& sample, const ExampleOptions&) const {
+  throw UnsupportedError(sample.name + ": this model is not trained on samples of this kind");
 }
 
 std::vector<std::vector<float>> Family::embed_images(std::span<const modalities::Prepared>) {

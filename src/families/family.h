@@ -7,33 +7,21 @@
 #include <memory>
 #include <span>
 #include <string>
-#include <variant>
 #include <vector>
 
 #include <torch/types.h>
 
 #include "decoders/language_model.h"
+#include "families/example.h"
+#include "families/segment.h"
 #include "isthmus/input.h"
 #include "modalities/prepared.h"
 #include "nn/forward_context.h"
+#include "samples/sample.h"
 #include "text/tokenizer.h"
 
 namespace isthmus::families {
 using torch::Tensor;
-
-// A prompt or training example before any tensor exists: text, with media in their places.
-struct TextSegment {
-  std::vector<int64_t> ids;
-  bool is_target = false;  // contributes to the loss
-};
-struct MediaSegment {
-  // A marker that stands for no medium: the text after it has nothing of its own to read.
-  static constexpr size_t kNoInput = SIZE_MAX;
-
-  size_t input;         // index into the media of the request, or kNoInput
-  int64_t marker = -1;  // depth port: the token that stands in the sequence where the medium begins
-};
-using Segment = std::variant<TextSegment, MediaSegment>;
 
 // A medium as the user gave it, and what messages call it.
 struct MediaSource {
@@ -41,9 +29,26 @@ struct MediaSource {
   std::string name;
 };
 
+// While alive, gradients are recorded where they were before only if a weight of `part` asks for
+// them: a frozen encoder leaves nothing behind to go back through.
+class RecordingFor {
+ public:
+  explicit RecordingFor(const torch::nn::Module& part);
+
+ private:
+  torch::AutoGradMode mode_;
+};
+
 // For families that take pictures as they are: throws UnsupportedError for any other kind of
 // medium, UsageError for a detail (crop, rgb, start, end …) that no picture of theirs has.
 void require_plain_picture(const MediaSource& source);
+
+// One medium behind the encoder: all an aligner needs of it.
+struct MediaFeatures {
+  Tensor values;         // [tiles, patches, encoder width]
+  std::string modality;  // as the aligner's weights name it
+  modalities::Geometry geometry;
+};
 
 // One medium on its way into the language model. Each family fills one of the two ports.
 struct EncodedMedia {
@@ -82,13 +87,21 @@ class Family {
 
   virtual std::shared_ptr<const text::Tokenizer> tokenizer() const = 0;
   virtual decoders::LanguageModel& language_model() = 0;
+  // All weights: encoder.*, aligner.*, decoder.*, whichever the model has.
+  virtual torch::nn::Module& modules() = 0;
   virtual int64_t context_length() const = 0;         // longest sequence, media rows included
   virtual int64_t reference_context_len() const = 0;  // what the reference's loader returns
 
   virtual modalities::Prepared prepare(const MediaSource& source) const = 0;
-  // All media of a request together: weights are read once for as many as fit.
-  virtual std::vector<EncodedMedia> encode(std::span<const modalities::Prepared> media,
-                                           nn::Probe* probe) = 0;
+  // All media of a request together: weights are read once for as many as fit. Gradients are
+  // recorded only if an encoder's weights ask for them.
+  virtual std::vector<MediaFeatures> features(std::span<const modalities::Prepared> media,
+                                              nn::Probe* probe = nullptr) = 0;
+  // Gradients reach the aligner's weights and, where the features ask for them, those. Throws
+  // UnsupportedError for a model without an aligner.
+  virtual std::vector<EncodedMedia> align(std::span<const MediaFeatures> features,
+                                          nn::Probe* probe = nullptr) = 0;
+  std::vector<EncodedMedia> encode(std::span<const modalities::Prepared> media, nn::Probe* probe);
   // Pictures as points of the space in which the encoder compares them, of length 1: examples like
   // a question are found there. Throws UnsupportedError where the encoder has no such space.
   virtual std::vector<std::vector<float>> embed_images(std::span<const modalities::Prepared> media);
@@ -102,6 +115,10 @@ class Family {
   // The ids as the reference shows them for this prompt: a marker, or one image id per soft token.
   virtual std::vector<int64_t> displayed_ids(std::span<const Segment> segments,
                                              std::span<const int64_t> rows) const = 0;
+  // A sample as the model is trained on it: labels fall out of the segments. Safe from any thread.
+  // Throws BadSample for a sample that cannot be used, UsageError for options that no sample could
+  // fulfil, UnsupportedError for kinds of samples or models that are not trained.
+  virtual Example example(const samples::Sample& sample, const ExampleOptions& options) const;
   virtual StopRules stop_rules(const Request& request) const = 0;
   // False where the keys of a prefix depend on how long the whole sequence is (dynamic rotary
   // scaling).

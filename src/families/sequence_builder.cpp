@@ -22,7 +22,7 @@ class Builder {
   Builder(std::span<const AlignedMedia> media, decoders::LanguageModel& language_model)
       : media_(media), language_model_(language_model) {}
 
-  void add(const TextSegment& text) { add_text(text.ids); }
+  void add(const TextSegment& text) { add_text(text.ids, text.is_target); }
 
   void add(const MediaSegment& segment) {
     const bool has_input = segment.input != MediaSegment::kNoInput;
@@ -40,7 +40,7 @@ class Builder {
       // Such rows read all media at once, and those all stand before them.
       visible_ = kReadsAll;
     }
-    add_text({segment.marker});
+    add_text({segment.marker}, false);
   }
 
   Sequence finish() {
@@ -53,21 +53,23 @@ class Builder {
  private:
   static constexpr int64_t kReadsAll = (int64_t{1} << (62 - kIdBits)) - 1;
 
-  void add_text(const std::vector<int64_t>& ids) {
+  void add_text(const std::vector<int64_t>& ids, bool is_target) {
     if (ids.empty()) return;
     const Tensor tensor = torch::tensor(ids, torch::kInt64).unsqueeze(0);
     pieces_.push_back(language_model_.embed_tokens(tensor).squeeze(0));
-    for (const int64_t id : ids) add_row(text_row_key(id, visible_));
+    for (const int64_t id : ids)
+      add_row(text_row_key(id, visible_), is_target ? id : kIgnoredLabel);
   }
 
   void add_soft_tokens(const AlignedMedia& media) {
     pieces_.push_back(media.encoded->tokens);
     for (int64_t row = 0; row < media.encoded->tokens.size(0); ++row)
-      add_row(media_row_key(media.id, row));
+      add_row(media_row_key(media.id, row), kIgnoredLabel);
   }
 
-  void add_row(int64_t key) {
+  void add_row(int64_t key, int64_t label) {
     sequence_.row_keys.push_back(key);
+    sequence_.labels.push_back(label);
     sequence_.media_index.push_back(markers_);
   }
 
@@ -82,6 +84,13 @@ class Builder {
 
 int64_t Sequence::key_after(int64_t token, int64_t marker) const {
   return token == marker ? INT64_MIN : text_row_key(token, visible);
+}
+
+void Sequence::cut(int64_t rows) {
+  if (rows >= length()) return;
+  embeddings = embeddings.narrow(0, 0, rows);
+  for (std::vector<int64_t>* list : {&row_keys, &labels, &media_index})
+    list->resize(static_cast<size_t>(rows));
 }
 
 Sequence build_sequence(std::span<const Segment> segments, std::span<const AlignedMedia> media,
@@ -99,13 +108,15 @@ Batch pad_batch(std::span<const Sequence> rows, Padding side) {
     shortest = std::min(shortest, row.length());
   }
   Batch batch;
-  std::vector<Tensor> embeddings, positions;
+  std::vector<Tensor> embeddings, positions, labels;
   for (const Sequence& row : rows) {
     const int64_t begin = side == Padding::kLeft ? longest - row.length() : 0;
     const int64_t after = longest - row.length() - begin;
     embeddings.push_back(torch::constant_pad_nd(row.embeddings, {0, 0, begin, after}));
     positions.push_back(
         torch::constant_pad_nd(torch::arange(row.length(), torch::kInt64), {begin, after}));
+    labels.push_back(torch::constant_pad_nd(torch::tensor(row.labels, torch::kInt64),
+                                            {begin, after}, kIgnoredLabel));
     if (shortest != longest) batch.key_ranges.push_back({begin, begin + row.length()});
     std::vector<int64_t> index(static_cast<size_t>(longest), 0);
     std::copy(row.media_index.begin(), row.media_index.end(), index.begin() + begin);
@@ -114,6 +125,7 @@ Batch pad_batch(std::span<const Sequence> rows, Padding side) {
   }
   batch.embeddings = torch::stack(embeddings);
   batch.positions = torch::stack(positions);
+  batch.labels = torch::stack(labels);
   return batch;
 }
 

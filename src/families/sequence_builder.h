@@ -10,11 +10,15 @@
 
 namespace isthmus::families {
 
+// Of tokens that carry no loss (PyTorch's ignore_index).
+constexpr int64_t kIgnoredLabel = -100;
+
 // One row of a batch: its embeddings and, for reuse of a cached prefix, a key per position that is
 // equal only where the embedding is equal.
 struct Sequence {
   Tensor embeddings;              // [seq, hidden_size]
   std::vector<int64_t> row_keys;  // seq
+  std::vector<int64_t> labels;    // seq: the row's own id where it is to be predicted
   // Depth port: the media in the order of their markers, and per row how many markers stand at or
   // before it.
   std::vector<std::shared_ptr<const nn::MediaMemory>> media;
@@ -25,6 +29,8 @@ struct Sequence {
   // no other.
   int64_t key_after(int64_t token, int64_t marker) const;
   int64_t length() const { return static_cast<int64_t>(row_keys.size()); }
+  // Keeps the first `rows` rows.
+  void cut(int64_t rows);
 };
 
 struct AlignedMedia {
@@ -43,6 +49,7 @@ struct Batch {
   Tensor positions;                      // [batch, seq]
   std::vector<nn::KeyRange> key_ranges;  // empty when nothing is padded
   nn::MediaView media;                   // padding reads none
+  Tensor labels;                         // [batch, seq] int64, ignored on padding
 };
 Batch pad_batch(std::span<const Sequence> rows, Padding side);
 

@@ -41,6 +41,14 @@ Tensor stacked_pixels(std::span<const modalities::Prepared> media) {
   return torch::cat(pixels, 0);
 }
 
+// visit(group) for as many media at a time as go through together.
+template <typename Medium, typename Visit>
+void for_each_group(std::span<const Medium> media, const nn::Probe* probe, const Visit& visit) {
+  const size_t at_once = probe != nullptr ? 1 : kPicturesAtOnce;
+  for (size_t begin = 0; begin < media.size(); begin += at_once)
+    visit(media.subspan(begin, std::min(at_once, media.size() - begin)));
+}
+
 }  // namespace
 
 FlamingoModules::FlamingoModules(const layout::FlamingoModel& model) {
@@ -90,23 +98,41 @@ modalities::Prepared Flamingo::prepare(const MediaSource& source) const {
   return modalities::prepare_open_clip_image(image, {.image_size = model_.vision.image_size});
 }
 
-std::vector<EncodedMedia> Flamingo::encode(std::span<const modalities::Prepared> media,
-                                           nn::Probe* probe) {
+std::vector<MediaFeatures> Flamingo::features(std::span<const modalities::Prepared> media,
+                                              nn::Probe* probe) {
+  const RecordingFor recording(*modules_->named_children()["encoder"]);
   nn::ForwardContext context;
   context.probe = probe;
-  const size_t at_once = probe != nullptr ? 1 : kPicturesAtOnce;
-  std::vector<EncodedMedia> encoded;
-  for (size_t begin = 0; begin < media.size(); begin += at_once) {
-    const auto group = media.subspan(begin, std::min(at_once, media.size() - begin));
-    const Tensor features = modules_->encode(stacked_pixels(group), context).values.detach();
-    const Tensor latents = modules_->aligner->align({features}, context).memory;
-    for (int64_t i = 0; i < features.size(0); ++i) {
-      EncodedMedia medium;
-      medium.features = features.narrow(0, i, 1);
-      medium.memory = modules_->aligner->remember(latents[i].clone());  // not the whole group
-      encoded.push_back(std::move(medium));
+  std::vector<MediaFeatures> features;
+  for_each_group(media, probe, [&](std::span<const modalities::Prepared> group) {
+    const Tensor values = modules_->encode(stacked_pixels(group), context).values;
+    for (int64_t i = 0; i < values.size(0); ++i) {
+      const modalities::Prepared& medium = group[static_cast<size_t>(i)];
+      features.push_back({values.narrow(0, i, 1), medium.modality, medium.geometry});
     }
-  }
+  });
+  return features;
+}
+
+std::vector<EncodedMedia> Flamingo::align(std::span<const MediaFeatures> features,
+                                          nn::Probe* probe) {
+  const RecordingFor recording(*modules_->aligner);
+  nn::ForwardContext context;
+  context.probe = probe;
+  std::vector<EncodedMedia> encoded;
+  for_each_group(features, probe, [&](std::span<const MediaFeatures> group) {
+    std::vector<Tensor> values;
+    for (const MediaFeatures& medium : group) values.push_back(medium.values);
+    const Tensor latents = modules_->aligner->align({torch::cat(values, 0)}, context).memory;
+    for (int64_t i = 0; i < latents.size(0); ++i) {
+      EncodedMedia& medium = encoded.emplace_back();
+      medium.features = values[static_cast<size_t>(i)].detach();
+      if (torch::GradMode::is_enabled() && latents.requires_grad())
+        medium.memory = std::make_shared<nn::MediaMemory>(nn::MediaMemory{latents[i], {}});
+      else
+        medium.memory = modules_->aligner->remember(latents[i].clone());  // not the whole group
+    }
+  });
   return encoded;
 }
 

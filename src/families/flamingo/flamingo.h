@@ -46,11 +46,16 @@ class Flamingo : public Family {
     return model_.tokens.tokenizer;
   }
   decoders::LanguageModel& language_model() override { return *modules_->decoder; }
+  FlamingoModules& modules() override { return *modules_; }
   int64_t context_length() const override { return model_.language.context_length; }
   int64_t reference_context_len() const override { return model_.language.context_length; }
   modalities::Prepared prepare(const MediaSource& source) const override;
-  std::vector<EncodedMedia> encode(std::span<const modalities::Prepared> media,
-                                   nn::Probe* probe) override;
+  std::vector<MediaFeatures> features(std::span<const modalities::Prepared> media,
+                                      nn::Probe* probe) override;
+  // Without keys and values while gradients are recorded: the gated blocks then make them of the
+  // latents, and gradients reach both.
+  std::vector<EncodedMedia> align(std::span<const MediaFeatures> features,
+                                  nn::Probe* probe) override;
   std::vector<std::vector<float>> embed_images(
       std::span<const modalities::Prepared> media) override;
   nn::BlockHook* block_hook() override { return modules_->aligner->block_hook(); }

@@ -11,15 +11,23 @@ namespace isthmus::families::language_model {
 
 PlainLanguageModel::PlainLanguageModel(PlainSettings settings,
                                        std::shared_ptr<decoders::LanguageModel> decoder)
-    : settings_(std::move(settings)), decoder_(std::move(decoder)) {}
+    : settings_(std::move(settings)),
+      decoder_(std::move(decoder)),
+      modules_(std::make_shared<torch::nn::Module>("LanguageModel")) {
+  modules_->register_module("decoder", decoder_);
+}
 
 modalities::Prepared PlainLanguageModel::prepare(const MediaSource& source) const {
   throw UsageError(fmt::format("{}: this model is a language model alone; it takes text, not {}",
                                source.name, source.part->modality));
 }
 
-std::vector<EncodedMedia> PlainLanguageModel::encode(std::span<const modalities::Prepared>,
-                                                     nn::Probe*) {
+std::vector<MediaFeatures> PlainLanguageModel::features(std::span<const modalities::Prepared>,
+                                                        nn::Probe*) {
+  return {};
+}
+
+std::vector<EncodedMedia> PlainLanguageModel::align(std::span<const MediaFeatures>, nn::Probe*) {
   return {};
 }
 

@@ -30,11 +30,14 @@ class PlainLanguageModel : public Family {
 
   std::shared_ptr<const text::Tokenizer> tokenizer() const override { return settings_.tokenizer; }
   decoders::LanguageModel& language_model() override { return *decoder_; }
+  torch::nn::Module& modules() override { return *modules_; }
   int64_t context_length() const override { return settings_.shape.context_length; }
   int64_t reference_context_len() const override { return settings_.shape.context_length; }
   modalities::Prepared prepare(const MediaSource& source) const override;
-  std::vector<EncodedMedia> encode(std::span<const modalities::Prepared> media,
-                                   nn::Probe* probe) override;
+  std::vector<MediaFeatures> features(std::span<const modalities::Prepared> media,
+                                      nn::Probe* probe) override;
+  std::vector<EncodedMedia> align(std::span<const MediaFeatures> features,
+                                  nn::Probe* probe) override;
   std::vector<Segment> segments(const Request& request,
                                 std::span<const int64_t> rows) const override;
   std::vector<int64_t> displayed_ids(std::span<const Segment> segments,
@@ -50,6 +53,7 @@ class PlainLanguageModel : public Family {
  private:
   PlainSettings settings_;
   std::shared_ptr<decoders::LanguageModel> decoder_;
+  std::shared_ptr<torch::nn::Module> modules_;  // decoder.*
 };
 
 }  // namespace isthmus::families::language_model

@@ -57,29 +57,40 @@ modalities::Prepared Llava::prepare(const MediaSource& source) const {
                                         settings_.grid_pinpoints);
 }
 
-std::vector<EncodedMedia> Llava::encode(std::span<const modalities::Prepared> media,
-                                        nn::Probe* probe) {
-  std::vector<EncodedMedia> encoded;
-  for (const modalities::Prepared& medium : media) encoded.push_back(encode_picture(medium, probe));
-  return encoded;
-}
-
-EncodedMedia Llava::encode_picture(const modalities::Prepared& medium, nn::Probe* probe) {
-  ISTHMUS_CHECK(modules_->aligner != nullptr, "a prepared picture implies a vision tower");
+std::vector<MediaFeatures> Llava::features(std::span<const modalities::Prepared> media,
+                                           nn::Probe* probe) {
+  std::vector<MediaFeatures> features;
+  if (media.empty()) return features;
+  ISTHMUS_CHECK(settings_.tower, "a prepared picture implies a vision tower");
+  const RecordingFor recording(*modules_->encoder);
   nn::ForwardContext context;
   context.probe = probe;
-  const Tensor pixels =
-      torch::from_blob(const_cast<float*>(medium.values.data()), medium.shape, torch::kFloat32);
-  EncodedMedia encoded;
-  encoded.features = modules_->encoder->forward(pixels, context).values.detach();
-  encoded.projected = modules_->aligner->align({encoded.features}, context).tokens.detach();
-  const bool unpads = settings_.config.patch_merge_type == layout::PatchMergeType::kSpatialUnpad;
-  const auto rule = settings_.config.layout == layout::LlavaLayout::kOriginal
+  for (const modalities::Prepared& medium : media) {
+    const Tensor pixels =
+        torch::from_blob(const_cast<float*>(medium.values.data()), medium.shape, torch::kFloat32);
+    features.push_back({modules_->encoder->forward(pixels, context).values, medium.modality,
+                        medium.geometry});
+  }
+  return features;
+}
+
+std::vector<EncodedMedia> Llava::align(std::span<const MediaFeatures> features, nn::Probe* probe) {
+  nn::ForwardContext context;
+  context.probe = probe;
+  const layout::LlavaConfig& config = settings_.config;
+  const bool unpads = config.patch_merge_type == layout::PatchMergeType::kSpatialUnpad;
+  const auto rule = config.layout == layout::LlavaLayout::kOriginal
                         ? modalities::UnpadRule::kTruncate
                         : modalities::UnpadRule::kRoundThenTruncate;
-  encoded.tokens =
-      merge_tiles(encoded.projected, unpads ? modules_->aligner->image_newline() : Tensor(),
-                  settings_.config.patch_merge_type, medium.geometry, rule);
+  std::vector<EncodedMedia> encoded;
+  for (const MediaFeatures& medium : features) {
+    EncodedMedia& result = encoded.emplace_back();
+    result.features = medium.values.detach();
+    result.projected = modules_->aligner->align({medium.values}, context).tokens;
+    result.tokens =
+        merge_tiles(result.projected, unpads ? modules_->aligner->image_newline() : Tensor(),
+                    config.patch_merge_type, medium.geometry, rule);
+  }
   return encoded;
 }
 

@@ -51,11 +51,14 @@ class Llava : public Family {
 
   std::shared_ptr<const text::Tokenizer> tokenizer() const override { return settings_.tokenizer; }
   decoders::LanguageModel& language_model() override { return *modules_->decoder; }
+  LlavaModules& modules() override { return *modules_; }
   int64_t context_length() const override;
   int64_t reference_context_len() const override { return settings_.config.context_len; }
   modalities::Prepared prepare(const MediaSource& source) const override;
-  std::vector<EncodedMedia> encode(std::span<const modalities::Prepared> media,
-                                   nn::Probe* probe) override;
+  std::vector<MediaFeatures> features(std::span<const modalities::Prepared> media,
+                                      nn::Probe* probe) override;
+  std::vector<EncodedMedia> align(std::span<const MediaFeatures> features,
+                                  nn::Probe* probe) override;
   std::vector<Segment> segments(const Request& request,
                                 std::span<const int64_t> rows) const override;
   std::vector<int64_t> displayed_ids(std::span<const Segment> segments,
@@ -69,8 +72,6 @@ class Llava : public Family {
   std::string tokens_probe() const override { return "encoder.hidden.0"; }
 
  private:
-  EncodedMedia encode_picture(const modalities::Prepared& medium, nn::Probe* probe);
-
   LlavaSettings settings_;
   std::shared_ptr<LlavaModules> modules_;
 };

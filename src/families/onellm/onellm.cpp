@@ -49,20 +49,34 @@ modalities::Prepared OneLlm::prepare(const MediaSource& source) const {
   return onellm::prepare(source, model_.config);
 }
 
-std::vector<EncodedMedia> OneLlm::encode(std::span<const modalities::Prepared> media,
-                                         nn::Probe* probe) {
+std::vector<MediaFeatures> OneLlm::features(std::span<const modalities::Prepared> media,
+                                            nn::Probe* probe) {
+  std::vector<MediaFeatures> features;
+  if (media.empty()) return features;
+  const RecordingFor recording(*modules_->encoder);
   nn::ForwardContext context;
   context.probe = probe;
-  std::vector<EncodedMedia> encoded;
   for (const modalities::Prepared& medium : media) {
     const auto& modality =
         layout::find_modality(model_.config.modalities, medium.modality, model_.sources.name);
-    const nn::Features features =
-        modules_->encoder->forward(encoder_input(medium, modality), modality.key, context);
+    features.push_back(
+        {modules_->encoder->forward(encoder_input(medium, modality), modality.key, context).values,
+         modality.key, medium.geometry});
+  }
+  return features;
+}
+
+std::vector<EncodedMedia> OneLlm::align(std::span<const MediaFeatures> features,
+                                        nn::Probe* probe) {
+  nn::ForwardContext context;
+  context.probe = probe;
+  std::vector<EncodedMedia> encoded;
+  for (const MediaFeatures& medium : features) {
     EncodedMedia& result = encoded.emplace_back();
-    result.features = features.values.detach();
-    result.tokens = modules_->aligner->align(features, context).tokens.squeeze(0).detach();
-    result.routing = modules_->aligner->routing(modality.key).detach();
+    result.features = medium.values.detach();
+    result.tokens =
+        modules_->aligner->align({medium.values, medium.modality}, context).tokens.squeeze(0);
+    result.routing = modules_->aligner->routing(medium.modality).detach();
   }
   return encoded;
 }

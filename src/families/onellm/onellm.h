@@ -37,8 +37,10 @@ class OneLlm : public Family {
   int64_t context_length() const override { return model_.config.language.max_position_embeddings; }
   int64_t reference_context_len() const override { return context_length(); }
   modalities::Prepared prepare(const MediaSource& source) const override;
-  std::vector<EncodedMedia> encode(std::span<const modalities::Prepared> media,
-                                   nn::Probe* probe) override;
+  std::vector<MediaFeatures> features(std::span<const modalities::Prepared> media,
+                                      nn::Probe* probe) override;
+  std::vector<EncodedMedia> align(std::span<const MediaFeatures> features,
+                                  nn::Probe* probe) override;
   std::vector<Segment> segments(const Request& request,
                                 std::span<const int64_t> rows) const override;
   std::vector<int64_t> displayed_ids(std::span<const Segment> segments,
@@ -54,7 +56,7 @@ class OneLlm : public Family {
   std::string tokens_probe() const override { return "encoder.tokens"; }
 
   const layout::OneLlmModel& model() const { return model_; }
-  OneLlmModules& modules() { return *modules_; }
+  OneLlmModules& modules() override { return *modules_; }
 
  private:
   layout::OneLlmModel model_;
