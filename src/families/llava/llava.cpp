@@ -1,6 +1,7 @@
 #include "families/llava/llava.h"
 
 #include "base/check.h"
+#include "families/llava/examples.h"
 #include "families/llava/merge_tiles.h"
 #include "isthmus/error.h"
 #include "layout/llava_module_tree.h"
@@ -55,6 +56,27 @@ modalities::Prepared Llava::prepare(const MediaSource& source) const {
                                  : media::load_image(source.part->path);
   return modalities::prepare_clip_image(image, settings_.image, settings_.aspect,
                                         settings_.grid_pinpoints);
+}
+
+Example Llava::example(const samples::Sample& sample, const ExampleOptions& options) const {
+  ExampleRules rules;
+  rules.conversation_template = options.conversation_template;
+  if (options.max_length > 0) rules.max_length = options.max_length;
+  rules.wraps_media = settings_.prompts.wraps_media;
+  Example example;
+  example.segments = segments_of(label(sample, rules, *settings_.tokenizer), rules,
+                                 *settings_.tokenizer);
+  example.max_rows = rules.max_length;
+  size_t shown = 0;
+  for (const Segment& segment : example.segments)
+    if (const auto* medium = std::get_if<MediaSegment>(&segment)) shown = medium->input + 1;
+  try {
+    for (size_t i = 0; i < shown; ++i)
+      example.media.push_back(prepare({&sample.media.at(i), sample.name}));
+  } catch (const InputError& error) {
+    throw samples::BadSample(sample.name, error.what());
+  }
+  return example;
 }
 
 std::vector<MediaFeatures> Llava::features(std::span<const modalities::Prepared> media,

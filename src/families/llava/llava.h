@@ -52,6 +52,7 @@ class Llava : public Family {
   std::shared_ptr<const text::Tokenizer> tokenizer() const override { return settings_.tokenizer; }
   decoders::LanguageModel& language_model() override { return *modules_->decoder; }
   LlavaModules& modules() override { return *modules_; }
+  const LlavaSettings& settings() const { return settings_; }
   int64_t context_length() const override;
   int64_t reference_context_len() const override { return settings_.config.context_len; }
   modalities::Prepared prepare(const MediaSource& source) const override;
@@ -59,6 +60,7 @@ class Llava : public Family {
                                       nn::Probe* probe) override;
   std::vector<EncodedMedia> align(std::span<const MediaFeatures> features,
                                   nn::Probe* probe) override;
+  Example example(const samples::Sample& sample, const ExampleOptions& options) const override;
   std::vector<Segment> segments(const Request& request,
                                 std::span<const int64_t> rows) const override;
   std::vector<int64_t> displayed_ids(std::span<const Segment> segments,

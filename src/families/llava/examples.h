@@ -1,0 +1,41 @@
+// What LLaVA is trained on: conversations to ids, and which of them carry loss.
+//                                                       llava/train/train.py, preprocess_*
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "families/example.h"
+#include "samples/sample.h"
+#include "text/tokenizer.h"
+
+namespace isthmus::families::llava {
+
+// Ids with text::kMediaMarker for every picture, and for each whether it is to be predicted.
+struct LabelledIds {
+  std::vector<int64_t> ids;
+  std::vector<bool> targets;
+  bool mismatch = false;  // the turns could not be told apart: nothing is predicted
+};
+
+struct ExampleRules {
+  std::string conversation_template;  // "plain", "v1", "vicuna_v1", "llava_llama_2"
+  int64_t max_length = 2048;          // model_max_length
+  bool wraps_media = false;           // <im_start> and <im_end> around every picture
+};
+
+// As the reference's data set yields it, before the collator cuts it. plain: the caption behind the
+// picture. Others: the answers, found by the reference's arithmetic over the lengths of tokenised
+// turns, which gives up on texts that hold the words between turns. A conversation that begins with
+// an answer loses it. Throws BadSample for turns that the template cannot hold, UsageError for a
+// template that is not trained with here.
+LabelledIds label(const samples::Sample& sample, const ExampleRules& rules,
+                  const text::Tokenizer& tokenizer);
+
+// Cut to max_length as the collator does, in segments. Quirk: tokens with the id of padding, which
+// in LLaVA is <unk>, are dropped wherever they stand.
+std::vector<Segment> segments_of(LabelledIds labelled, const ExampleRules& rules,
+                                 const text::Tokenizer& tokenizer);
+
+}  // namespace isthmus::families::llava
