@@ -27,7 +27,7 @@ Dataset read_dataset(std::span<const std::filesystem::path> files, const Dataset
       PictureFolder(options.images.empty() ? first.parent_path() : options.images),
       {},
       false};
-  reading.dataset.broken = BrokenEntries(options.skip_broken);
+  reading.dataset.broken = samples::BrokenEntries(options.skip_broken);
   const std::string extension = first.extension().string();
   if (extension != ".json" && files.size() > 1)
     throw UsageError(

@@ -17,8 +17,8 @@
 #include <string>
 #include <vector>
 
-#include "eval/entries.h"
 #include "eval/sample.h"
+#include "samples/entries.h"
 
 namespace isthmus::eval {
 
@@ -31,7 +31,7 @@ struct DatasetOptions {
 struct Dataset {
   std::vector<Sample> samples;  // in the order of the file; the pictures need not exist
   TaskKind kind = TaskKind::kCaptioning;
-  BrokenEntries broken{false};
+  samples::BrokenEntries broken{false};
 };
 
 // `files`: one file, or the questions and the annotations of VQA in any order. InputError names the

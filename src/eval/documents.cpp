@@ -21,9 +21,10 @@ class Documents {
   explicit Documents(DatasetReading& reading) : reading_(reading) {}
 
   void read(const std::filesystem::path& file) {
-    const JsonView rest = for_each_entry(file, [&](std::string_view list, const JsonView& entry) {
-      reading_.dataset.broken.guard([&] { take(list, entry); });
-    });
+    const JsonView rest =
+        samples::for_each_entry(file, [&](std::string_view list, const JsonView& entry) {
+          reading_.dataset.broken.guard([&] { take(list, entry); });
+        });
     if (rest.is_object() && rest.contains("data_subtype")) subset_ = rest.string("data_subtype");
     if (!recognised_)
       throw InputError(

@@ -22,7 +22,7 @@ void embed(Pictures pictures, Subject& subject, FeatureCache& cache) {
 
 // A batch with a broken picture is computed picture by picture.
 void embed_what_can_be(Pictures pictures, Subject& subject, FeatureCache& cache,
-                       BrokenEntries& broken) {
+                       samples::BrokenEntries& broken) {
   try {
     embed(pictures, subject, cache);
   } catch (const InputError&) {
@@ -49,7 +49,7 @@ class SavedAtTheEnd {
 }  // namespace
 
 bool compute_embeddings(std::span<const Sample> samples, const std::string& label, int64_t batch,
-                        Subject& subject, FeatureCache& cache, BrokenEntries& broken,
+                        Subject& subject, FeatureCache& cache, samples::BrokenEntries& broken,
                         const EvalCallbacks& callbacks) {
   std::vector<std::filesystem::path> missing;
   std::unordered_set<std::string> seen;

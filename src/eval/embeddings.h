@@ -5,11 +5,11 @@
 #include <span>
 #include <vector>
 
-#include "eval/entries.h"
 #include "eval/eval_options.h"
 #include "eval/feature_cache.h"
 #include "eval/sample.h"
 #include "eval/subject.h"
+#include "samples/entries.h"
 
 namespace isthmus::eval {
 
@@ -17,7 +17,7 @@ namespace isthmus::eval {
 // fails half-way. A picture that cannot be used goes to `broken` and stays without an embedding.
 // False: cancelled.
 bool compute_embeddings(std::span<const Sample> samples, const std::string& label, int64_t batch,
-                        Subject& subject, FeatureCache& cache, BrokenEntries& broken,
+                        Subject& subject, FeatureCache& cache, samples::BrokenEntries& broken,
                         const EvalCallbacks& callbacks);
 
 // Per sample its embedding in `cache`, nullptr if it has none.

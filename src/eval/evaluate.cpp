@@ -157,7 +157,7 @@ class Evaluation {
   };
 
   bool embed(TaskData& data) {
-    BrokenEntries broken(options_.skip_broken);
+    samples::BrokenEntries broken(options_.skip_broken);
     for (const auto* samples : {&data.train, &data.test})
       if (!compute_embeddings(*samples, fmt::format("{}, features", data.task->name),
                               options_.batch, subject_, *cache_, broken, callbacks_))

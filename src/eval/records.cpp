@@ -66,7 +66,7 @@ TaskKind read_own(const JsonView& entry, DatasetReading& reading, int64_t number
 
 void read_records(const std::filesystem::path& file, DatasetReading& reading) {
   std::optional<TaskKind> kind;
-  for_each_line(file, reading.dataset.broken, [&](int64_t number, const JsonView& entry) {
+  samples::for_each_line(file, reading.dataset.broken, [&](int64_t number, const JsonView& entry) {
     Sample sample;
     const TaskKind found = entry.contains("img") ? read_meme(entry, reading, sample)
                                                  : read_own(entry, reading, number, sample);

@@ -71,7 +71,7 @@ std::vector<eval::Sample> read_examples(const Options& options) {
 std::vector<size_t> nearest(const Options& options, std::span<const eval::Sample> samples,
                             const eval::Sample& question, EngineSubject& subject) {
   eval::FeatureCache cache(eval::FeatureCache::default_folder(), subject.fingerprint());
-  eval::BrokenEntries broken(options.skip_broken);
+  samples::BrokenEntries broken(options.skip_broken);
   Progress progress("comparing pictures", static_cast<int64_t>(samples.size()));
   int64_t shown = 0;
   eval::EvalCallbacks callbacks;

@@ -1,4 +1,4 @@
-#include "eval/entries.h"
+#include "samples/entries.h"
 
 #include <cerrno>
 #include <cstring>
@@ -9,7 +9,7 @@
 
 #include "isthmus/error.h"
 
-namespace isthmus::eval {
+namespace isthmus::samples {
 namespace {
 
 using nlohmann::json;
@@ -108,4 +108,4 @@ void for_each_line(const std::filesystem::path& file, BrokenEntries& broken,
   if (stream.bad()) throw InputError(fmt::format("{}: cannot be read", file.string()));
 }
 
-}  // namespace isthmus::eval
+}  // namespace isthmus::samples

@@ -10,7 +10,7 @@
 
 #include "base/json_view.h"
 
-namespace isthmus::eval {
+namespace isthmus::samples {
 
 // What happens to an entry that cannot be used: it is an error, or noted and left out.
 class BrokenEntries {
@@ -45,4 +45,4 @@ JsonView for_each_entry(
 void for_each_line(const std::filesystem::path& file, BrokenEntries& broken,
                    const std::function<void(int64_t number, const JsonView& entry)>& visit);
 
-}  // namespace isthmus::eval
+}  // namespace isthmus::samples

@@ -1,0 +1,50 @@
+#include "samples/mixture.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "base/rng.h"
+#include "isthmus/error.h"
+
+namespace isthmus::samples {
+
+Mixture::Mixture(std::vector<MixtureEntry> entries, uint64_t seed)
+    : entries_(std::move(entries)), seed_(seed) {
+  if (entries_.empty()) throw UsageError("there is no data to train on");
+  double sum = 0;
+  for (size_t i = 0; i < entries_.size(); ++i) {
+    const MixtureEntry& entry = entries_[i];
+    if (entry.data->size() == 0) throw UsageError(fmt::format("{}: holds no sample", entry.name));
+    if (!(entry.weight > 0))
+      throw UsageError(
+          fmt::format("{}: weight {}: expected a number above 0", entry.name, entry.weight));
+    orders_.emplace_back(entry.order, seed + i, entry.data->size());
+    until_.push_back(sum += entry.weight);
+  }
+  position_.places.assign(entries_.size(), 0);
+}
+
+size_t Mixture::turn() {
+  Rng rng(seed_ * 0x9e3779b97f4a7c15ull + position_.drawn++);
+  const double at = rng.uniform() * until_.back();
+  const auto found = std::ranges::upper_bound(until_, at);
+  return std::min(static_cast<size_t>(found - until_.begin()), entries_.size() - 1);
+}
+
+Mixture::Drawn Mixture::next_of(size_t entry) {
+  const uint64_t place = position_.places.at(entry)++;
+  return {entry, place, orders_[entry].at(place)};
+}
+
+Mixture::Drawn Mixture::next() { return next_of(turn()); }
+
+void Mixture::go_to(MixturePosition position) {
+  if (position.places.size() != entries_.size())
+    throw UsageError(fmt::format("the position is one in {} data sets; there are {}",
+                                 position.places.size(), entries_.size()));
+  position_ = std::move(position);
+}
+
+}  // namespace isthmus::samples
