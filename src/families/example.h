@@ -20,11 +20,11 @@ struct Example {
 // What a stage says of its data. A family uses what it knows, and its own values for what is left
 // at 0 or empty.
 struct ExampleOptions {
-  std::string conversation_template;  // "plain", "v1", …
-  int64_t max_length = 0;             // in tokens, as the family's reference counts them
-  int64_t min_media = 0, max_media = 0;    // of one sample
-  double similarity_threshold = 0;         // below it a medium has no place in the text
-  std::function<double()> random = {};     // in [0, 1): where a reference leaves it to chance
+  std::string conversation_template;     // "plain", "v1", …
+  int64_t max_length = 0;                // in tokens, as the family's reference counts them
+  int64_t min_media = 0, max_media = 0;  // of one sample
+  double similarity_threshold = 0;       // below it a medium has no place in the text
+  std::function<double()> random = {};   // in [0, 1): where a reference leaves it to chance
 };
 
 }  // namespace isthmus::families

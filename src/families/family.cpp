@@ -32,6 +32,12 @@ void require_plain_picture(const MediaSource& source) {
 
 RecordingFor::RecordingFor(const torch::nn::Module& part) : mode_(asks_for_gradients(part)) {}
 
+Tensor tensor_of(const modalities::Prepared& medium) {
+  const Tensor view =
+      torch::from_blob(const_cast<float*>(medium.values.data()), medium.shape, torch::kFloat32);
+  return torch::GradMode::is_enabled() ? view.clone() : view;
+}
+
 size_t EncodedMedia::bytes() const {
   size_t total = 0;
   const auto add = [&](const Tensor& tensor) {

@@ -39,6 +39,10 @@ class RecordingFor {
   torch::AutoGradMode mode_;
 };
 
+// What an encoder eats, as a tensor: a view of the medium, or a copy where gradients are recorded,
+// which may need it after the medium is gone.
+Tensor tensor_of(const modalities::Prepared& medium);
+
 // For families that take pictures as they are: throws UnsupportedError for any other kind of
 // medium, UsageError for a detail (crop, rgb, start, end …) that no picture of theirs has.
 void require_plain_picture(const MediaSource& source);

@@ -21,4 +21,13 @@ struct MediaSegment {
 };
 using Segment = std::variant<TextSegment, MediaSegment>;
 
+// Ids, and of each whether it is to be predicted.
+struct LabelledIds {
+  std::vector<int64_t> ids;
+  std::vector<bool> targets;
+};
+
+// Adds one id to the last segment, or to a new one where a target follows no target, or a medium.
+void append(std::vector<Segment>& segments, int64_t id, bool is_target);
+
 }  // namespace isthmus::families

@@ -11,10 +11,10 @@ namespace {
 constexpr int64_t kNumbersPerTask = 32 * 1024;
 
 struct Coefficients {
-  float decay;                   // 1 - lr λ
-  float keep1, keep2;            // 1 - β₁, 1 - β₂
+  float decay;         // 1 - lr λ
+  float keep1, keep2;  // 1 - β₁, 1 - β₂
   float beta2;
-  float step_size, root2, eps;   // lr / (1 - β₁ᵗ), √(1 - β₂ᵗ)
+  float step_size, root2, eps;  // lr / (1 - β₁ᵗ), √(1 - β₂ᵗ)
 };
 
 // One pass over everything that belongs to a weight.
@@ -39,8 +39,7 @@ class AdamW final : public Optimizer {
     const torch::NoGradGuard no_gradient;
     for (size_t g = 0; g < groups_.size(); ++g)
       for (const Trainable& trainable : groups_[g].members)
-        if (trainable.value.grad().defined())
-          step(trainable, rates.at(g), groups_[g].weight_decay);
+        if (trainable.value.grad().defined()) step(trainable, rates.at(g), groups_[g].weight_decay);
   }
 
   std::vector<std::pair<std::string, Tensor>> state() const override { return table_.entries(); }
@@ -68,8 +67,8 @@ class AdamW final : public Optimizer {
         static_cast<float>(options_.eps),
     };
     const Tensor gradient = trainable.value.grad().contiguous();
-    update(trainable.value.data_ptr<float>(), gradient.data_ptr<float>(),
-           kept[1].data_ptr<float>(), kept[2].data_ptr<float>(), trainable.value.numel(), c);
+    update(trainable.value.data_ptr<float>(), gradient.data_ptr<float>(), kept[1].data_ptr<float>(),
+           kept[2].data_ptr<float>(), trainable.value.numel(), c);
   }
 
   AdamWOptions options_;

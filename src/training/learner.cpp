@@ -26,8 +26,7 @@ TokenLoss Learner::loss(std::span<const families::Example> batch) {
     std::vector<families::AlignedMedia> aligned;
     for (size_t i = 0; i < example.media.size(); ++i, ++next)
       aligned.push_back({&encoded[next], static_cast<int64_t>(next)});
-    rows.push_back(
-        families::build_sequence(example.segments, aligned, family_.language_model()));
+    rows.push_back(families::build_sequence(example.segments, aligned, family_.language_model()));
     if (example.max_rows > 0) rows.back().cut(example.max_rows);
   }
   const families::Batch padded = families::pad_batch(rows, families::Padding::kRight);

@@ -9,7 +9,7 @@ namespace isthmus::training {
 using torch::Tensor;
 
 struct TokenLoss {
-  Tensor mean;            // over all targets of the batch; undefined when there are none
+  Tensor mean;  // over all targets of the batch; undefined when there are none
   int64_t num_targets = 0;
 };
 

@@ -30,13 +30,15 @@ void StateTable::load(const std::vector<std::pair<std::string, Tensor>>& state,
   tensors_.clear();
   for (const auto& [name, tensor] : state) {
     const size_t dot = name.find('.');
-    const std::string kind = name.substr(0, dot), weight = name.substr(std::min(dot, name.size() - 1) + 1);
+    const std::string kind = name.substr(0, dot),
+                      weight = name.substr(std::min(dot, name.size() - 1) + 1);
     const auto found = std::ranges::find(kinds_, kind);
     const auto owner = std::ranges::find(trainables, weight, &Trainable::name);
     if (found == kinds_.end() || owner == trainables.end())
-      throw ModelError(fmt::format("the optimiser's state holds {}, which belongs to no weight "
-                                   "that is trained",
-                                   name));
+      throw ModelError(
+          fmt::format("the optimiser's state holds {}, which belongs to no weight "
+                      "that is trained",
+                      name));
     const bool scalar = std::ranges::find(scalars, kind) != scalars.end();
     if (scalar ? tensor.numel() != 1 : tensor.sizes() != owner->value.sizes())
       throw ModelError(fmt::format("the optimiser's state holds {} of another shape", name));

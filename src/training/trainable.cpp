@@ -49,14 +49,13 @@ void check_patterns(std::span<const TrainablePattern> patterns,
                     const std::vector<std::string>& names) {
   std::vector<std::string> idle;
   for (const TrainablePattern& pattern : patterns) {
-    const bool fits = std::ranges::any_of(names, [&](const std::string& name) {
-      return weights::matches_glob(pattern.glob, name);
-    });
+    const bool fits = std::ranges::any_of(
+        names, [&](const std::string& name) { return weights::matches_glob(pattern.glob, name); });
     if (!fits) idle.push_back(fmt::format("\"{}\"{}", pattern.glob, near(pattern.glob, names)));
   }
   if (!idle.empty())
-    throw UsageError(fmt::format("trainable: no weight of the model fits {}",
-                                 fmt::join(idle, "; ")));
+    throw UsageError(
+        fmt::format("trainable: no weight of the model fits {}", fmt::join(idle, "; ")));
 }
 
 }  // namespace

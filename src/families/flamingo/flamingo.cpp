@@ -35,9 +35,7 @@ layout::ClipVisionConfig hugging_face_config(const layout::OpenClipVisionConfig&
 // [n, 3, S, S]
 Tensor stacked_pixels(std::span<const modalities::Prepared> media) {
   std::vector<Tensor> pixels;
-  for (const modalities::Prepared& medium : media)
-    pixels.push_back(
-        torch::from_blob(const_cast<float*>(medium.values.data()), medium.shape, torch::kFloat32));
+  for (const modalities::Prepared& medium : media) pixels.push_back(tensor_of(medium));
   return torch::cat(pixels, 0);
 }
 

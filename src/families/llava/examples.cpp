@@ -54,7 +54,8 @@ std::vector<text::Message> messages_of(const Sample& sample, bool tagged, size_t
   for (const samples::Turn& turn : sample.turns) {
     const bool user = turn.role == "user";
     if (!user && turn.role != "assistant")
-      throw BadSample(sample.name, fmt::format("a turn of \"{}\": expected human or gpt", turn.role));
+      throw BadSample(sample.name,
+                      fmt::format("a turn of \"{}\": expected human or gpt", turn.role));
     if (messages.empty() && !user && &turn == &sample.turns.front()) continue;
     if (user != (messages.size() % 2 == 0))
       throw BadSample(sample.name, "human and gpt do not take turns");
@@ -62,8 +63,7 @@ std::vector<text::Message> messages_of(const Sample& sample, bool tagged, size_t
     const std::string said =
         sample.media.empty() ? turn.text : with_marker_first(turn.text, tagged);
     // Without a picture the marker is text like any other.
-    const auto pieces =
-        sample.media.empty() ? std::vector<std::string>{said} : split(said, kImage);
+    const auto pieces = sample.media.empty() ? std::vector<std::string>{said} : split(said, kImage);
     for (size_t i = 0; i < pieces.size(); ++i) {
       if (i > 0) message.content.push_back(text::Content::of_media(media++));
       if (!pieces[i].empty()) message.content.push_back(text::Content::of_text(pieces[i]));
@@ -111,7 +111,7 @@ std::optional<RoundRules> rules_of(std::string_view name) {
 // preprocess_v1, preprocess_llama_2: the arithmetic relies on BOS of every tokenised round standing
 // for the </s> before it.
 void mark_answers(const std::string& text, const RoundRules& rules, const Counter& length,
-                  bool shortens, int64_t max_length, int64_t pad, LabelledIds& labelled) {
+                  bool shortens, int64_t max_length, int64_t pad, LabelledConversation& labelled) {
   std::fill(labelled.targets.begin(), labelled.targets.end(), true);
   const auto ignore = [&](int64_t from, int64_t to) {
     const auto count = static_cast<int64_t>(labelled.targets.size());
@@ -139,18 +139,18 @@ void mark_answers(const std::string& text, const RoundRules& rules, const Counte
 
 int64_t pad_of(const text::Tokenizer& tokenizer) { return tokenizer.unk_id().value_or(0); }
 
-LabelledIds label_plain(const Sample& sample, const ExampleRules& rules,
-                        const text::Tokenizer& tokenizer) {
+LabelledConversation label_plain(const Sample& sample, const ExampleRules& rules,
+                                 const text::Tokenizer& tokenizer) {
   if (sample.turns.size() != 2)
-    throw BadSample(sample.name, fmt::format("has {} turns; the plain template takes two",
-                                             sample.turns.size()));
+    throw BadSample(sample.name,
+                    fmt::format("has {} turns; the plain template takes two", sample.turns.size()));
   if (sample.media.size() != 1 || sample.turns[0].text.find(kImage) == std::string::npos)
     throw BadSample(sample.name, "the first turn holds no <image>; the plain template needs one");
   using Kind = text::PromptPart::Kind;
-  const std::vector<text::PromptPart> parts = {
-      {Kind::kMedia, {}, 0}, {Kind::kUserText, sample.turns[1].text + "\n", 0}};
+  const std::vector<text::PromptPart> parts = {{Kind::kMedia, {}, 0},
+                                               {Kind::kUserText, sample.turns[1].text + "\n", 0}};
   const auto head = std::span(parts).first(1);
-  LabelledIds labelled;
+  LabelledConversation labelled;
   labelled.ids = text::tokenize_with_markers(tokenizer, parts, rules.wraps_media).ids;
   labelled.targets.assign(labelled.ids.size(), true);
   const size_t masked = text::tokenize_with_markers(tokenizer, head, rules.wraps_media).ids.size();
@@ -160,8 +160,8 @@ LabelledIds label_plain(const Sample& sample, const ExampleRules& rules,
 
 }  // namespace
 
-LabelledIds label(const Sample& sample, const ExampleRules& rules,
-                  const text::Tokenizer& tokenizer) {
+LabelledConversation label(const Sample& sample, const ExampleRules& rules,
+                           const text::Tokenizer& tokenizer) {
   if (sample.turns.empty()) throw BadSample(sample.name, "is no conversation");
   if (rules.conversation_template == "plain") return label_plain(sample, rules, tokenizer);
   const auto rounds = rules_of(rules.conversation_template);
@@ -174,10 +174,10 @@ LabelledIds label(const Sample& sample, const ExampleRules& rules,
   size_t media = 0;
   const auto messages = messages_of(sample, chat.image_tags, media);
   if (media > sample.media.size())
-    throw BadSample(sample.name, fmt::format("has {} <image> and {} pictures", media,
-                                             sample.media.size()));
+    throw BadSample(sample.name,
+                    fmt::format("has {} <image> and {} pictures", media, sample.media.size()));
   const auto parts = text::render(chat, messages, false);
-  LabelledIds labelled;
+  LabelledConversation labelled;
   const bool has_media = !sample.media.empty();
   labelled.ids = text::tokenize_with_markers(tokenizer, parts, rules.wraps_media).ids;
   // Texts without a picture are cut by the tokenizer, before their answers are looked for.
@@ -190,7 +190,7 @@ LabelledIds label(const Sample& sample, const ExampleRules& rules,
   return labelled;
 }
 
-std::vector<Segment> segments_of(LabelledIds labelled, const ExampleRules& rules,
+std::vector<Segment> segments_of(const LabelledIds& labelled, const ExampleRules& rules,
                                  const text::Tokenizer& tokenizer) {
   const int64_t pad = pad_of(tokenizer);
   const size_t kept =
@@ -204,13 +204,7 @@ std::vector<Segment> segments_of(LabelledIds labelled, const ExampleRules& rules
       continue;
     }
     if (id == pad) continue;
-    auto* text =
-        segments.empty() ? nullptr : std::get_if<TextSegment>(&segments.back());
-    if (text == nullptr || text->is_target != labelled.targets[i]) {
-      segments.push_back(TextSegment{{}, labelled.targets[i]});
-      text = &std::get<TextSegment>(segments.back());
-    }
-    text->ids.push_back(id);
+    append(segments, id, labelled.targets[i]);
   }
   return segments;
 }

@@ -12,10 +12,8 @@
 
 namespace isthmus::families::llava {
 
-// Ids with text::kMediaMarker for every picture, and for each whether it is to be predicted.
-struct LabelledIds {
-  std::vector<int64_t> ids;
-  std::vector<bool> targets;
+// With text::kMediaMarker for every picture.
+struct LabelledConversation : LabelledIds {
   bool mismatch = false;  // the turns could not be told apart: nothing is predicted
 };
 
@@ -30,12 +28,12 @@ struct ExampleRules {
 // turns, which gives up on texts that hold the words between turns. A conversation that begins with
 // an answer loses it. Throws BadSample for turns that the template cannot hold, UsageError for a
 // template that is not trained with here.
-LabelledIds label(const samples::Sample& sample, const ExampleRules& rules,
-                  const text::Tokenizer& tokenizer);
+LabelledConversation label(const samples::Sample& sample, const ExampleRules& rules,
+                           const text::Tokenizer& tokenizer);
 
 // Cut to max_length as the collator does, in segments. Quirk: tokens with the id of padding, which
 // in LLaVA is <unk>, are dropped wherever they stand.
-std::vector<Segment> segments_of(LabelledIds labelled, const ExampleRules& rules,
+std::vector<Segment> segments_of(const LabelledIds& labelled, const ExampleRules& rules,
                                  const text::Tokenizer& tokenizer);
 
 }  // namespace isthmus::families::llava

@@ -64,8 +64,8 @@ Example Llava::example(const samples::Sample& sample, const ExampleOptions& opti
   if (options.max_length > 0) rules.max_length = options.max_length;
   rules.wraps_media = settings_.prompts.wraps_media;
   Example example;
-  example.segments = segments_of(label(sample, rules, *settings_.tokenizer), rules,
-                                 *settings_.tokenizer);
+  example.segments =
+      segments_of(label(sample, rules, *settings_.tokenizer), rules, *settings_.tokenizer);
   example.max_rows = rules.max_length;
   size_t shown = 0;
   for (const Segment& segment : example.segments)
@@ -88,10 +88,9 @@ std::vector<MediaFeatures> Llava::features(std::span<const modalities::Prepared>
   nn::ForwardContext context;
   context.probe = probe;
   for (const modalities::Prepared& medium : media) {
-    const Tensor pixels =
-        torch::from_blob(const_cast<float*>(medium.values.data()), medium.shape, torch::kFloat32);
-    features.push_back({modules_->encoder->forward(pixels, context).values, medium.modality,
-                        medium.geometry});
+    const Tensor pixels = tensor_of(medium);
+    features.push_back(
+        {modules_->encoder->forward(pixels, context).values, medium.modality, medium.geometry});
   }
   return features;
 }

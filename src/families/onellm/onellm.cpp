@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "families/onellm/examples.h"
 #include "families/onellm/prepare.h"
 #include "families/onellm/prompts.h"
 
@@ -20,8 +21,7 @@ bool quirk(const GenerationConfig& config, const char* name, bool fallback) {
 
 // Frames, or windows, stand where the encoder wants items; everything else is one item.
 Tensor encoder_input(const modalities::Prepared& medium, const layout::ModalityConfig& modality) {
-  const Tensor values =
-      torch::from_blob(const_cast<float*>(medium.values.data()), medium.shape, torch::kFloat32);
+  const Tensor values = tensor_of(medium);
   const auto own = static_cast<int64_t>(std::max<size_t>(modality.kernel.size(), 1)) + 1;
   const bool in_items = !modality.has_tokenizer() || values.dim() > own;
   return in_items ? values : values.unsqueeze(0);
@@ -49,6 +49,33 @@ modalities::Prepared OneLlm::prepare(const MediaSource& source) const {
   return onellm::prepare(source, model_.config);
 }
 
+Example OneLlm::example(const samples::Sample& sample, const ExampleOptions& options) const {
+  const text::Tokenizer& tokenizer = *model_.tokenizer;
+  const bool captions = sample.turns.empty();
+  std::vector<const Part*> media;
+  for (const Part& part : captions ? sample.document : sample.media)
+    if (part.type == Part::Type::kMedia) media.push_back(&part);
+  const int64_t longest = options.max_length > 0 ? options.max_length
+                          : captions             ? kCaptionLength
+                                                 : kConversationLength;
+  // A conversation leaves room for the rows of its media.
+  int64_t rows = 0;
+  for (const Part* part : media)
+    if (!captions)
+      rows += layout::find_modality(model_.config.modalities, part->modality, sample.name)
+                  .resample_tokens;
+  Example example;
+  example.segments = with_labels(captions ? label_caption(sample, tokenizer, longest)
+                                          : label_conversation(sample, tokenizer, longest - rows),
+                                 media.size());
+  try {
+    for (const Part* part : media) example.media.push_back(prepare({part, sample.name}));
+  } catch (const InputError& error) {
+    throw samples::BadSample(sample.name, error.what());
+  }
+  return example;
+}
+
 std::vector<MediaFeatures> OneLlm::features(std::span<const modalities::Prepared> media,
                                             nn::Probe* probe) {
   std::vector<MediaFeatures> features;
@@ -66,8 +93,7 @@ std::vector<MediaFeatures> OneLlm::features(std::span<const modalities::Prepared
   return features;
 }
 
-std::vector<EncodedMedia> OneLlm::align(std::span<const MediaFeatures> features,
-                                        nn::Probe* probe) {
+std::vector<EncodedMedia> OneLlm::align(std::span<const MediaFeatures> features, nn::Probe* probe) {
   nn::ForwardContext context;
   context.probe = probe;
   std::vector<EncodedMedia> encoded;

@@ -41,6 +41,7 @@ class OneLlm : public Family {
                                       nn::Probe* probe) override;
   std::vector<EncodedMedia> align(std::span<const MediaFeatures> features,
                                   nn::Probe* probe) override;
+  Example example(const samples::Sample& sample, const ExampleOptions& options) const override;
   std::vector<Segment> segments(const Request& request,
                                 std::span<const int64_t> rows) const override;
   std::vector<int64_t> displayed_ids(std::span<const Segment> segments,
