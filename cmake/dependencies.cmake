@@ -12,6 +12,7 @@ pkg_check_modules(WEBP REQUIRED IMPORTED_TARGET libwebp)
 pkg_check_modules(LIBAV REQUIRED IMPORTED_TARGET libavformat>=59.27 libavcodec>=59.37 libavutil>=57.28)
 pkg_check_modules(OPENEXR REQUIRED IMPORTED_TARGET OpenEXR>=3.1)
 pkg_check_modules(SWSCALE REQUIRED IMPORTED_TARGET libswscale>=6.7)
+pkg_check_modules(YAML REQUIRED IMPORTED_TARGET yaml-cpp>=0.7)
 pkg_check_modules(EDIT REQUIRED IMPORTED_TARGET libedit)
 pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
 # Debian's dnnl-config.cmake asks for OpenCL even for a CPU-only build, so oneDNN is looked up by hand.

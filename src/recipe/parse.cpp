@@ -1,0 +1,258 @@
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+#include <utility>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "isthmus/error.h"
+#include "recipe/recipe.h"
+#include "recipe/yaml_view.h"
+
+namespace isthmus::recipe {
+namespace {
+
+namespace fs = std::filesystem;
+
+class Parser {
+ public:
+  Parser(const fs::path& file, Complaints& complaints) : file_(file), complaints_(complaints) {}
+
+  Recipe parse(const YAML::Node& root) {
+    Recipe recipe;
+    recipe.file = file_;
+    MapView map(root, "", complaints_);
+    recipe.name = file_.stem().string();
+    map.read("name", recipe.name);
+    if (const YAML::Node model = map.at("model"); model.IsDefined())
+      recipe.model = model_of(model);
+    const YAML::Node stages = map.at("stages");
+    if (stages.IsDefined() && !stages.IsSequence()) map.complain("stages", "expected a list");
+    for (size_t i = 0; stages.IsSequence() && i < stages.size(); ++i)
+      recipe.stages.push_back(stage_of(stages[i], fmt::format("stages[{}].", i)));
+    if (stages.IsSequence() && stages.size() == 0) map.complain("stages", "is empty");
+    map.finish();
+    return recipe;
+  }
+
+ private:
+  ModelSource model_of(const YAML::Node& node) {
+    ModelSource model;
+    MapView map(node, "model.", complaints_);
+    map.read("path", model.path);
+    map.read("base", model.base);
+    map.read("vision", model.vision);
+    if (const YAML::Node fresh = map.find("fresh"); fresh.IsDefined()) {
+      FreshAligner aligner;
+      MapView own(fresh, "model.fresh.", complaints_);
+      own.read("projector", aligner.projector);
+      own.read("select_layer", aligner.select_layer);
+      own.read("select_feature", aligner.select_feature, {"patch", "cls_patch"});
+      own.read("aspect_ratio", aligner.aspect_ratio, {"square", "pad", "anyres"});
+      own.finish();
+      model.fresh = aligner;
+    }
+    if (model.path.empty() == !model.fresh)
+      complaints_.add(node, "model: expected either path or fresh");
+    if (model.fresh && model.base.empty())
+      complaints_.add(node, "model.base is missing: a fresh aligner needs a language model");
+    for (std::string* place : {&model.path, &model.base, &model.vision}) *place = resolved(*place);
+    map.finish();
+    return model;
+  }
+
+  // A name of a model stays a name; a path that exists beside the recipe is taken from there.
+  std::string resolved(const std::string& place) const {
+    if (place.empty()) return place;
+    const fs::path beside = file_.parent_path() / place;
+    return fs::exists(beside) ? beside.string() : place;
+  }
+
+  std::vector<Pattern> patterns_of(const YAML::Node& list, MapView& map) {
+    std::vector<Pattern> patterns;
+    if (!list.IsSequence()) {
+      if (list.IsDefined()) map.complain("trainable", "expected a list of patterns");
+      return patterns;
+    }
+    for (const YAML::Node& entry : list) {
+      Pattern& pattern = patterns.emplace_back();
+      if (entry.IsScalar()) {
+        pattern.match = entry.Scalar();
+        continue;
+      }
+      MapView own(entry, map.path() + "trainable.", complaints_);
+      own.read("match", pattern.match);
+      if (const YAML::Node rows = own.find("rows"); rows.IsDefined()) {
+        try {
+          pattern.rows = rows.as<std::vector<int64_t>>();
+        } catch (const YAML::Exception&) {
+          own.complain("rows", "expected a list of whole numbers");
+        }
+      }
+      own.finish();
+    }
+    return patterns;
+  }
+
+  DataEntry data_of(const YAML::Node& node, const std::string& path) {
+    DataEntry entry;
+    MapView map(node, path, complaints_);
+    map.read("type", entry.type, {"conversations", "captions"});
+    std::string file, media, order = "shuffled";
+    map.at("path");
+    map.read("path", file);
+    map.read("media", media);
+    entry.path = file_.parent_path() / file;
+    if (!media.empty()) entry.media = file_.parent_path() / media;
+    map.read("template", entry.conversation_template);
+    map.read("weight", entry.weight, 0);
+    map.read("loss_multiplier", entry.loss_multiplier, 0);
+    map.read("batch", entry.batch, 0);
+    map.read("max_length", entry.max_length, 0);
+    map.read("order", order, {"sequential", "shuffled", "resampled"});
+    entry.order = order == "sequential"  ? samples::OrderKind::kSequential
+                  : order == "resampled" ? samples::OrderKind::kResampled
+                                         : samples::OrderKind::kShuffled;
+    map.finish();
+    return entry;
+  }
+
+  template <typename Read>
+  void with_map(MapView& parent, const char* key, const Read& read) {
+    const YAML::Node node = parent.find(key);
+    if (!node.IsDefined()) return;
+    MapView map(node, fmt::format("{}{}.", parent.path(), key), complaints_);
+    read(map);
+    map.finish();
+  }
+
+  Stage stage_of(const YAML::Node& node, const std::string& path) {
+    Stage stage;
+    MapView map(node, path, complaints_);
+    map.at("name");
+    map.read("name", stage.name);
+    stage.trainable = patterns_of(map.at("trainable"), map);
+    if (const YAML::Node storage = map.find("storage"); storage.IsMap())
+      for (const auto& entry : storage)
+        stage.storage[entry.first.as<std::string>("")] = entry.second.as<std::string>("");
+    const YAML::Node data = map.at("data");
+    for (size_t i = 0; data.IsSequence() && i < data.size(); ++i)
+      stage.data.push_back(data_of(data[i], fmt::format("{}data[{}].", path, i)));
+    if (data.IsDefined() && stage.data.empty()) map.complain("data", "expected a list of data sets");
+    std::string combine = "samples";
+    map.read("combine", combine, {"samples", "batches", "together"});
+    stage.combine = combine == "batches"    ? Combine::kBatches
+                    : combine == "together" ? Combine::kTogether
+                                            : Combine::kSamples;
+    map.read("batch", stage.batch, 1);
+    map.read("accumulation", stage.accumulation, 1);
+    map.read("steps", stage.steps, 0);
+    map.read("epochs", stage.epochs, 0);
+    if ((stage.steps > 0) == (stage.epochs > 0))
+      complaints_.add(node, fmt::format("{}steps: expected either steps or epochs above 0", path));
+    with_map(map, "optimizer", [&](MapView& own) {
+      own.read("kind", stage.optimizer.kind, {"adamw", "muon"});
+      own.read("beta1", stage.optimizer.beta1, 0);
+      own.read("beta2", stage.optimizer.beta2, 0);
+      own.read("eps", stage.optimizer.eps, 0);
+      own.read("momentum", stage.optimizer.momentum, 0);
+    });
+    with_map(map, "schedule", [&](MapView& own) {
+      own.read("decay", stage.schedule.decay, {"constant", "linear", "cosine"});
+      own.read("warmup_steps", stage.schedule.warmup_steps, 0);
+      own.read("warmup_ratio", stage.schedule.warmup_ratio, 0);
+      own.read("min_rate", stage.schedule.min_rate, 0);
+    });
+    const YAML::Node groups = map.at("groups");
+    for (size_t i = 0; groups.IsSequence() && i < groups.size(); ++i) {
+      Group& group = stage.groups.emplace_back();
+      MapView own(groups[i], fmt::format("{}groups[{}].", path, i), complaints_);
+      own.at("match");
+      own.read("match", group.match);
+      own.at("rate");
+      own.read("rate", group.rate, 0);
+      own.read("weight_decay", group.weight_decay, 0);
+      own.finish();
+    }
+    int64_t seed = static_cast<int64_t>(stage.seed);
+    map.read("clip_norm", stage.clip_norm, 0);
+    map.read("clip_every_micro_step", stage.clip_every_micro_step);
+    map.read("seed", seed, 0);
+    stage.seed = static_cast<uint64_t>(seed);
+    map.read("save_every", stage.save_every, 0);
+    map.read("keep", stage.keep, 1);
+    map.read("bad_samples", stage.bad_samples, 0);
+    map.finish();
+    return stage;
+  }
+
+  fs::path file_;
+  Complaints& complaints_;
+};
+
+// "stages.0.batch=4"
+void set(YAML::Node node, const std::string& assignment) {
+  const size_t equals = assignment.find('=');
+  if (equals == std::string::npos)
+    throw UsageError(fmt::format("--set {}: expected KEY=VALUE", assignment));
+  std::string_view path = std::string_view(assignment).substr(0, equals);
+  std::vector<YAML::Node> nodes{std::move(node)};
+  for (;;) {
+    const size_t dot = path.find('.');
+    const std::string key(path.substr(0, dot));
+    const bool index = nodes.back().IsSequence();
+    if (index && (key.find_first_not_of("0123456789") != std::string::npos || key.empty() ||
+                  std::stoull(key) >= nodes.back().size()))
+      throw UsageError(fmt::format("--set {}: \"{}\" is no place in a list of {}", assignment, key,
+                                   nodes.back().size()));
+    if (dot == std::string_view::npos) {
+      const YAML::Node value = YAML::Load(assignment.substr(equals + 1));
+      if (index)
+        nodes.back()[std::stoull(key)] = value;
+      else
+        nodes.back()[key] = value;
+      return;
+    }
+    nodes.push_back(index ? nodes.back()[std::stoull(key)] : nodes.back()[key]);
+    path.remove_prefix(dot + 1);
+  }
+}
+
+}  // namespace
+
+Recipe load_recipe(const fs::path& file, const std::vector<std::string>& sets) {
+  std::ifstream stream(file, std::ios::binary);
+  if (!stream || fs::is_directory(file))
+    throw UsageError(fmt::format("{}: cannot be opened: {}", file.string(),
+                                 fs::is_directory(file) ? "is a folder" : std::strerror(errno)));
+  std::ostringstream text;
+  text << stream.rdbuf();
+  Complaints complaints(file.string());
+  Recipe recipe;
+  try {
+    const YAML::Node root = YAML::Load(text.str());
+    for (const std::string& assignment : sets) set(root, assignment);
+    recipe = Parser(file, complaints).parse(root);
+    recipe.text = YAML::Dump(root);
+  } catch (const YAML::Exception& error) {
+    throw UsageError(
+        fmt::format("{}:{}: not valid YAML: {}", file.string(), error.mark.line + 1, error.msg));
+  }
+  complaints.raise();
+  return recipe;
+}
+
+void check_files(const Recipe& recipe) {
+  std::vector<std::string> missing;
+  for (const Stage& stage : recipe.stages)
+    for (const DataEntry& entry : stage.data)
+      for (const fs::path& path : {entry.path, entry.media})
+        if (!path.empty() && !fs::exists(path)) missing.push_back(path.string());
+  if (!missing.empty())
+    throw InputError(fmt::format("{}: not there: {}", recipe.file.string(),
+                                 fmt::join(missing, ", ")));
+}
+
+}  // namespace isthmus::recipe

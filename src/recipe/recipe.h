@@ -1,0 +1,108 @@
+// A recipe: which parts of a model learn from which data, stage by stage.   docs/training.md
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "samples/order.h"
+
+namespace isthmus::recipe {
+
+// Weights by name: "aligner.*", or rows of a table: "decoder.embed_tokens.weight" with rows.
+struct Pattern {
+  std::string match;
+  std::vector<int64_t> rows;  // empty: all
+};
+
+// An aligner that exists in no file yet. LLaVA: a projector between `vision` and `base`.
+struct FreshAligner {
+  std::string projector = "mlp2x_gelu";  // "linear", "mlp2x_gelu", "mlp3x_gelu", …
+  int64_t select_layer = -2;             // of the vision tower
+  std::string select_feature = "patch";  // "patch", "cls_patch"
+  std::string aspect_ratio = "square";   // "square", "pad", "anyres"
+};
+
+struct ModelSource {
+  std::string path;    // a model as `isthmus run` takes it; empty with `fresh`
+  std::string base;    // the language model below a projector or adapter
+  std::string vision;  // the CLIP folder, where the config's name is not found
+  std::optional<FreshAligner> fresh;
+};
+
+struct DataEntry {
+  std::string type;  // "conversations", "captions"
+  std::filesystem::path path;
+  std::filesystem::path media;  // folder of media paths; empty: that of `path`
+  std::string conversation_template;
+  double weight = 1;             // in a mixture
+  double loss_multiplier = 1;    // where all entries are taken together
+  int64_t batch = 0;             // 0: the stage's
+  int64_t max_length = 0;        // tokens; 0: the family's
+  samples::OrderKind order = samples::OrderKind::kShuffled;
+};
+
+enum class Combine {
+  kSamples,   // a batch mixes entries, sample by sample, by weight
+  kBatches,   // each batch comes from one entry, drawn by weight
+  kTogether,  // every step takes a batch of each entry
+};
+
+struct Group {
+  std::string match;  // weights whose name fits; the first group that fits takes them
+  double rate = 0;
+  double weight_decay = 0;
+};
+
+struct OptimizerChoice {
+  std::string kind = "adamw";  // "adamw", "muon"
+  double beta1 = 0.9, beta2 = 0.999, eps = 1e-8, momentum = 0.95;
+};
+
+struct ScheduleChoice {
+  std::string decay = "constant";  // "constant", "linear", "cosine"
+  double warmup_steps = 0;
+  double warmup_ratio = 0;  // of all steps, rounded up; instead of warmup_steps
+  double min_rate = 0;
+};
+
+struct Stage {
+  std::string name;
+  std::vector<Pattern> trainable;
+  std::map<std::string, std::string> storage;  // part ("decoder", …) -> "bf16", "q8", "q4", …
+  std::vector<DataEntry> data;
+  Combine combine = Combine::kSamples;
+  int64_t batch = 1, accumulation = 1;
+  int64_t steps = 0;    // of the optimiser; or …
+  double epochs = 0;    // … passes over the data, the first entry's where several are combined
+  OptimizerChoice optimizer;
+  std::vector<Group> groups;
+  ScheduleChoice schedule;
+  double clip_norm = 1;  // 0: none
+  bool clip_every_micro_step = false;
+  uint64_t seed = 42;
+  int64_t save_every = 0;  // steps; 0: at the end alone
+  int64_t keep = 2;        // checkpoints
+  int64_t bad_samples = 100;  // more of them stop the run
+};
+
+struct Recipe {
+  std::string name;
+  std::filesystem::path file;
+  ModelSource model;
+  std::vector<Stage> stages;
+  std::string text;  // as read, with what was set on top: another one is another recipe
+};
+
+// Paths are relative to the recipe's folder unless they are absolute; names of models stay as they
+// are. `sets`: "stages.0.batch=4" on top of the file. Everything that is wrong is one UsageError,
+// each complaint with file, line and what was expected; unknown keys name the nearest that exists.
+Recipe load_recipe(const std::filesystem::path& file, const std::vector<std::string>& sets = {});
+
+// Data files that are not there, all at once, as one InputError.
+void check_files(const Recipe& recipe);
+
+}  // namespace isthmus::recipe

@@ -1,0 +1,86 @@
+// One stage of a recipe, from its first step or wherever it was left, to its end.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "families/family.h"
+#include "recipe/recipe.h"
+#include "samples/mixture.h"
+#include "training/learner.h"
+#include "training/schedule.h"
+#include "training/training_state.h"
+
+namespace isthmus::training {
+
+// What is told after every step of the optimiser.
+struct StepReport {
+  int64_t step = 0, steps = 0;  // done, in all
+  std::vector<double> losses;   // mean of each data entry's micro-batches; NaN where none had targets
+  double gradient_norm = 0, rate = 0;  // before clipping; of the first group
+  int64_t targets = 0;                 // tokens that carried loss
+};
+
+struct StageCallbacks {
+  std::function<void(const StepReport&)> on_step = [](const StepReport&) {};
+  std::function<void(const std::string&)> on_note = [](const std::string&) {};  // for the user
+  std::function<bool()> cancelled = [] { return false; };
+};
+
+// A batch as training sees it: what is shown before the first step.
+struct Shown {
+  std::string entry, sample;
+  families::Example example;
+};
+
+// Not for several threads. The family's weights named by the stage become trainable.
+class StageRun {
+ public:
+  // Opens the data. Throws what the data sets, patterns and groups throw: UsageError for weights
+  // that no group takes.
+  StageRun(families::Family& family, const recipe::Recipe& recipe, size_t stage);
+
+  // One sample of each entry. Throws InputError when none of an entry's first samples can be used,
+  // or when they carry no loss.
+  std::vector<Shown> preview();
+  int64_t steps() const { return steps_; }
+  int64_t trainable_count() const;
+
+  // To the end, or until it is cancelled; saves to `checkpoints` as the stage says, and then.
+  // Resumes from there, where a checkpoint of the same recipe and data lies. Throws UsageError for
+  // one of another recipe or other data, naming what differs; InputError when more samples are
+  // broken than the stage allows; NumericError (a ModelError) for a loss that is no number, naming
+  // step and samples: weights are as they were before that step. True: it came to its end.
+  bool run(const std::filesystem::path& checkpoints, const StageCallbacks& callbacks);
+
+ private:
+  struct Micro {
+    size_t entry;
+    std::vector<std::string> names;
+    std::vector<families::Example> examples;
+  };
+  Micro next_batch(size_t entry, bool mixes);
+  families::Example use(const samples::Mixture::Drawn& drawn, std::string& name);
+  StepReport step(int64_t at);
+  void micro_step(const Micro& micro, double scale, StepReport& report);
+  TrainingState state(int64_t step) const;
+  int64_t restore(const TrainingState& state);
+
+  families::Family& family_;
+  const recipe::Recipe& recipe_;
+  const recipe::Stage& stage_;
+  std::unique_ptr<samples::Mixture> data_;
+  std::unique_ptr<Learner> learner_;
+  Schedule schedule_;
+  int64_t steps_ = 0;
+  int64_t bad_samples_ = 0;
+  std::vector<double> sums_;
+  std::vector<int64_t> counts_;
+  const StageCallbacks* callbacks_ = nullptr;
+};
+
+}  // namespace isthmus::training
