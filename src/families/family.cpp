@@ -35,6 +35,10 @@ size_t EncodedMedia::bytes() const {
   return total;
 }
 
+void Family::save(const std::filesystem::path&, const OutputOptions&) {
+  throw UnsupportedError("models of this family are not saved");
+}
+
 std::vector<std::vector<float>> Family::embed_images(std::span<const modalities::Prepared>) {
   throw UnsupportedError("this model has no space in which pictures are compared");
 }

@@ -13,6 +13,7 @@
 #include <torch/types.h>
 
 #include "decoders/language_model.h"
+#include "families/output.h"
 #include "isthmus/input.h"
 #include "modalities/prepared.h"
 #include "nn/forward_context.h"
@@ -82,6 +83,8 @@ class Family {
 
   virtual std::shared_ptr<const text::Tokenizer> tokenizer() const = 0;
   virtual decoders::LanguageModel& language_model() = 0;
+  // All weights: encoder.*, aligner.*, decoder.*, whichever the model has.
+  virtual torch::nn::Module& modules() = 0;
   virtual int64_t context_length() const = 0;         // longest sequence, media rows included
   virtual int64_t reference_context_len() const = 0;  // what the reference's loader returns
 
@@ -128,6 +131,9 @@ class Family {
   virtual std::string fingerprint() const = 0;
   // The module tree as print(model) shows it.
   virtual std::string print() const = 0;
+  // Writes the weights as they are now into `folder`, in files that the original code loads, whole
+  // or not at all. Throws UnsupportedError for a model of which there are no such files.
+  virtual void save(const std::filesystem::path& folder, const OutputOptions& options);
   // Probe name of the state after the modality tokenizer (embeddings, before any encoder block).
   virtual std::string tokens_probe() const = 0;
 };

@@ -46,6 +46,7 @@ class Flamingo : public Family {
     return model_.tokens.tokenizer;
   }
   decoders::LanguageModel& language_model() override { return *modules_->decoder; }
+  FlamingoModules& modules() override { return *modules_; }
   int64_t context_length() const override { return model_.language.context_length; }
   int64_t reference_context_len() const override { return model_.language.context_length; }
   modalities::Prepared prepare(const MediaSource& source) const override;
@@ -73,6 +74,7 @@ class Flamingo : public Family {
   std::string fingerprint() const override { return fingerprint_; }
   std::string print() const override;
   std::string tokens_probe() const override { return "encoder.hidden.0"; }
+  void save(const std::filesystem::path& folder, const OutputOptions& options) override;
 
   const layout::FlamingoModel& model() const { return model_; }
 

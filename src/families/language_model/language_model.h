@@ -30,6 +30,7 @@ class PlainLanguageModel : public Family {
 
   std::shared_ptr<const text::Tokenizer> tokenizer() const override { return settings_.tokenizer; }
   decoders::LanguageModel& language_model() override { return *decoder_; }
+  decoders::LanguageModel& modules() override { return *decoder_; }
   int64_t context_length() const override { return settings_.shape.context_length; }
   int64_t reference_context_len() const override { return settings_.shape.context_length; }
   modalities::Prepared prepare(const MediaSource& source) const override;

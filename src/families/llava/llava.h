@@ -31,6 +31,8 @@ class LlavaModules : public torch::nn::Module {
   std::shared_ptr<decoders::Llama> decoder;
 };
 
+struct LlavaOrigin;
+
 // What a LLaVA is besides its weights.
 struct LlavaSettings {
   layout::LlavaConfig config;
@@ -42,6 +44,7 @@ struct LlavaSettings {
   std::vector<modalities::Resolution> grid_pinpoints;
   PromptRules prompts{};
   std::string fingerprint;  // of the files of the weights
+  std::shared_ptr<const LlavaOrigin> origin;  // save.h
   std::shared_ptr<const text::Tokenizer> tokenizer;
 };
 
@@ -51,6 +54,7 @@ class Llava : public Family {
 
   std::shared_ptr<const text::Tokenizer> tokenizer() const override { return settings_.tokenizer; }
   decoders::LanguageModel& language_model() override { return *modules_->decoder; }
+  LlavaModules& modules() override { return *modules_; }
   int64_t context_length() const override;
   int64_t reference_context_len() const override { return settings_.config.context_len; }
   modalities::Prepared prepare(const MediaSource& source) const override;
@@ -67,6 +71,7 @@ class Llava : public Family {
   std::string fingerprint() const override { return settings_.fingerprint; }
   std::string print() const override;
   std::string tokens_probe() const override { return "encoder.hidden.0"; }
+  void save(const std::filesystem::path& folder, const OutputOptions& options) override;
 
  private:
   EncodedMedia encode_picture(const modalities::Prepared& medium, nn::Probe* probe);

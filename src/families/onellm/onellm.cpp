@@ -3,8 +3,10 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "families/onellm/load.h"
 #include "families/onellm/prepare.h"
 #include "families/onellm/prompts.h"
+#include "families/onellm/save.h"
 
 namespace isthmus::families::onellm {
 namespace {
@@ -114,5 +116,9 @@ int64_t OneLlm::decode_overlap(const GenerationConfig& config,
 }
 
 std::string OneLlm::print() const { return layout::to_string(model_.module_tree()); }
+
+void OneLlm::save(const std::filesystem::path& folder, const OutputOptions& options) {
+  onellm::save(*modules_, model_, weight_sources(model_), folder, options);
+}
 
 }  // namespace isthmus::families::onellm
