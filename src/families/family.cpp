@@ -63,6 +63,10 @@ Example Family::example(const samples::Sample& sample, const ExampleOptions&) co
   throw UnsupportedError(sample.name + ": this model is not trained on samples of this kind");
 }
 
+void Family::save(const std::filesystem::path&, const OutputOptions&) {
+  throw UnsupportedError("models of this family are not saved");
+}
+
 std::vector<std::vector<float>> Family::embed_images(std::span<const modalities::Prepared>) {
   throw UnsupportedError("this model has no space in which pictures are compared");
 }

@@ -14,6 +14,7 @@
 #include "decoders/language_model.h"
 #include "families/example.h"
 #include "families/segment.h"
+#include "families/output.h"
 #include "isthmus/input.h"
 #include "modalities/prepared.h"
 #include "nn/forward_context.h"
@@ -149,6 +150,9 @@ class Family {
   virtual std::string fingerprint() const = 0;
   // The module tree as print(model) shows it.
   virtual std::string print() const = 0;
+  // Writes the weights as they are now into `folder`, in files that the original code loads, whole
+  // or not at all. Throws UnsupportedError for a model of which there are no such files.
+  virtual void save(const std::filesystem::path& folder, const OutputOptions& options);
   // Probe name of the state after the modality tokenizer (embeddings, before any encoder block).
   virtual std::string tokens_probe() const = 0;
 };

@@ -212,9 +212,14 @@ Safetensors read_safetensors(const std::shared_ptr<const MappedFile>& file) {
 
 void write_safetensors(const std::filesystem::path& path, std::span<const RawTensor> tensors,
                        const std::map<std::string, std::string>& metadata) {
-  std::vector<const RawTensor*> order;
-  for (const RawTensor& tensor : tensors) order.push_back(&tensor);
-  std::stable_sort(order.begin(), order.end(), [](const RawTensor* a, const RawTensor* b) {
+  write_safetensors(path, outgoing(tensors), metadata);
+}
+
+void write_safetensors(const std::filesystem::path& path, std::span<const OutgoingTensor> tensors,
+                       const std::map<std::string, std::string>& metadata) {
+  std::vector<const OutgoingTensor*> order;
+  for (const OutgoingTensor& tensor : tensors) order.push_back(&tensor);
+  std::stable_sort(order.begin(), order.end(), [](const auto* a, const auto* b) {
     return size_of(a->dtype) > size_of(b->dtype);
   });
 
@@ -222,7 +227,7 @@ void write_safetensors(const std::filesystem::path& path, std::span<const RawTen
   std::vector<std::string> items;
   uint64_t position = 0;
   std::set<std::string_view> names;
-  for (const RawTensor* tensor : order) {
+  for (const OutgoingTensor* tensor : order) {
     if (tensor->name == "__metadata__" || !names.insert(tensor->name).second)
       throw ModelError(
           fmt::format("{}: {}: a tensor of this name cannot be written twice, or is "
@@ -251,9 +256,8 @@ void write_safetensors(const std::filesystem::path& path, std::span<const RawTen
   append_le(length, static_cast<uint64_t>(text.size()));
   file.write(length);
   file.write(text);
-  for (const RawTensor* tensor : order)
-    for_each_contiguous_piece(*tensor,
-                              [&](std::span<const std::byte> piece) { file.write(piece); });
+  for (const OutgoingTensor* tensor : order)
+    tensor->write_to([&](std::span<const std::byte> piece) { file.write(piece); });
   file.commit();
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/mapped_file.h"
+#include "formats/outgoing_tensor.h"
 #include "formats/raw_tensor.h"
 
 namespace isthmus::formats {
@@ -25,6 +26,8 @@ Safetensors read_safetensors(const std::shared_ptr<const MappedFile>& file);
 
 // Larger element types come first, so that every tensor is aligned to its element size. Strided
 // views are written in row-major order. Throws ModelError for names that repeat or are not UTF-8.
+void write_safetensors(const std::filesystem::path& path, std::span<const OutgoingTensor> tensors,
+                       const std::map<std::string, std::string>& metadata = {});
 void write_safetensors(const std::filesystem::path& path, std::span<const RawTensor> tensors,
                        const std::map<std::string, std::string>& metadata = {});
 

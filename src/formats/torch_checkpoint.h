@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/mapped_file.h"
+#include "formats/outgoing_tensor.h"
 #include "formats/raw_tensor.h"
 
 namespace isthmus::formats {
@@ -48,7 +49,10 @@ TorchCheckpoint read_torch_checkpoint(const std::shared_ptr<const MappedFile>& f
 
 // Writes a zip checkpoint that torch.load(weights_only=True) reads: a dict of tensors inside the
 // dicts of `layout`, each name with the layout's prefix. Every tensor gets its own storage, in
-// row-major order.
+// row-major order, unless it is the same as another.
+void write_torch_checkpoint(const std::filesystem::path& path,
+                            std::span<const OutgoingTensor> tensors,
+                            const TorchLayout& layout = {});
 void write_torch_checkpoint(const std::filesystem::path& path, std::span<const RawTensor> tensors,
                             const TorchLayout& layout = {});
 

@@ -1,11 +1,12 @@
 #include "formats/torch_checkpoint.h"
 
 #include <limits>
-#include <set>
+#include <map>
 #include <string_view>
 
 #include <fmt/format.h>
 
+#include "base/check.h"
 #include "formats/bytes.h"
 #include "formats/zip.h"
 #include "isthmus/error.h"
@@ -60,7 +61,7 @@ class PickleWriter {
     opcode('t');
   }
   // torch._utils._rebuild_tensor_v2(storage, 0, shape, strides, False, OrderedDict())
-  void tensor(const RawTensor& tensor, std::string_view key) {
+  void tensor(const OutgoingTensor& tensor, std::string_view key) {
     global("torch._utils", "_rebuild_tensor_v2");
     opcode('(');
     opcode('(');
@@ -68,7 +69,7 @@ class PickleWriter {
     global("torch", storage_class(tensor.dtype));
     text(key);
     text("cpu");
-    integer(tensor.element_count());
+    integer(static_cast<int64_t>(tensor.contiguous_size() / size_of(tensor.dtype)));
     opcode('t');
     opcode('Q');
     integer(0);
@@ -87,7 +88,30 @@ class PickleWriter {
   std::string text_;
 };
 
-std::string pickle_of(const std::filesystem::path& path, std::span<const RawTensor> tensors,
+// The number of each tensor's storage.
+std::vector<size_t> storages_of(const std::filesystem::path& path,
+                                std::span<const OutgoingTensor> tensors) {
+  std::map<std::string_view, size_t> known;  // name -> index of the tensor
+  std::vector<size_t> storages;
+  size_t next = 0;
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    const OutgoingTensor& tensor = tensors[i];
+    if (!known.emplace(tensor.name, i).second)
+      throw ModelError(
+          fmt::format("{}: {}: two tensors have this name", path.string(), printable(tensor.name)));
+    if (tensor.same_as.empty()) {
+      storages.push_back(next++);
+      continue;
+    }
+    const size_t other = known.at(tensor.same_as);
+    ISTHMUS_CHECK(tensors[other].dtype == tensor.dtype && tensors[other].shape == tensor.shape,
+                  tensor.name + " is not the same as " + tensor.same_as);
+    storages.push_back(storages[other]);
+  }
+  return storages;
+}
+
+std::string pickle_of(std::span<const OutgoingTensor> tensors, std::span<const size_t> storages,
                       const TorchLayout& layout) {
   PickleWriter pickle;
   pickle.opcode('}');
@@ -95,14 +119,9 @@ std::string pickle_of(const std::filesystem::path& path, std::span<const RawTens
     pickle.text(wrapper);
     pickle.opcode('}');
   }
-  std::set<std::string_view> names;
-  size_t key = 0;
-  for (const RawTensor& tensor : tensors) {
-    if (!names.insert(tensor.name).second)
-      throw ModelError(
-          fmt::format("{}: {}: two tensors have this name", path.string(), printable(tensor.name)));
-    pickle.text(layout.prefix + tensor.name);
-    pickle.tensor(tensor, std::to_string(key++));
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    pickle.text(layout.prefix + tensors[i].name);
+    pickle.tensor(tensors[i], std::to_string(storages[i]));
     pickle.opcode('s');
   }
   for (size_t i = 0; i < layout.wrappers.size(); ++i) pickle.opcode('s');
@@ -114,13 +133,20 @@ std::string pickle_of(const std::filesystem::path& path, std::span<const RawTens
 
 void write_torch_checkpoint(const std::filesystem::path& path, std::span<const RawTensor> tensors,
                             const TorchLayout& layout) {
+  write_torch_checkpoint(path, outgoing(tensors), layout);
+}
+
+void write_torch_checkpoint(const std::filesystem::path& path,
+                            std::span<const OutgoingTensor> tensors, const TorchLayout& layout) {
+  const std::vector<size_t> storages = storages_of(path, tensors);
   const std::string root = path.stem().string() + "/";
   ZipWriter zip(path);
-  zip.add(root + "data.pkl", pickle_of(path, tensors, layout));
+  zip.add(root + "data.pkl", pickle_of(tensors, storages, layout));
   zip.add(root + "byteorder", "little");
   for (size_t i = 0; i < tensors.size(); ++i)
-    zip.add(fmt::format("{}data/{}", root, i), tensors[i].contiguous_size(),
-            [&](const ZipWriter::Sink& sink) { for_each_contiguous_piece(tensors[i], sink); });
+    if (tensors[i].same_as.empty())
+      zip.add(fmt::format("{}data/{}", root, storages[i]), tensors[i].contiguous_size(),
+              [&](const ZipWriter::Sink& sink) { tensors[i].write_to(sink); });
   zip.add(root + "version", "3\n");
   zip.finish();
 }

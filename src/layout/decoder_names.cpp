@@ -32,6 +32,7 @@ struct Head {
 
 DecoderNames with_head(DecoderNames names, const std::string& prefix, const Head& head) {
   names.ignores = head.tied ? is_buffer_or_tied_head : is_buffer;
+  if (head.tied) names.tied_head = prefix + head.file_name;
   if (!head.tied) {
     names.rules.insert(names.rules.begin(), {prefix + head.file_name, head.module_name});
     names.vocabulary.push_back(head.module_name);
@@ -73,8 +74,10 @@ DecoderNames mpt_names(const JsonView& config, const std::string& prefix) {
   }
   names.rules.push_back({model + "wte.weight", "decoder.wte.weight"});
   names.rules.push_back({model + "wpe.weight", "decoder.wpe.weight"});
-  return with_head(std::move(names), prefix,
-                   {"decoder.lm_head.weight", "lm_head.weight", parsed.tie_word_embeddings});
+  names = with_head(std::move(names), prefix,
+                    {"decoder.lm_head.weight", "lm_head.weight", parsed.tie_word_embeddings});
+  if (parsed.is_mosaic_gpt) names.tied_head.clear();  // its code multiplies by the embedding
+  return names;
 }
 
 DecoderNames gpt_neox_names(const JsonView& config, const std::string& prefix) {

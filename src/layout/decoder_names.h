@@ -31,6 +31,8 @@ struct DecoderNames {
   std::string blocks;  // file name of the list of decoder blocks: "transformer.blocks"
   // Module names of the matrices with one row per token: the embedding, then the head unless tied.
   std::vector<std::string> vocabulary;
+  // The file name under which transformers registers a tied head a second time; "": it does not.
+  std::string tied_head = {};
 
   formats::NameMap map() const { return formats::NameMap(rules); }
 };

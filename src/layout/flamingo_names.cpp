@@ -82,6 +82,11 @@ std::string blocks_of(const std::vector<std::string>& names) {
 
 }  // namespace
 
+bool is_flamingo_buffer(std::string_view file_name) {
+  const std::string name = without_module(file_name);
+  return is_buffer(name) && !is_copy(name);
+}
+
 std::optional<std::string> language_model_name(std::string_view file_name) {
   std::string name = without_module(file_name);
   if (!name.starts_with(kLanguageModel) || is_copy(name) || is_buffer(name) ||

@@ -47,4 +47,8 @@ FlamingoNames flamingo_names(const formats::Checkpoint& checkpoint,
 // nullopt for what does not belong to the language model, and for buffers.
 std::optional<std::string> language_model_name(std::string_view file_name);
 
+// A buffer of the language model (rotary_emb.inv_freq, …) that stands in a checkpoint.pt because it
+// is not trained and no parameter either: the reference filters parameters only.
+bool is_flamingo_buffer(std::string_view file_name);
+
 }  // namespace isthmus::layout

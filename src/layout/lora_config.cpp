@@ -34,8 +34,34 @@ LoraConfig LoraConfig::parse(const JsonView& json) {
   c.rank = bounded(json, "r", kMaxWidth);
   c.lora_alpha = json.number("lora_alpha");
   c.use_rslora = json.boolean("use_rslora", false);
+  c.lora_dropout = json.number("lora_dropout", 0);
   c.base_model_name_or_path = json.string("base_model_name_or_path", "");
   return c;
+}
+
+nlohmann::json LoraConfig::to_json(const std::set<std::string>& target_modules) const {
+  nlohmann::json json{{"peft_type", "LORA"},
+                      {"task_type", "CAUSAL_LM"},
+                      {"auto_mapping", nullptr},
+                      {"base_model_name_or_path", base_model_name_or_path},
+                      {"revision", nullptr},
+                      {"inference_mode", true},
+                      {"r", rank},
+                      {"lora_dropout", lora_dropout},
+                      {"bias", "none"},
+                      {"fan_in_fan_out", false},
+                      {"init_lora_weights", true},
+                      {"layers_pattern", nullptr},
+                      {"layers_to_transform", nullptr},
+                      {"modules_to_save", nullptr},
+                      {"target_modules", target_modules}};
+  // PEFT writes the number as it was given, and its type is int.
+  if (lora_alpha == std::floor(lora_alpha))
+    json["lora_alpha"] = static_cast<int64_t>(lora_alpha);
+  else
+    json["lora_alpha"] = lora_alpha;
+  if (use_rslora) json["use_rslora"] = true;  // unknown to versions older than the option
+  return json;
 }
 
 }  // namespace isthmus::layout

@@ -41,6 +41,9 @@ class LinearImpl : public SlotModule {
   void set_lora(std::shared_ptr<const WeightMatrix> a, std::shared_ptr<const WeightMatrix> b,
                 double scale);
   bool has_lora() const { return lora_a_ != nullptr; }
+  const std::shared_ptr<LinearImpl>& lora_a() const { return lora_a_; }  // null without a branch
+  const std::shared_ptr<LinearImpl>& lora_b() const { return lora_b_; }
+  double lora_scale() const { return lora_scale_; }
 
   std::vector<Slot> slots() override;
 

@@ -12,7 +12,7 @@ namespace isthmus::weights {
 // Writes one source of `bind_weights` into `folder`: same files, names, order and dtypes as
 // published, with the values the module holds now. Tensors that no slot took (ignored ones, or
 // overridden by a later source) are copied through. Throws ResourceError or ModelError as
-// formats::save_checkpoint_like.
+// formats::write_checkpoint.
 void save_like(torch::nn::Module& root, const WeightSource& source,
                const std::filesystem::path& folder);
 

@@ -6,7 +6,9 @@
 
 #include "base/check.h"
 #include "decoders/registry.h"
+#include "families/flamingo/load.h"
 #include "families/flamingo/prompts.h"
+#include "families/flamingo/save.h"
 #include "isthmus/error.h"
 #include "media/decode_image.h"
 #include "modalities/open_clip_image.h"
@@ -190,5 +192,9 @@ int64_t Flamingo::pad_id() const {
 }
 
 std::string Flamingo::print() const { return layout::to_string(model_.module_tree()); }
+
+void Flamingo::save(const std::filesystem::path& folder, const OutputOptions& options) {
+  flamingo::save(*modules_, model_, weight_sources(model_), folder, options);
+}
 
 }  // namespace isthmus::families::flamingo

@@ -78,6 +78,7 @@ class Flamingo : public Family {
   std::string fingerprint() const override { return fingerprint_; }
   std::string print() const override;
   std::string tokens_probe() const override { return "encoder.hidden.0"; }
+  void save(const std::filesystem::path& folder, const OutputOptions& options) override;
 
   const layout::FlamingoModel& model() const { return model_; }
 

@@ -28,20 +28,6 @@ weights::WeightSource vision_source(const FlamingoModel& model) {
   return {model.vision_weights, std::move(names.map), names.ignores};
 }
 
-// Later sources win: what was trained over the language model it was trained on.
-std::vector<weights::WeightSource> weight_sources(const FlamingoModel& model) {
-  const layout::DecoderNames& decoder = model.language_names;
-  std::vector<weights::WeightSource> all;
-  all.push_back(vision_source(model));
-  all.push_back({model.language_weights, decoder.map(), decoder.ignores});
-  if (model.checkpoint) {
-    const layout::LanguageModelNames names{decoder.map(), decoder.ignores};
-    layout::FlamingoNames trained = layout::flamingo_names(*model.checkpoint, &names);
-    all.push_back({*model.checkpoint, std::move(trained.map), std::move(trained.ignores)});
-  }
-  return all;
-}
-
 weights::BindOptions bind_options(const FlamingoModel& model, const LoadOptions& load) {
   weights::BindOptions options = storage_options(load);
   options.config = (model.sources.language_model / "config.json").string();
@@ -57,6 +43,19 @@ weights::BindOptions bind_options(const FlamingoModel& model, const LoadOptions&
 }
 
 }  // namespace
+
+std::vector<weights::WeightSource> weight_sources(const FlamingoModel& model) {
+  const layout::DecoderNames& decoder = model.language_names;
+  std::vector<weights::WeightSource> all;
+  all.push_back(vision_source(model));
+  all.push_back({model.language_weights, decoder.map(), decoder.ignores});
+  if (model.checkpoint) {
+    const layout::LanguageModelNames names{decoder.map(), decoder.ignores};
+    layout::FlamingoNames trained = layout::flamingo_names(*model.checkpoint, &names);
+    all.push_back({*model.checkpoint, std::move(trained.map), std::move(trained.ignores)});
+  }
+  return all;
+}
 
 std::shared_ptr<Family> load(const std::filesystem::path& model, const std::string& base,
                              const LoadOptions& options) {

@@ -4,10 +4,13 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "families/family.h"
 #include "isthmus/model.h"
 #include "layout/flamingo_folder.h"
+#include "layout/flamingo_model.h"
+#include "weights/bind.h"
 
 namespace isthmus::families::flamingo {
 
@@ -15,5 +18,9 @@ namespace isthmus::families::flamingo {
 std::shared_ptr<Family> load(const std::filesystem::path& model, const std::string& base,
                              const LoadOptions& options);
 std::shared_ptr<Family> load(layout::FlamingoSources sources, const LoadOptions& options);
+
+// What the modules are bound from. Later sources win: what was trained over the language model it
+// was trained on; the checkpoint, if there is one, is the last.
+std::vector<weights::WeightSource> weight_sources(const layout::FlamingoModel& model);
 
 }  // namespace isthmus::families::flamingo

@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "families/llava/examples.h"
 #include "families/llava/merge_tiles.h"
+#include "families/llava/save.h"
 #include "isthmus/error.h"
 #include "layout/llava_module_tree.h"
 #include "media/decode_image.h"
@@ -158,6 +159,11 @@ std::vector<int64_t> Llava::seen_before(std::span<const Segment>) const {
 
 std::string Llava::print() const {
   return layout::to_string(layout::llava_module_tree(settings_.config, settings_.tower));
+}
+
+void Llava::save(const std::filesystem::path& folder, const OutputOptions& options) {
+  ISTHMUS_CHECK(settings_.origin != nullptr, "where the weights came from is known");
+  llava::save(*modules_, settings_, *settings_.origin, folder, options);
 }
 
 }  // namespace isthmus::families::llava

@@ -31,6 +31,8 @@ class LlavaModules : public torch::nn::Module {
   std::shared_ptr<decoders::Llama> decoder;
 };
 
+struct LlavaOrigin;
+
 // What a LLaVA is besides its weights.
 struct LlavaSettings {
   layout::LlavaConfig config;
@@ -42,6 +44,7 @@ struct LlavaSettings {
   std::vector<modalities::Resolution> grid_pinpoints;
   PromptRules prompts{};
   std::string fingerprint;  // of the files of the weights
+  std::shared_ptr<const LlavaOrigin> origin;  // save.h
   std::shared_ptr<const text::Tokenizer> tokenizer;
 };
 
@@ -72,6 +75,7 @@ class Llava : public Family {
   std::string fingerprint() const override { return settings_.fingerprint; }
   std::string print() const override;
   std::string tokens_probe() const override { return "encoder.hidden.0"; }
+  void save(const std::filesystem::path& folder, const OutputOptions& options) override;
 
  private:
   LlavaSettings settings_;

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "families/llava/llava.h"
+#include "families/llava/save.h"
 #include "families/storage.h"
 #include "formats/checkpoint.h"
 #include "isthmus/error.h"
@@ -167,6 +168,24 @@ int64_t vocabulary(const LlavaSettings& settings, std::span<const weights::Weigh
                  : stored;
 }
 
+std::shared_ptr<const LlavaOrigin> origin_of(const Sources& sources,
+                                             const std::vector<weights::WeightSource>& weights,
+                                             const LoadOptions& load) {
+  const auto is_language = [](const weights::WeightSource& source) {
+    const auto name = source.names.to_file("decoder.norm.weight");
+    return name && source.checkpoint.contains(name->name);
+  };
+  const auto language = std::ranges::find_if(weights, is_language);
+  return std::make_shared<const LlavaOrigin>(
+      LlavaOrigin{.config = JsonView::load(sources.model.path / "config.json"),
+                  .language = sources.language().path,
+                  .tower = sources.tower,
+                  .sources = weights,
+                  .language_source = static_cast<size_t>(language - weights.begin()),
+                  .lora = sources.model.lora,
+                  .lora_is_merged = sources.model.lora && load.merge_lora});
+}
+
 weights::BindOptions bind_options(const LlavaSettings& settings, const Sources& sources,
                                   const LoadOptions& load) {
   weights::BindOptions options = storage_options(load);
@@ -192,6 +211,7 @@ std::shared_ptr<Family> load(const std::string& model, const std::string& base,
   settings.fingerprint = fingerprint_of(weights);
   auto modules = std::make_shared<LlavaModules>(settings.config, settings.tower);
   weights::bind_weights(*modules, weights, bind_options(settings, sources, options));
+  settings.origin = origin_of(sources, weights, options);
   if (sources.model.lora) {
     const auto adapter = formats::Checkpoint::open(sources.model.adapter_file);
     const auto names = layout::adapter_names().map;

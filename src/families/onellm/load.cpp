@@ -11,17 +11,6 @@
 namespace isthmus::families::onellm {
 namespace {
 
-// Later sources win: what OneLLM trained over the LLaMA it began with.
-std::vector<weights::WeightSource> weight_sources(const layout::OneLlmModel& model) {
-  std::vector<weights::WeightSource> all;
-  for (const formats::Checkpoint& checkpoint : model.checkpoints) {
-    layout::OneLlmNames names =
-        layout::onellm_names(layout::onellm_prefix(checkpoint), model.config.modalities);
-    all.push_back({checkpoint, std::move(names.map), std::move(names.ignores)});
-  }
-  return all;
-}
-
 weights::BindOptions bind_options(const layout::OneLlmModel& model, const LoadOptions& load) {
   weights::BindOptions options = storage_options(load);
   const layout::OneLlmConfig& config = model.config;
@@ -34,6 +23,16 @@ weights::BindOptions bind_options(const layout::OneLlmModel& model, const LoadOp
 }
 
 }  // namespace
+
+std::vector<weights::WeightSource> weight_sources(const layout::OneLlmModel& model) {
+  std::vector<weights::WeightSource> all;
+  for (const formats::Checkpoint& checkpoint : model.checkpoints) {
+    layout::OneLlmNames names =
+        layout::onellm_names(layout::onellm_prefix(checkpoint), model.config.modalities);
+    all.push_back({checkpoint, std::move(names.map), std::move(names.ignores)});
+  }
+  return all;
+}
 
 std::shared_ptr<Family> load(const std::filesystem::path& model, const std::string& base,
                              const LoadOptions& options) {

@@ -4,14 +4,21 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "families/family.h"
 #include "isthmus/model.h"
+#include "layout/onellm_model.h"
+#include "weights/bind.h"
 
 namespace isthmus::families::onellm {
 
 // `model`: where ModelLocator found it; `base` as find_onellm takes it.
 std::shared_ptr<Family> load(const std::filesystem::path& model, const std::string& base,
                              const LoadOptions& options);
+
+// What the modules are bound from. Later sources win: what OneLLM trained over the LLaMA it began
+// with.
+std::vector<weights::WeightSource> weight_sources(const layout::OneLlmModel& model);
 
 }  // namespace isthmus::families::onellm

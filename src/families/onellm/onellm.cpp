@@ -4,8 +4,10 @@
 
 #include "base/check.h"
 #include "families/onellm/examples.h"
+#include "families/onellm/load.h"
 #include "families/onellm/prepare.h"
 #include "families/onellm/prompts.h"
+#include "families/onellm/save.h"
 
 namespace isthmus::families::onellm {
 namespace {
@@ -154,5 +156,9 @@ int64_t OneLlm::decode_overlap(const GenerationConfig& config,
 }
 
 std::string OneLlm::print() const { return layout::to_string(model_.module_tree()); }
+
+void OneLlm::save(const std::filesystem::path& folder, const OutputOptions& options) {
+  onellm::save(*modules_, model_, weight_sources(model_), folder, options);
+}
 
 }  // namespace isthmus::families::onellm
