@@ -312,6 +312,15 @@ Parsed parse_command_line(int argc, char** argv) {
   eval->add_flag("--json", o.json, "Print the report as JSON instead of a table of scores");
   add_compute(*eval, o);
 
+  CLI::App* align = app.add_subcommand(
+      "align", "Train the stages of a recipe; goes on where it ended (docs/training.md)");
+  align->add_option("RECIPE", o.recipe, "YAML file")->required();
+  align->add_option("-o,--out", o.out, "Folder of results (default: aligned/NAME)")
+      ->type_name("DIR");
+  align->add_option("--set", o.sets, "Value in place of the recipe's: stages.0.batch=4")
+      ->type_name("KEY=VALUE");
+  align->add_option("--threads", o.load.threads, "Threads to compute with (default: all cores)");
+
   CLI::App* verify =
       app.add_subcommand("verify", "Replay golden cases and name the first stage that differs");
   verify->add_option("GOLDEN", o.golden, "Folder with expect.json")->required();

@@ -52,6 +52,10 @@ struct Options {
   // eval
   eval::EvalOptions eval;
 
+  // align
+  std::filesystem::path recipe;
+  std::vector<std::string> sets;  // KEY=VALUE on top of it
+
   // verify
   std::filesystem::path golden;
 

@@ -44,8 +44,8 @@ void Progress::draw() {
   const double elapsed = seconds(std::chrono::steady_clock::now() - start_);
   const double rate = elapsed > 0 ? static_cast<double>(done_) / elapsed : 0;
   const double left = rate > 0 ? static_cast<double>(total_ - done_) / rate : 0;
-  const std::string figures =
-      fmt::format("{}/{}  {:.2f}/s  {:.0f} s left", done_, total_, rate, left);
+  const std::string figures = fmt::format("{}/{}  {:.2f}/s  {:.0f} s left{}{}", done_, total_, rate,
+                                          left, detail_.empty() ? "" : "  ", detail_);
   if (terminal_) {
     const auto filled = static_cast<size_t>(kBarWidth * done_ / (total_ > 0 ? total_ : 1));
     fmt::print(stderr, "\r{} [{:<30}] {}\033[K", label_, std::string(filled, '#'), figures);

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <utility>
 
 namespace isthmus::cli {
 
@@ -13,11 +14,13 @@ class Progress {
   Progress(std::string label, int64_t total);
   void advance(int64_t count = 1);
   void finish();
+  // Shown behind the rate: "loss 1.234".
+  void set_detail(std::string detail) { detail_ = std::move(detail); }
 
  private:
   void draw();
 
-  std::string label_;
+  std::string label_, detail_;
   int64_t total_, done_ = 0;
   bool terminal_;
   std::chrono::steady_clock::time_point start_, drawn_;

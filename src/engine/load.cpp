@@ -11,7 +11,6 @@
 #include "nn/blas_setup.h"
 
 namespace isthmus::engine {
-namespace {
 
 void prepare_arithmetic(int asked) {
   const int threads =
@@ -19,8 +18,6 @@ void prepare_arithmetic(int asked) {
   nn::setup_blas();
   at::set_num_threads(threads);
 }
-
-}  // namespace
 
 std::unique_ptr<Engine> load_engine(const std::function<std::shared_ptr<families::Family>()>& load,
                                     const LoadOptions& options) {

@@ -15,6 +15,9 @@ namespace isthmus::engine {
 std::unique_ptr<Engine> load_engine(const std::string& model, const std::string& base,
                                     const std::string& name, const LoadOptions& options);
 
+// Threads to compute with (0: one per processor), and what else is set once a process.
+void prepare_arithmetic(int threads);
+
 // The family that `load` gives, called once the arithmetic is set up.
 std::unique_ptr<Engine> load_engine(const std::function<std::shared_ptr<families::Family>()>& load,
                                     const LoadOptions& options);

@@ -56,7 +56,9 @@ MapView::MapView(YAML::Node node, std::string path, Complaints& complaints)
 
 YAML::Node MapView::find(std::string_view key) {
   known_.emplace_back(key);
-  return static_cast<const YAML::Node&>(node_)[std::string(key)];
+  const YAML::Node value = static_cast<const YAML::Node&>(node_)[std::string(key)];
+  // What the library gives for an absent key throws at every question.
+  return value.IsDefined() ? value : YAML::Node(YAML::NodeType::Undefined);
 }
 
 YAML::Node MapView::at(std::string_view key) {

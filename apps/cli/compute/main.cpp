@@ -1,6 +1,7 @@
 // `isthmus-compute`: the verbs that need libtorch. Started by `isthmus` with its own arguments.
 #include "../exit_status.h"
 #include "../options.h"
+#include "align.h"
 #include "base/log.h"
 #include "bench.h"
 #include "doctor.h"
@@ -14,6 +15,7 @@ namespace {
 
 int dispatch(const isthmus::cli::Options& options) {
   if (options.verbose) isthmus::log::set_level(isthmus::log::Level::kInfo);
+  if (options.verb == "align") return isthmus::cli::align(options);
   if (options.verb == "run") return isthmus::cli::run(options);
   if (options.verb == "trace") return isthmus::cli::trace(options);
   if (options.verb == "verify") return isthmus::cli::verify(options);

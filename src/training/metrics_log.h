@@ -1,0 +1,25 @@
+// What a run measured, one line of JSON a step.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+
+#include "training/stage_run.h"
+
+namespace isthmus::training {
+
+// Lines behind `step` are cut off first, and a last one without an end: a run that goes on after
+// that step writes them again. {"step", "loss": [one per data entry, null without targets],
+// "gradient_norm", "rate", "targets"}. Throws ResourceError.
+class MetricsLog {
+ public:
+  MetricsLog(const std::filesystem::path& file, int64_t step);
+  void add(const StepReport& report);
+
+ private:
+  std::filesystem::path file_;
+  std::ofstream stream_;
+};
+
+}  // namespace isthmus::training

@@ -1,0 +1,233 @@
+// A stage from a recipe: it learns, goes on where it was left to the very bit, and says what is
+// wrong with recipes, data and checkpoints.
+#include "training/stage_run.h"
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+
+#include <gtest/gtest.h>
+
+#include "error_message.h"
+#include "families/registry.h"
+#include "isthmus/error.h"
+#include "nn/slots.h"
+#include "training/fresh_start.h"
+#include "training/metrics_log.h"
+
+namespace isthmus::training {
+namespace {
+
+namespace fs = std::filesystem;
+
+const fs::path kCases = fs::path(ISTHMUS_FIXTURES) / "llava";
+const fs::path kParts = kCases / "train_stage1/model";
+
+fs::path fresh_folder(const std::string& name) {
+  const fs::path folder = fs::path(testing::TempDir()) / ("isthmus_stage_" + name);
+  fs::remove_all(folder);
+  fs::create_directories(folder);
+  return folder;
+}
+
+std::string recipe_text(const std::string& more = "") {
+  return "model:\n  base: " + (kParts / "vicuna-tiny").string() +
+         "\n  vision: " + (kParts / "openai/clip-tiny-patch14-42").string() +
+         "\n  fresh: {projector: mlp2x_gelu}\n"
+         "stages:\n"
+         "  - name: align\n"
+         "    trainable: [\"aligner.*\"]\n"
+         "    data: [{type: conversations, path: " + (kCases / "train_stage1/inputs/data.json").string() +
+         ", media: " + (kCases / "train_stage1/inputs/images").string() +
+         ", template: plain}]\n"
+         "    batch: 3\n    steps: 8\n    groups: [{match: \"*\", rate: 1.0e-2}]\n"
+         "    schedule: {decay: cosine, warmup_steps: 1}\n    save_every: 2\n" + more;
+}
+
+recipe::Recipe written(const fs::path& folder, const std::string& text) {
+  std::ofstream(folder / "recipe.yaml") << text;
+  return recipe::load_recipe(folder / "recipe.yaml");
+}
+
+std::shared_ptr<families::Family> fresh_llava(const fs::path& folder, const recipe::Recipe& recipe) {
+  write_fresh_llava(*recipe.model.fresh, recipe.model.base, recipe.model.vision, 1, folder / "start");
+  LoadOptions options;
+  options.vision = recipe.model.vision;
+  return families::load_family((folder / "start").string(), recipe.model.base, "llava-start", options);
+}
+
+struct Outcome {
+  std::vector<double> losses;
+  std::vector<Tensor> weights;
+};
+
+// Interrupted after each of `stops` steps, with a new process's worth of objects each time.
+Outcome train(const std::string& name, const std::vector<int64_t>& stops) {
+  const fs::path folder = fresh_folder(name);
+  const recipe::Recipe recipe = written(folder, recipe_text());
+  Outcome outcome;
+  for (size_t part = 0; part <= stops.size(); ++part) {
+    const auto family = fresh_llava(folder, recipe);
+    StageRun run(*family, recipe, 0);
+    StageCallbacks callbacks;
+    int64_t done = 0;
+    callbacks.on_step = [&](const StepReport& report) {
+      outcome.losses.push_back(report.losses.front());
+      done = report.step;
+    };
+    callbacks.cancelled = [&] { return part < stops.size() && done >= stops[part]; };
+    EXPECT_EQ(run.run(folder / "checkpoints", callbacks), part == stops.size());
+    outcome.weights.clear();
+    for (const auto& parameter : family->modules().named_parameters())
+      if (parameter.value().requires_grad())
+        outcome.weights.push_back(parameter.value().detach().clone());
+  }
+  return outcome;
+}
+
+TEST(StageRun, LearnsAndResumesToTheBit) {
+  const Outcome whole = train("whole", {}), parts = train("parts", {1, 3, 6});
+  ASSERT_EQ(whole.losses.size(), 8u);
+  EXPECT_LT(whole.losses.back(), 0.9 * whole.losses.front());
+  EXPECT_EQ(whole.losses, parts.losses);
+  ASSERT_EQ(whole.weights.size(), 4u);
+  for (size_t i = 0; i < whole.weights.size(); ++i)
+    EXPECT_TRUE(torch::equal(whole.weights[i], parts.weights[i])) << i;
+}
+
+TEST(StageRun, TrainsThroughAQuantisedLanguageModel) {
+  const fs::path folder = fresh_folder("quantised");
+  const recipe::Recipe recipe = written(folder, recipe_text());
+  write_fresh_llava(*recipe.model.fresh, recipe.model.base, recipe.model.vision, 1, folder / "start");
+  for (const char* storage : {"q8", "q4"}) {
+    LoadOptions options;
+    options.vision = recipe.model.vision;
+    options.decoder_storage = storage;
+    const auto family =
+        families::load_family((folder / "start").string(), recipe.model.base, "llava-start", options);
+    StageRun run(*family, recipe, 0);
+    std::vector<double> losses;
+    StageCallbacks callbacks;
+    callbacks.on_step = [&](const StepReport& report) { losses.push_back(report.losses.front()); };
+    EXPECT_TRUE(run.run(folder / storage, callbacks));
+    EXPECT_LT(losses.back(), 0.9 * losses.front()) << storage;
+  }
+}
+
+TEST(StageRun, ADamagedCheckpointGivesWayToTheOneBefore) {
+  const fs::path folder = fresh_folder("damaged");
+  const recipe::Recipe recipe = written(folder, recipe_text());
+  {
+    const auto family = fresh_llava(folder, recipe);
+    EXPECT_TRUE(StageRun(*family, recipe, 0).run(folder / "checkpoints", {}));
+  }
+  fs::resize_file(folder / "checkpoints/step-000000008.safetensors", 1000);
+  const auto family = fresh_llava(folder, recipe);
+  std::vector<std::string> notes;
+  std::vector<int64_t> steps;
+  StageCallbacks callbacks;
+  callbacks.on_note = [&](const std::string& note) { notes.push_back(note); };
+  callbacks.on_step = [&](const StepReport& report) { steps.push_back(report.step); };
+  EXPECT_TRUE(StageRun(*family, recipe, 0).run(folder / "checkpoints", callbacks));
+  EXPECT_EQ(steps, (std::vector<int64_t>{7, 8}));
+  ASSERT_EQ(notes.size(), 2u);
+  EXPECT_NE(notes[0].find("step-000000008"), std::string::npos) << notes[0];
+}
+
+TEST(StageRun, AnotherRecipeDoesNotGoOn) {
+  const fs::path folder = fresh_folder("other");
+  recipe::Recipe recipe = written(folder, recipe_text());
+  {
+    const auto family = fresh_llava(folder, recipe);
+    StageRun(*family, recipe, 0).run(folder / "checkpoints", {});
+  }
+  recipe = written(folder, recipe_text("    seed: 7\n"));
+  const auto family = fresh_llava(folder, recipe);
+  StageRun run(*family, recipe, 0);
+  EXPECT_NE(message_of<UsageError>([&] { run.run(folder / "checkpoints", {}); }).find("another recipe"),
+            std::string::npos);
+}
+
+TEST(StageRun, ShowsWhatIsLearnt) {
+  const fs::path folder = fresh_folder("preview");
+  const recipe::Recipe recipe = written(folder, recipe_text());
+  const auto family = fresh_llava(folder, recipe);
+  StageRun run(*family, recipe, 0);
+  const auto shown = run.preview();
+  ASSERT_EQ(shown.size(), 1u);
+  EXPECT_EQ(shown[0].entry, "data.json");
+  EXPECT_EQ(shown[0].example.media.size(), 1u);
+  EXPECT_EQ(run.trainable_count(), 4320);
+}
+
+TEST(StageRun, BrokenSamplesAreCountedAndEndTheRunInTime) {
+  const fs::path folder = fresh_folder("broken");
+  std::ofstream(folder / "data.json")
+      << R"([{"id": 1, "image": "gone.png", "conversations": [{"from": "human", "value": "<image>"},
+            {"from": "gpt", "value": "A cat."}]}])";
+  std::string text = recipe_text("    bad_samples: 5\n");
+  const std::string old = (kCases / "train_stage1/inputs/data.json").string();
+  text.replace(text.find(old), old.size(), (folder / "data.json").string());
+  const recipe::Recipe recipe = written(folder, text);
+  const auto family = fresh_llava(folder, recipe);
+  StageRun run(*family, recipe, 0);
+  EXPECT_NE(message_of<InputError>([&] { run.preview(); }).find("gone.png"), std::string::npos);
+  const std::string error =
+      message_of<InputError>([&] { run.run(folder / "checkpoints", {}); });
+  EXPECT_NE(error.find("6 samples could not be used"), std::string::npos) << error;
+}
+
+TEST(StageRun, ALossThatIsNoNumberNamesItsSamples) {
+  const fs::path folder = fresh_folder("nan");
+  const recipe::Recipe recipe = written(folder, recipe_text("    clip_norm: 0\n"));
+  const auto family = fresh_llava(folder, recipe);
+  StageRun run(*family, recipe, 0);
+  for (Tensor& parameter : family->modules().parameters()) {
+    const torch::NoGradGuard no_gradient;
+    if (parameter.requires_grad()) parameter.fill_(std::nanf(""));
+  }
+  const std::string error = message_of<ModelError>([&] { run.run(folder / "checkpoints", {}); });
+  EXPECT_NE(error.find("step 1: the loss is nan; the samples were data.json["), std::string::npos)
+      << error;
+}
+
+TEST(StageRun, WhatWasTrainedLoadsAgain) {
+  const fs::path folder = fresh_folder("saved");
+  const recipe::Recipe recipe = written(folder, recipe_text());
+  const auto family = fresh_llava(folder, recipe);
+  StageRun(*family, recipe, 0).run(folder / "checkpoints", {});
+  families::OutputOptions output;
+  output.dtype = "f32";
+  family->save(folder / "llava-trained", output);
+  LoadOptions options;
+  options.vision = recipe.model.vision;
+  const auto loaded = families::load_family((folder / "llava-trained").string(), recipe.model.base, "", options);
+  for (const nn::Slot& slot : nn::slots_of(loaded->modules()))
+    for (const nn::Slot& own : nn::slots_of(family->modules())) {
+      if (own.name != slot.name || !slot.name.starts_with("aligner.")) continue;
+      EXPECT_TRUE(torch::equal(own.value(), slot.value())) << slot.name;
+    }
+}
+
+TEST(MetricsLog, LinesBehindTheResumedStepAreWrittenAgain) {
+  const fs::path file = fresh_folder("metrics") / "metrics.jsonl";
+  StepReport report;
+  report.losses = {1.5, std::nan("")};
+  {
+    MetricsLog log(file, 0);
+    for (report.step = 1; report.step <= 4; ++report.step) log.add(report);
+  }
+  std::ofstream(file, std::ios::app) << "{\"step\": 5, \"lo";  // killed while writing
+  MetricsLog log(file, 2);
+  report.step = 3;
+  log.add(report);
+  std::ifstream stream(file);
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(stream, line);) lines.push_back(line);
+  ASSERT_EQ(lines.size(), 3u);
+  EXPECT_EQ(lines[2],
+            R"({"step":3,"loss":[1.5,null],"gradient_norm":0.0,"rate":0.0,"targets":0})");
+}
+
+}  // namespace
+}  // namespace isthmus::training
