@@ -39,7 +39,9 @@ class MaskedCrossAttentionImpl::Reader {
 
  private:
   bool is_one_call() const;
+  bool is_one_medium_each() const;
   Tensor attend_at_once(const Tensor& query) const;
+  Tensor attend_side_by_side(const Tensor& query) const;
   Tensor attend_run(const Tensor& query, size_t row, const MediaRun& run) const;
   const MediaKeyValue& key_value(size_t row, int64_t medium) const;
   MediaKeyValue joined(size_t row, int64_t begin, int64_t end) const;
@@ -49,7 +51,14 @@ class MaskedCrossAttentionImpl::Reader {
   const nn::MediaView& view_;
   double scale_;
   std::vector<std::vector<MediaRun>> runs_;  // per batch row
-  std::unordered_map<const MediaMemory*, MediaKeyValue> projected_;
+  // Of the media that bring no keys and values: those of all, [media, heads, latents, dim_head],
+  // and of each alone, with its place among them.
+  struct Projected {
+    MediaKeyValue own;
+    int64_t place;
+  };
+  MediaKeyValue all_projected_;
+  std::unordered_map<const MediaMemory*, Projected> projected_;
 };
 
 MaskedCrossAttentionImpl::Reader::Reader(MaskedCrossAttentionImpl& owner, const nn::MediaView& view,
@@ -84,22 +93,21 @@ void MaskedCrossAttentionImpl::Reader::project_missing() {
   for (const auto& media : view_.media)
     for (const auto& memory : media) {
       const bool remembered = layer < memory->layers.size() && memory->layers[layer].key.defined();
-      if (remembered || !projected_.emplace(memory.get(), MediaKeyValue{}).second) continue;
+      const Projected next{{}, static_cast<int64_t>(missing.size())};
+      if (remembered || !projected_.emplace(memory.get(), next).second) continue;
       missing.push_back(memory.get());
       latents.push_back(memory->latents);
     }
   if (missing.empty()) return;
-  const MediaKeyValue all = owner_.project(torch::stack(latents));
-  for (size_t i = 0; i < missing.size(); ++i) {
-    const auto at = static_cast<int64_t>(i);
-    projected_[missing[i]] = {all.key.select(0, at), all.value.select(0, at)};
-  }
+  all_projected_ = owner_.project(torch::stack(latents));
+  const auto keys = all_projected_.key.unbind(0), values = all_projected_.value.unbind(0);
+  for (size_t i = 0; i < missing.size(); ++i) projected_[missing[i]].own = {keys[i], values[i]};
 }
 
 const MediaKeyValue& MaskedCrossAttentionImpl::Reader::key_value(size_t row, int64_t medium) const {
   const MediaMemory* memory = view_.media[row][static_cast<size_t>(medium)].get();
   const auto found = projected_.find(memory);
-  return found != projected_.end() ? found->second
+  return found != projected_.end() ? found->second.own
                                    : memory->layers[static_cast<size_t>(owner_.layer_)];
 }
 
@@ -139,6 +147,61 @@ Tensor MaskedCrossAttentionImpl::Reader::attend_at_once(const Tensor& query) con
   return nn::ops::attention(query, rows(keys), rows(values), scale_, {});
 }
 
+// Every run reads one medium or none, and none of the media brings its keys and values: as while
+// training.
+bool MaskedCrossAttentionImpl::Reader::is_one_medium_each() const {
+  for (size_t row = 0; row < runs_.size(); ++row)
+    for (const MediaRun& run : runs_[row]) {
+      if (run.begin == run.end) continue;
+      if (run.uniform || run.end - run.begin != 1 ||
+          !projected_.contains(view_.media[row][static_cast<size_t>(run.begin)].get()))
+        return false;
+    }
+  return true;
+}
+
+// The runs of all rows become the rows of one attention, filled up to the longest: few operations
+// and few gradients, however many media there are.
+Tensor MaskedCrossAttentionImpl::Reader::attend_side_by_side(const Tensor& query) const {
+  const int64_t batch = query.size(0), seq = query.size(1);
+  int64_t longest = 0;
+  for (const auto& runs : runs_)
+    for (const MediaRun& run : runs)
+      if (run.begin != run.end) longest = std::max(longest, run.count);
+
+  std::vector<int64_t> positions;  // of `longest` queries per run
+  std::vector<int64_t> media;      // of each run
+  // Of each position: where its answer stands behind a row of zeros, which is 0.
+  std::vector<int64_t> answers(static_cast<size_t>(batch * seq), 0);
+  for (size_t row = 0; row < runs_.size(); ++row)
+    for (const MediaRun& run : runs_[row]) {
+      if (run.begin == run.end) continue;
+      const int64_t first = static_cast<int64_t>(row) * seq + run.first;
+      for (int64_t i = 0; i < longest; ++i) {
+        if (i < run.count)
+          answers[static_cast<size_t>(first + i)] = 1 + static_cast<int64_t>(positions.size());
+        positions.push_back(first + std::min(i, run.count - 1));
+      }
+      const auto& memory = view_.media[row][static_cast<size_t>(run.begin)];
+      media.push_back(projected_.at(memory.get()).place);
+    }
+
+  // An embedding picks rows as index_select does, and its gradient is not added up row by row.
+  const auto pick = [](const Tensor& rows, const std::vector<int64_t>& which) {
+    return torch::embedding(rows.flatten(1), torch::tensor(which, torch::kInt64));
+  };
+  const auto runs = static_cast<int64_t>(media.size());
+  const auto read_by_runs = [&](const Tensor& all) {
+    const Tensor picked = pick(all, media);
+    return picked.view({runs, all.size(1), all.size(2), all.size(3)});
+  };
+  const Tensor own = pick(query.flatten(0, 1), positions).view({runs, longest, query.size(2), -1});
+  const Tensor read = nn::ops::attention(own, read_by_runs(all_projected_.key),
+                                         read_by_runs(all_projected_.value), scale_, {});
+  const Tensor rows = read.reshape({runs * longest, -1});
+  return pick(torch::cat({torch::zeros_like(rows.narrow(0, 0, 1)), rows}), answers).view_as(query);
+}
+
 // query [1, run.count, heads, dim_head] -> same
 Tensor MaskedCrossAttentionImpl::Reader::attend_run(const Tensor& query, size_t row,
                                                     const MediaRun& run) const {
@@ -149,6 +212,7 @@ Tensor MaskedCrossAttentionImpl::Reader::attend_run(const Tensor& query, size_t 
 }
 
 Tensor MaskedCrossAttentionImpl::Reader::attend(const Tensor& query) const {
+  if (is_one_medium_each()) return attend_side_by_side(query);
   if (is_one_call()) return attend_at_once(query);
   std::vector<Tensor> rows;
   for (size_t row = 0; row < runs_.size(); ++row) {

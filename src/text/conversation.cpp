@@ -7,6 +7,7 @@
 
 #include "isthmus/error.h"
 #include "text/conversation_table.h"
+#include "text/unicode.h"
 
 namespace isthmus::text {
 
@@ -33,14 +34,6 @@ class PromptBuilder {
 
   std::vector<PromptPart> parts;
 };
-
-bool is_space(char c) { return std::isspace(static_cast<unsigned char>(c)) != 0; }
-
-std::string strip(std::string_view text) {
-  while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
-  while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
-  return std::string(text);
-}
 
 std::string lower(std::string_view text) {
   std::string out(text);
@@ -148,7 +141,7 @@ Message put_media_first(const Message& message) {
     out.content.push_back(part);
     out.content.push_back(Content::of_text("\n"));
   }
-  out.content.push_back(Content::of_text(strip(text)));
+  out.content.push_back(Content::of_text(std::string(strip(text))));
   return out;
 }
 

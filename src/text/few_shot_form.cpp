@@ -10,7 +10,6 @@
 #include "base/json_view.h"
 #include "isthmus/error.h"
 #include "text/unicode.h"
-#include "text/utf8.h"
 
 namespace isthmus::text {
 namespace {
@@ -108,24 +107,6 @@ void check(const FewShotForm& form, const std::string& source) {
     throw UsageError(source + ": query: {answer} is what the model is asked for");
   if (count(demonstration, Field::kMedia) > 1 || count(query, Field::kMedia) > 1)
     throw UsageError(source + ": an example has one picture; {media} stands there twice");
-}
-
-// As Python's str.strip: also the four separators that are not white space to Unicode.
-bool is_stripped(char32_t c) { return is_white_space(c) || (c >= 0x1C && c <= 0x1F); }
-
-std::string_view strip(std::string_view text) {
-  while (!text.empty()) {
-    const Utf8Char first = decode_utf8(text, 0);
-    if (!is_stripped(first.code_point)) break;
-    text.remove_prefix(first.length);
-  }
-  while (!text.empty()) {
-    size_t start = text.size() - 1;
-    while (start > 0 && (static_cast<unsigned char>(text[start]) & 0xC0) == 0x80) --start;
-    if (!is_stripped(decode_utf8(text, start).code_point)) break;
-    text.remove_suffix(text.size() - start);
-  }
-  return text;
 }
 
 // Joins neighbouring texts: what the form writes and what an item brings is one text to a

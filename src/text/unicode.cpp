@@ -108,6 +108,23 @@ bool is_white_space(char32_t c) {
          c == 0x3000;
 }
 
+std::string_view strip(std::string_view text) {
+  // Also the four separators that are white space to Python and not to Unicode.
+  const auto is_stripped = [](char32_t c) { return is_white_space(c) || (c >= 0x1C && c <= 0x1F); };
+  while (!text.empty()) {
+    const Utf8Char first = decode_utf8(text, 0);
+    if (!is_stripped(first.code_point)) break;
+    text.remove_prefix(first.length);
+  }
+  while (!text.empty()) {
+    size_t start = text.size() - 1;
+    while (start > 0 && (static_cast<unsigned char>(text[start]) & 0xC0) == 0x80) --start;
+    if (!is_stripped(decode_utf8(text, start).code_point)) break;
+    text.remove_suffix(text.size() - start);
+  }
+  return text;
+}
+
 MarkedText to_nfc(const MarkedText& text) {
   // Everything below U+0300 is already composed and combines with nothing below U+0300.
   const auto is_plain = [](char c) { return static_cast<unsigned char>(c) < 0xCC; };

@@ -16,6 +16,9 @@ bool is_white_space(char32_t code_point);  // property White_Space
 bool is_word_character(
     char32_t code_point);  // L*, M*, Nd, Nl, Pc: \w of the usual regular expressions
 
+// As Python's str.strip.
+std::string_view strip(std::string_view text);
+
 // Normalization Form C (Unicode Annex 15). A composed character is trusted if all its parts are.
 MarkedText to_nfc(const MarkedText& text);
 

@@ -155,8 +155,7 @@ TEST(GatedCrossAttention, RowsOfABatchDoNotDisturbEachOther) {
           Rows{{3}, {1}, {2}}, Rows{{3}, {0}, {4}}, Rows{{2, 2}, {1, 1}, {1, 1}}}) {
       const Tensor hidden = torch::randn({3, static_cast<int64_t>(index[0].size()), 14});
       on_both_paths([&](const std::string& how) {
-        const Tensor together =
-            run(*aligner, hidden, make_view(*aligner, latents, counts, index));
+        const Tensor together = run(*aligner, hidden, make_view(*aligner, latents, counts, index));
         for (int64_t b = 0; b < 3; ++b) {
           const auto row = static_cast<size_t>(b);
           const auto own =
@@ -198,56 +197,64 @@ TEST(FlamingoAligner, RemembersWhatTheBlocksWouldCompute) {
 }
 
 // Every parameter, the features and the text, against central differences in double.
-TEST(FlamingoAligner, GradientsAgreeWithFiniteDifferences) {
-  for (const bool immediate : {true, false}) {
-    auto config = small_config(immediate);
-    config.resampler.max_num_media = 3;
-    config.resampler.max_num_frames = 2;
-    FlamingoAligner aligner(config);
-    randomise(aligner, 6);
-    for (const auto& module : aligner.modules(false))
-      if (auto* linear = dynamic_cast<nn::LinearImpl*>(module.get())) linear->make_trainable();
-    aligner.to(torch::kDouble);
-    for (Tensor& parameter : aligner.parameters()) parameter.requires_grad_(true);
+void expect_gradients(bool immediate, const Rows& index) {
+  auto config = small_config(immediate);
+  config.resampler.max_num_media = 3;
+  config.resampler.max_num_frames = 2;
+  FlamingoAligner aligner(config);
+  randomise(aligner, 6);
+  for (const auto& module : aligner.modules(false))
+    if (auto* linear = dynamic_cast<nn::LinearImpl*>(module.get())) linear->make_trainable();
+  aligner.to(torch::kDouble);
+  for (Tensor& parameter : aligner.parameters()) parameter.requires_grad_(true);
 
-    const auto options = torch::dtype(torch::kDouble).requires_grad(true);
-    const Tensor features = torch::randn({2, 3, 2, 4, 10}, options),
-                 text = torch::randn({2, 7, 14}, options);
-    const Tensor aim = torch::randn({2, 7, 14}, torch::kDouble);
-    const Rows index = {{0, 1, 1, 2, 3, 3, 4}, {0, 0, 0, 0, 1, 2, 2}};
-    const auto loss = [&] {
-      const Tensor latents = aligner.resampler()(features);
-      nn::MediaView view = view_of(latents, {3, 2}, torch::zeros({2, 1}), memory_of);
-      view.index = index;
-      nn::ForwardContext context;
-      context.media = &view;
-      const Tensor once = aligner.before_block(1, text, context);
-      return (aligner.before_block(3, once, context) * aim).sum();
-    };
+  const auto options = torch::dtype(torch::kDouble).requires_grad(true);
+  const Tensor features = torch::randn({3, 3, 2, 4, 10}, options),
+               text = torch::randn({3, 7, 14}, options);
+  const Tensor aim = torch::randn({3, 7, 14}, torch::kDouble);
+  const auto loss = [&] {
+    const Tensor latents = aligner.resampler()(features);
+    nn::MediaView view = view_of(latents, {3, 2, 0}, torch::zeros({3, 1}), memory_of);
+    view.index = index;
+    nn::ForwardContext context;
+    context.media = &view;
+    const Tensor once = aligner.before_block(1, text, context);
+    return (aligner.before_block(3, once, context) * aim).sum();
+  };
 
-    std::vector<std::pair<std::string, Tensor>> leaves = {{"features", features}, {"text", text}};
-    for (const auto& entry : aligner.named_parameters())
-      leaves.emplace_back(entry.key(), entry.value());
-    torch::autograd::variable_list inputs;
-    for (const auto& [name, leaf] : leaves) inputs.push_back(leaf);
-    const auto gradients = torch::autograd::grad({loss()}, inputs);
-    for (size_t i = 0; i < leaves.size(); ++i) {
-      const auto& [name, leaf] = leaves[i];
-      const torch::NoGradGuard no_gradient;
-      const nn::ops::ComposedOnly composed;
-      const Tensor direction = torch::randn_like(leaf), start = leaf.clone();
-      const double step = 1e-5;
-      leaf.copy_(start + step * direction);
-      const double above = loss().item<double>();
-      leaf.copy_(start - step * direction);
-      const double below = loss().item<double>();
-      leaf.copy_(start);
-      const double slope = (above - below) / (2 * step);
-      const double got = (gradients[i] * direction).sum().item<double>();
-      EXPECT_NEAR(got, slope, 1e-6 * std::max(1.0, std::abs(slope))) << name;
-      EXPECT_NE(got, 0) << name;
-    }
+  std::vector<std::pair<std::string, Tensor>> leaves = {{"features", features}, {"text", text}};
+  for (const auto& entry : aligner.named_parameters())
+    leaves.emplace_back(entry.key(), entry.value());
+  torch::autograd::variable_list inputs;
+  for (const auto& [name, leaf] : leaves) inputs.push_back(leaf);
+  const auto gradients = torch::autograd::grad({loss()}, inputs);
+  for (size_t i = 0; i < leaves.size(); ++i) {
+    const auto& [name, leaf] = leaves[i];
+    const torch::NoGradGuard no_gradient;
+    const nn::ops::ComposedOnly composed;
+    const Tensor direction = torch::randn_like(leaf), start = leaf.clone();
+    const double step = 1e-5;
+    leaf.copy_(start + step * direction);
+    const double above = loss().item<double>();
+    leaf.copy_(start - step * direction);
+    const double below = loss().item<double>();
+    leaf.copy_(start);
+    const double slope = (above - below) / (2 * step);
+    const double got = (gradients[i] * direction).sum().item<double>();
+    EXPECT_NEAR(got, slope, 1e-6 * std::max(1.0, std::abs(slope))) << name;
+    EXPECT_NE(got, 0) << name;
   }
+}
+
+// Rows with three media, with two, and without any; text before the first medium; padding behind.
+TEST(FlamingoAligner, GradientsAgreeWithFiniteDifferences) {
+  const Rows padded = {{0, 1, 1, 2, 3, 3, 3}, {0, 0, 1, 2, 2, 0, 0}, {0, 0, 0, 0, 0, 0, 0}};
+  const Rows more_markers = {{0, 1, 1, 2, 3, 3, 4}, {0, 0, 0, 0, 1, 2, 2}, {0, 0, 1, 1, 1, 1, 1}};
+  for (const bool immediate : {true, false})
+    for (const Rows& index : {padded, more_markers}) {
+      SCOPED_TRACE(immediate ? "the last medium" : "all media before");
+      expect_gradients(immediate, index);
+    }
 }
 
 TEST(FlamingoAligner, AFreshOneIsDrawnAsTheReferenceDraws) {

@@ -43,6 +43,12 @@ TEST(Unicode, CategoriesAreThoseOfTheStandard) {
   for (const char32_t c : {char32_t{0x200B}, char32_t{0x1C}, U'a'}) EXPECT_FALSE(is_white_space(c));
 }
 
+TEST(Unicode, StripIsPythons) {
+  EXPECT_EQ(strip(" \t\x1c a \u3000b\u2003\n"), "a \u3000b");
+  EXPECT_EQ(strip("\u00a0\u0085"), "");
+  EXPECT_EQ(strip("\u200ba"), "\u200ba");
+}
+
 std::string nfc(const std::string& text) {
   MarkedText marked;
   marked.append(text, false);

@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "decoders/registry.h"
 #include "families/flamingo/load.h"
+#include "families/flamingo/examples.h"
 #include "families/flamingo/prompts.h"
 #include "families/flamingo/save.h"
 #include "isthmus/error.h"
@@ -96,6 +97,17 @@ modalities::Prepared Flamingo::prepare(const MediaSource& source) const {
                                        ? media::decode_native_image(part.data, source.name)
                                        : media::load_native_image(part.path);
   return modalities::prepare_open_clip_image(image, {.image_size = model_.vision.image_size});
+}
+
+Example Flamingo::example(const samples::Sample& sample, const ExampleOptions& options) const {
+  return make_example(sample, options, model_.tokens,
+                      [this, &sample](const Part& picture, const std::string& name) {
+                        try {
+                          return prepare({&picture, name});
+                        } catch (const InputError& error) {
+                          throw samples::BadSample(sample.name, error.what());
+                        }
+                      });
 }
 
 std::vector<MediaFeatures> Flamingo::features(std::span<const modalities::Prepared> media,

@@ -1,0 +1,194 @@
+#include "families/flamingo/examples.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "isthmus/error.h"
+#include "samples/interleaved.h"
+#include "text/unicode.h"
+
+namespace isthmus::families::flamingo {
+namespace {
+
+using samples::BadSample;
+using samples::Sample;
+
+constexpr int64_t kCaptionTokens = 32, kInterleavedTokens = 256;
+constexpr int64_t kMinPictures = 1, kMaxPictures = 6;
+constexpr double kSimilarityThreshold = 0.24;  // of the published 3B run
+constexpr double kSinglePictureRejected = 0.5;
+
+int64_t given_or(int64_t value, int64_t fallback) { return value != 0 ? value : fallback; }
+
+bool is_picture(const Part& part) { return part.type == Part::Type::kMedia; }
+
+bool is_caption_pair(const Sample& sample, const std::string& name) {
+  if (name == "interleaved") return false;
+  const auto& document = sample.document;
+  const bool has_shape = !sample.similarities && document.size() == 2 && is_picture(document[0]) &&
+                         document[1].type == Part::Type::kText;
+  if (name.empty()) return has_shape;
+  if (name != "caption")
+    throw UsageError(fmt::format(
+        "template \"{}\": this model is trained on \"caption\" and \"interleaved\"", name));
+  if (!has_shape) throw BadSample(sample.name, "is not a picture, then its caption");
+  return true;
+}
+
+// Pieces of one text, and which of them are tokens by their spelling.
+class Writer {
+ public:
+  void text(std::string text) { pieces_.emplace_back(std::move(text), false); }
+  void token(std::string_view spelling) { pieces_.emplace_back(spelling, true); }
+
+  std::vector<int64_t> encode(const text::Tokenizer& tokenizer) const {
+    std::vector<text::TextSpan> spans;
+    for (const auto& [text, is_token] : pieces_) spans.push_back({text, is_token});
+    return tokenizer.encode(spans, /*add_bos=*/true);
+  }
+
+ private:
+  std::vector<std::pair<std::string, bool>> pieces_;
+};
+
+std::string end_token(const text::Tokenizer& tokenizer) {
+  const auto id = tokenizer.eos_id();
+  if (!id) throw UnsupportedError("the tokenizer has no end token, which closes every example");
+  return tokenizer.piece(*id);
+}
+
+Writer write_caption(const std::vector<Part>& document) {
+  Writer writer;
+  writer.token(layout::kImage);
+  writer.text(std::string(text::strip(document[1].text)));
+  return writer;
+}
+
+// One space on either side of a picture is taken away, not more.
+Writer write_interleaved(const std::vector<Part>& document) {
+  Writer writer;
+  bool is_first = true;
+  for (size_t i = 0; i < document.size(); ++i) {
+    if (is_picture(document[i])) {
+      if (!is_first) writer.token(layout::kEndOfChunk);
+      writer.token(layout::kImage);
+      is_first = false;
+      continue;
+    }
+    std::string_view text = document[i].text;
+    const bool before = i + 1 < document.size() && is_picture(document[i + 1]);
+    const bool behind = i > 0 && is_picture(document[i - 1]);
+    if (before && text.ends_with(' ')) text.remove_suffix(1);
+    if (behind && text.starts_with(' ')) text.remove_prefix(1);
+    writer.text(std::string(text));
+  }
+  return writer;
+}
+
+// What carries loss, token by token.
+class Targets {
+ public:
+  Targets(const layout::FlamingoTokens& tokens, bool is_caption)
+      : tokens_(tokens), is_caption_(is_caption) {}
+
+  bool next(int64_t id) {
+    if (id == tokens_.image) {
+      follows_picture_ = true;
+      return false;
+    }
+    const bool is_target = is_caption_ || follows_picture_;
+    if (id == tokens_.endofchunk) follows_picture_ = false;
+    // Where the tokenizer pads with its end token, that one is never learnt.
+    return is_target && id != tokens_.pad;
+  }
+
+ private:
+  const layout::FlamingoTokens& tokens_;
+  bool is_caption_, follows_picture_ = false;
+};
+
+std::vector<Segment> segments_of(const std::vector<int64_t>& ids,
+                                 const layout::FlamingoTokens& tokens, bool is_caption) {
+  std::vector<Segment> segments;
+  Targets targets(tokens, is_caption);
+  size_t pictures = 0;
+  for (const int64_t id : ids) {
+    const bool is_target = targets.next(id);
+    if (id == tokens.image) {
+      segments.push_back(MediaSegment{pictures++, id});
+      continue;
+    }
+    auto* last = segments.empty() ? nullptr : std::get_if<TextSegment>(&segments.back());
+    if (last == nullptr || last->is_target != is_target)
+      last = &std::get<TextSegment>(segments.emplace_back(TextSegment{{}, is_target}));
+    last->ids.push_back(id);
+  }
+  return segments;
+}
+
+bool carries_loss(const std::vector<Segment>& segments) {
+  return std::ranges::any_of(segments, [](const Segment& segment) {
+    const auto* text = std::get_if<TextSegment>(&segment);
+    return text != nullptr && text->is_target;
+  });
+}
+
+// Text and pictures in their order.
+std::vector<Part> arranged(const Sample& sample, const ExampleOptions& options) {
+  const auto max_pictures = static_cast<size_t>(given_or(options.max_media, kMaxPictures));
+  if (!sample.similarities) return samples::cut_at_media(sample.document, max_pictures);
+  samples::PlacementOptions placement;
+  placement.max_media = max_pictures;
+  placement.similarity_threshold =
+      options.similarity_threshold != 0 ? options.similarity_threshold : kSimilarityThreshold;
+  return samples::place_media(sample, placement);
+}
+
+void check_pictures(const Sample& sample, int64_t pictures, const ExampleOptions& options) {
+  const int64_t fewest = given_or(options.min_media, kMinPictures);
+  if (pictures < fewest)
+    throw BadSample(
+        sample.name,
+        fmt::format("has {} pictures within its {} tokens, at least {} are asked for", pictures,
+                    given_or(options.max_length, kInterleavedTokens), fewest));
+  if (sample.similarities && pictures == 1 && options.random &&
+      options.random() <= kSinglePictureRejected)
+    throw BadSample(sample.name, "is one of the pages with a single picture that are left out");
+}
+
+}  // namespace
+
+Example make_example(const Sample& sample, const ExampleOptions& options,
+                     const layout::FlamingoTokens& tokens, const PreparePicture& prepare) {
+  if (!sample.turns.empty())
+    throw UnsupportedError(sample.name +
+                           ": this model is trained on documents, and this is a conversation");
+  const bool is_caption = is_caption_pair(sample, options.conversation_template);
+  const std::vector<Part> document = is_caption ? sample.document : arranged(sample, options);
+
+  Writer writer = is_caption ? write_caption(document) : write_interleaved(document);
+  writer.token(layout::kEndOfChunk);
+  writer.token(end_token(*tokens.tokenizer));
+  std::vector<int64_t> ids = writer.encode(*tokens.tokenizer);
+  const auto longest = static_cast<size_t>(
+      given_or(options.max_length, is_caption ? kCaptionTokens : kInterleavedTokens));
+  if (ids.size() > longest) ids.resize(longest);
+
+  const int64_t pictures = std::ranges::count(ids, tokens.image);
+  if (!is_caption) check_pictures(sample, pictures, options);
+  Example example{segments_of(ids, tokens, is_caption), {}};
+  if (!carries_loss(example.segments))
+    throw BadSample(sample.name, "no token of it carries loss: nothing follows its pictures");
+  for (const Part& part : document) {
+    if (!is_picture(part)) continue;
+    if (std::ssize(example.media) == pictures) break;  // the others were cut off with their text
+    example.media.push_back(
+        prepare(part, fmt::format("{}: picture {}", sample.name, example.media.size() + 1)));
+  }
+  return example;
+}
+
+}  // namespace isthmus::families::flamingo
