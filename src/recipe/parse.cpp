@@ -26,8 +26,7 @@ class Parser {
     MapView map(root, "", complaints_);
     recipe.name = file_.stem().string();
     map.read("name", recipe.name);
-    if (const YAML::Node model = map.at("model"); model.IsDefined())
-      recipe.model = model_of(model);
+    if (const YAML::Node model = map.at("model"); model.IsDefined()) recipe.model = model_of(model);
     const YAML::Node stages = map.at("stages");
     if (stages.IsDefined() && !stages.IsSequence()) map.complain("stages", "expected a list");
     for (size_t i = 0; stages.IsSequence() && i < stages.size(); ++i)
@@ -67,7 +66,7 @@ class Parser {
   std::string resolved(const std::string& place) const {
     if (place.empty()) return place;
     const fs::path beside = file_.parent_path() / place;
-    return fs::exists(beside) ? beside.string() : place;
+    return fs::exists(beside) ? fs::weakly_canonical(beside).string() : place;
   }
 
   std::vector<Pattern> patterns_of(const YAML::Node& list, MapView& map) {
@@ -140,7 +139,8 @@ class Parser {
     const YAML::Node data = map.at("data");
     for (size_t i = 0; data.IsSequence() && i < data.size(); ++i)
       stage.data.push_back(data_of(data[i], fmt::format("{}data[{}].", path, i)));
-    if (data.IsDefined() && stage.data.empty()) map.complain("data", "expected a list of data sets");
+    if (data.IsDefined() && stage.data.empty())
+      map.complain("data", "expected a list of data sets");
     std::string combine = "samples";
     map.read("combine", combine, {"samples", "batches", "together"});
     stage.combine = combine == "batches"    ? Combine::kBatches
@@ -251,8 +251,8 @@ void check_files(const Recipe& recipe) {
       for (const fs::path& path : {entry.path, entry.media})
         if (!path.empty() && !fs::exists(path)) missing.push_back(path.string());
   if (!missing.empty())
-    throw InputError(fmt::format("{}: not there: {}", recipe.file.string(),
-                                 fmt::join(missing, ", ")));
+    throw InputError(
+        fmt::format("{}: not there: {}", recipe.file.string(), fmt::join(missing, ", ")));
 }
 
 }  // namespace isthmus::recipe

@@ -38,10 +38,10 @@ struct DataEntry {
   std::filesystem::path path;
   std::filesystem::path media;  // folder of media paths; empty: that of `path`
   std::string conversation_template;
-  double weight = 1;             // in a mixture
-  double loss_multiplier = 1;    // where all entries are taken together
-  int64_t batch = 0;             // 0: the stage's
-  int64_t max_length = 0;        // tokens; 0: the family's
+  double weight = 1;           // in a mixture
+  double loss_multiplier = 1;  // where all entries are taken together
+  int64_t batch = 0;           // 0: the stage's
+  int64_t max_length = 0;      // tokens; 0: the family's
   samples::OrderKind order = samples::OrderKind::kShuffled;
 };
 
@@ -76,16 +76,16 @@ struct Stage {
   std::vector<DataEntry> data;
   Combine combine = Combine::kSamples;
   int64_t batch = 1, accumulation = 1;
-  int64_t steps = 0;    // of the optimiser; or …
-  double epochs = 0;    // … passes over the data, the first entry's where several are combined
+  int64_t steps = 0;  // of the optimiser; or …
+  double epochs = 0;  // … passes over the data, the first entry's where several are combined
   OptimizerChoice optimizer;
   std::vector<Group> groups;
   ScheduleChoice schedule;
   double clip_norm = 1;  // 0: none
   bool clip_every_micro_step = false;
   uint64_t seed = 42;
-  int64_t save_every = 0;  // steps; 0: at the end alone
-  int64_t keep = 2;        // checkpoints
+  int64_t save_every = 0;     // steps; 0: at the end alone
+  int64_t keep = 2;           // checkpoints
   int64_t bad_samples = 100;  // more of them stop the run
 };
 

@@ -25,9 +25,8 @@ size_t distance(std::string_view a, std::string_view b) {
 }
 
 std::string nearest(std::string_view key, const std::vector<std::string>& known) {
-  const auto found = std::ranges::min_element(known, {}, [&](const std::string& other) {
-    return distance(key, other);
-  });
+  const auto found = std::ranges::min_element(
+      known, {}, [&](const std::string& other) { return distance(key, other); });
   if (found == known.end()) return "";
   return distance(key, *found) <= std::max<size_t>(2, key.size() / 2)
              ? fmt::format("; did you mean \"{}\"?", *found)

@@ -29,8 +29,8 @@ class MapView {
   // `path`: "stages[0].", in front of every key in complaints.
   MapView(YAML::Node node, std::string path, Complaints& complaints);
 
-  YAML::Node at(std::string_view key);        // complains when it is absent
-  YAML::Node find(std::string_view key);      // undefined when it is absent
+  YAML::Node at(std::string_view key);    // complains when it is absent
+  YAML::Node find(std::string_view key);  // undefined when it is absent
   void read(std::string_view key, std::string& value);
   void read(std::string_view key, bool& value);
   void read(std::string_view key, double& value, double least = -1e300);

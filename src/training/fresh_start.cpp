@@ -53,7 +53,8 @@ void write_fresh_llava(const recipe::FreshAligner& aligner, const fs::path& base
   const int64_t depth = depth_of(aligner.projector);
   const int64_t width = layout::load_tower_config(vision).hidden_size;
   nlohmann::json config = JsonView::load(base / "config.json").raw();
-  const int64_t hidden = JsonView::of(config, (base / "config.json").string()).positive("hidden_size");
+  const int64_t hidden =
+      JsonView::of(config, (base / "config.json").string()).positive("hidden_size");
   config.update({{"model_type", "llava_llama"},
                  {"architectures", {"LlavaLlamaForCausalLM"}},
                  {"use_mm_proj", true},
@@ -70,8 +71,8 @@ void write_fresh_llava(const recipe::FreshAligner& aligner, const fs::path& base
   for (int64_t layer = 0; layer < depth; ++layer) {
     const int64_t in = layer == 0 ? width : hidden;
     // nn.Sequential counts the activations between the layers.
-    const std::string prefix = depth == 1 ? "model.mm_projector."
-                                          : fmt::format("model.mm_projector.{}.", 2 * layer);
+    const std::string prefix =
+        depth == 1 ? "model.mm_projector." : fmt::format("model.mm_projector.{}.", 2 * layer);
     tensors.push_back(drawn(prefix + "weight", {hidden, in}, in, rng));
     tensors.push_back(drawn(prefix + "bias", {hidden}, in, rng));
   }

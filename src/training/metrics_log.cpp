@@ -32,7 +32,8 @@ MetricsLog::MetricsLog(const std::filesystem::path& file, int64_t step) : file_(
   write_file(file, kept_lines(file, step));
   stream_.open(file, std::ios::app);
   if (!stream_)
-    throw ResourceError(fmt::format("{}: cannot be opened: {}", file.string(), std::strerror(errno)));
+    throw ResourceError(
+        fmt::format("{}: cannot be opened: {}", file.string(), std::strerror(errno)));
 }
 
 void MetricsLog::add(const StepReport& report) {

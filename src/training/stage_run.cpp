@@ -54,8 +54,7 @@ std::vector<std::unique_ptr<Optimizer>> optimizers_of(const recipe::Stage& stage
   const recipe::OptimizerChoice& choice = stage.optimizer;
   std::vector<std::unique_ptr<Optimizer>> optimizers;
   if (choice.kind == "adamw") {
-    optimizers.push_back(
-        make_adamw(std::move(groups), {choice.beta1, choice.beta2, choice.eps}));
+    optimizers.push_back(make_adamw(std::move(groups), {choice.beta1, choice.beta2, choice.eps}));
     return optimizers;
   }
   // Muon moves matrices; everything else goes by AdamW, at the same rates.
@@ -82,9 +81,9 @@ StageRun::StageRun(families::Family& family, const recipe::Recipe& recipe, size_
   for (const recipe::Pattern& pattern : stage_.trainable)
     patterns.push_back({pattern.match, pattern.rows});
   const auto trainables = make_trainable(family.modules(), patterns);
-  learner_ = std::make_unique<Learner>(
-      family, optimizers_of(stage_, groups_of(stage_, trainables)),
-      LearnerOptions{stage_.clip_norm, stage_.clip_every_micro_step});
+  learner_ =
+      std::make_unique<Learner>(family, optimizers_of(stage_, groups_of(stage_, trainables)),
+                                LearnerOptions{stage_.clip_norm, stage_.clip_every_micro_step});
 
   steps_ = stage_.steps;
   if (steps_ == 0) {
@@ -94,10 +93,10 @@ StageRun::StageRun(families::Family& family, const recipe::Recipe& recipe, size_
   }
   const auto count = static_cast<double>(steps_);
   const recipe::ScheduleChoice& choice = stage_.schedule;
-  schedule_ = {decay_of(choice.decay),
-               choice.warmup_ratio > 0 ? std::ceil(count * choice.warmup_ratio)
-                                       : choice.warmup_steps,
-               count, choice.min_rate};
+  schedule_ = {
+      decay_of(choice.decay),
+      choice.warmup_ratio > 0 ? std::ceil(count * choice.warmup_ratio) : choice.warmup_steps, count,
+      choice.min_rate};
 }
 
 int64_t StageRun::trainable_count() const {
@@ -158,9 +157,10 @@ StageRun::Micro StageRun::next_batch(size_t entry, bool mixes) {
     } catch (const samples::BadSample& error) {
       if (callbacks_ != nullptr) callbacks_->on_note(fmt::format("left out: {}", error.what()));
       if (++bad_samples_ > stage_.bad_samples)
-        throw InputError(fmt::format("stage {}: {} samples could not be used, more than the {} "
-                                     "that bad_samples allows; the last: {}",
-                                     stage_.name, bad_samples_, stage_.bad_samples, error.what()));
+        throw InputError(
+            fmt::format("stage {}: {} samples could not be used, more than the {} "
+                        "that bad_samples allows; the last: {}",
+                        stage_.name, bad_samples_, stage_.bad_samples, error.what()));
     }
   }
   return micro;

@@ -20,7 +20,8 @@ namespace isthmus::training {
 // What is told after every step of the optimiser.
 struct StepReport {
   int64_t step = 0, steps = 0;  // done, in all
-  std::vector<double> losses;   // mean of each data entry's micro-batches; NaN where none had targets
+  std::vector<double>
+      losses;  // mean of each data entry's micro-batches; NaN where none had targets
   double gradient_norm = 0, rate = 0;  // before clipping; of the first group
   int64_t targets = 0;                 // tokens that carried loss
 };

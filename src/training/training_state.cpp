@@ -60,9 +60,8 @@ void StateFolder::save(const TrainingState& state) const {
   if (error) throw ResourceError(fmt::format("{}: {}", folder_.string(), error.message()));
   std::vector<formats::RawTensor> tensors;
   for (const auto& [name, tensor] : state.tensors) tensors.push_back(raw_of(name, tensor));
-  formats::write_safetensors(
-      folder_ / fmt::format("step-{:09}.safetensors", state.step), tensors,
-      {{"step", std::to_string(state.step)}, {"place", state.place.dump()}});
+  formats::write_safetensors(folder_ / fmt::format("step-{:09}.safetensors", state.step), tensors,
+                             {{"step", std::to_string(state.step)}, {"place", state.place.dump()}});
   const auto all = files();
   for (size_t i = static_cast<size_t>(keep_); i < all.size(); ++i) fs::remove(all[i], error);
 }

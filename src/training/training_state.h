@@ -17,8 +17,8 @@ namespace isthmus::training {
 using torch::Tensor;
 
 struct TrainingState {
-  int64_t step = 0;             // of the optimiser, done
-  nlohmann::ordered_json place; // in the data, and what the run was started with
+  int64_t step = 0;              // of the optimiser, done
+  nlohmann::ordered_json place;  // in the data, and what the run was started with
   std::vector<std::pair<std::string, Tensor>> tensors;  // "weight.…", "optimiser.0.exp_avg.…"
 };
 

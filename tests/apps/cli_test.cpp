@@ -51,7 +51,8 @@ TEST(CommandLine, VersionAndHelpAnswerWithoutTheHalfThatComputes) {
   EXPECT_EQ(run_program({alone, "--version"}).out, "isthmus 0.1.0\n");
   const Outcome help = run_program({alone, "--help"});
   EXPECT_EQ(help.status, 0);
-  for (const std::string verb : {"describe", "run", "trace", "eval", "verify", "bench", "doctor"}) {
+  for (const std::string verb : {"describe", "run", "trace", "align", "eval", "verify", "bench",
+                                 "doctor"}) {
     EXPECT_NE(help.out.find("\n  " + verb), std::string::npos) << verb;
     const Outcome own = run_program({alone, verb, "--help"});
     EXPECT_EQ(own.status, 0) << own.err;

@@ -65,8 +65,9 @@ TEST(Recipe, ValuesCanBeSetOnTop) {
   EXPECT_EQ(recipe.stages[0].data[1].path.filename(), "c.csv");
   EXPECT_EQ(recipe.name, "mine");
   EXPECT_NE(recipe.text, load_recipe(file).text);
-  EXPECT_NE(message_of<UsageError>([&] { load_recipe(file, {"stages.4.batch=3"}); })
-                .find("\"4\" is no place in a list of 1"),
+  EXPECT_NE(message_of<UsageError>([&] {
+              load_recipe(file, {"stages.4.batch=3"});
+            }).find("\"4\" is no place in a list of 1"),
             std::string::npos);
 }
 

@@ -40,8 +40,9 @@ TEST(Conversations, OfLlavaAreRead) {
 TEST(Conversations, OfChatLogsAreRead) {
   const fs::path file = written("chat.jsonl", R"({"messages": [{"role": "user", "content": [
 )");
-  std::ofstream(file) << R"({"messages": [{"role": "user", "content": [{"type": "audio", "path": "a.wav"}, {"type": "text", "text": "Hear?"}]}, {"role": "assistant", "content": "Rain."}]})"
-                      << "\n";
+  std::ofstream(file)
+      << R"({"messages": [{"role": "user", "content": [{"type": "audio", "path": "a.wav"}, {"type": "text", "text": "Hear?"}]}, {"role": "assistant", "content": "Rain."}]})"
+      << "\n";
   const auto data = open_conversations(file);
   ASSERT_EQ(data->size(), 1u);
   EXPECT_EQ(data->at(0).turns[0].text, "<image>Hear?");
@@ -64,7 +65,8 @@ TEST(Conversations, BrokenFilesNameTheirPlace) {
 
 TEST(CaptionFolder, ReadsQuotedFields) {
   const fs::path file =
-      written("captions.csv", "file,caption,modality\r\na.png,\"A cat, \"\"grey\"\"\",\nb.wav,Rain,audio\n");
+      written("captions.csv",
+              "file,caption,modality\r\na.png,\"A cat, \"\"grey\"\"\",\nb.wav,Rain,audio\n");
   const auto data = open_caption_folder(file);
   ASSERT_EQ(data->size(), 2u);
   const Sample sample = data->at(0);

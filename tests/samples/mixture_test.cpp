@@ -84,7 +84,8 @@ TEST(Mixture, GoesOnFromItsPosition) {
 
 TEST(Mixture, NeedsSamplesAndWeights) {
   EXPECT_THROW(Mixture({}, 1), UsageError);
-  EXPECT_THROW(Mixture({{"a", std::make_shared<Numbers>(0), 1, OrderKind::kShuffled}}, 1), UsageError);
+  EXPECT_THROW(Mixture({{"a", std::make_shared<Numbers>(0), 1, OrderKind::kShuffled}}, 1),
+               UsageError);
   EXPECT_THROW(made(0), UsageError);
 }
 

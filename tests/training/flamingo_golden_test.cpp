@@ -55,13 +55,12 @@ class FlamingoTraining {
     const fs::path start = fs::path(testing::TempDir()) / "isthmus_flamingo_start";
     fs::create_directories(start);
     const auto absolute = [&](const char* part) { return fs::absolute(folder / "model" / part); };
-    std::ofstream(start / "isthmus.json")
-        << nlohmann::json{{"family", "flamingo"},
-                          {"vision", absolute("clip").string()},
-                          {"language_model", absolute("lm").string()},
-                          {"checkpoint", absolute("checkpoint.pt").string()},
-                          {"cross_attn_every_n_layers",
-                           expect_.integer("cross_attn_every_n_layers")}};
+    std::ofstream(start / "isthmus.json") << nlohmann::json{
+        {"family", "flamingo"},
+        {"vision", absolute("clip").string()},
+        {"language_model", absolute("lm").string()},
+        {"checkpoint", absolute("checkpoint.pt").string()},
+        {"cross_attn_every_n_layers", expect_.integer("cross_attn_every_n_layers")}};
     family_ = std::dynamic_pointer_cast<Flamingo>(families::flamingo::load(start, "", {}));
     for (const nn::Slot& slot : nn::slots_of(family_->modules()))
       for (const char* glob : {"decoder.*embed*", "decoder.*wte*"})
@@ -74,16 +73,15 @@ class FlamingoTraining {
     ParameterGroup gated{"gated", {}, 1, settings.number("weight_decay_gated")},
         others{"others", {}, 1, settings.number("weight_decay_other")};
     for (const Trainable& trainable :
-         make_trainable(family_->modules(), std::vector<TrainablePattern>{{"aligner.*", {}},
-                                                                          {embedding_, rows}}))
+         make_trainable(family_->modules(),
+                        std::vector<TrainablePattern>{{"aligner.*", {}}, {embedding_, rows}}))
       (trainable.name.starts_with("aligner.cross_attention.") ? gated : others)
           .members.push_back(trainable);
     EXPECT_EQ(gated.members.size(), expect_.at("decay_params").elements().size());
     EXPECT_EQ(others.members.size(), expect_.at("no_decay_params").elements().size());
     const auto betas = numbers(settings.at("betas"));
     std::vector<std::unique_ptr<Optimizer>> optimizers;
-    optimizers.push_back(
-        make_adamw({gated, others}, {betas[0], betas[1], settings.number("eps")}));
+    optimizers.push_back(make_adamw({gated, others}, {betas[0], betas[1], settings.number("eps")}));
     Learner learner(*family_, std::move(optimizers), {settings.number("clip_norm"), true});
 
     const auto captions = batch("laion", expect_.at("data").at("laion").at("input_ids"));
@@ -110,8 +108,7 @@ class FlamingoTraining {
       const double tolerance = done == 0 ? 1e-4 : 5e-4;
       EXPECT_NEAR(first.loss, caption_losses[done], tolerance * first.loss) << "step " << done;
       EXPECT_NEAR(second.loss, page_losses[done], tolerance * second.loss) << "step " << done;
-      const double rate =
-          learning_rate(schedule, settings.number("lr"), static_cast<double>(done));
+      const double rate = learning_rate(schedule, settings.number("lr"), static_cast<double>(done));
       EXPECT_NEAR(rate, numbers(expect_.at("lr_per_optimizer_step").elements()[done])[0], 1e-12);
       learner.step(std::vector<double>{rate, rate});
       expect_gates(done++);
@@ -172,8 +169,8 @@ class FlamingoTraining {
       if (tensor.string("name") != name) continue;
       ++compared_;
       const Tensor expected = array_of(name);
-      const Tensor excess = (found - expected).abs() - tensor.number("atol") -
-                            tensor.number("rtol") * expected.abs();
+      const Tensor excess =
+          (found - expected).abs() - tensor.number("atol") - tensor.number("rtol") * expected.abs();
       EXPECT_LE(excess.max().item<double>(), 0) << name;
     }
   }

@@ -37,11 +37,13 @@ std::string recipe_text(const std::string& more = "") {
          "stages:\n"
          "  - name: align\n"
          "    trainable: [\"aligner.*\"]\n"
-         "    data: [{type: conversations, path: " + (kCases / "train_stage1/inputs/data.json").string() +
+         "    data: [{type: conversations, path: " +
+         (kCases / "train_stage1/inputs/data.json").string() +
          ", media: " + (kCases / "train_stage1/inputs/images").string() +
          ", template: plain}]\n"
          "    batch: 3\n    steps: 8\n    groups: [{match: \"*\", rate: 1.0e-2}]\n"
-         "    schedule: {decay: cosine, warmup_steps: 1}\n    save_every: 2\n" + more;
+         "    schedule: {decay: cosine, warmup_steps: 1}\n    save_every: 2\n" +
+         more;
 }
 
 recipe::Recipe written(const fs::path& folder, const std::string& text) {
@@ -49,11 +51,14 @@ recipe::Recipe written(const fs::path& folder, const std::string& text) {
   return recipe::load_recipe(folder / "recipe.yaml");
 }
 
-std::shared_ptr<families::Family> fresh_llava(const fs::path& folder, const recipe::Recipe& recipe) {
-  write_fresh_llava(*recipe.model.fresh, recipe.model.base, recipe.model.vision, 1, folder / "start");
+std::shared_ptr<families::Family> fresh_llava(const fs::path& folder,
+                                              const recipe::Recipe& recipe) {
+  write_fresh_llava(*recipe.model.fresh, recipe.model.base, recipe.model.vision, 1,
+                    folder / "start");
   LoadOptions options;
   options.vision = recipe.model.vision;
-  return families::load_family((folder / "start").string(), recipe.model.base, "llava-start", options);
+  return families::load_family((folder / "start").string(), recipe.model.base, "llava-start",
+                               options);
 }
 
 struct Outcome {
@@ -98,13 +103,14 @@ TEST(StageRun, LearnsAndResumesToTheBit) {
 TEST(StageRun, TrainsThroughAQuantisedLanguageModel) {
   const fs::path folder = fresh_folder("quantised");
   const recipe::Recipe recipe = written(folder, recipe_text());
-  write_fresh_llava(*recipe.model.fresh, recipe.model.base, recipe.model.vision, 1, folder / "start");
+  write_fresh_llava(*recipe.model.fresh, recipe.model.base, recipe.model.vision, 1,
+                    folder / "start");
   for (const char* storage : {"q8", "q4"}) {
     LoadOptions options;
     options.vision = recipe.model.vision;
     options.decoder_storage = storage;
-    const auto family =
-        families::load_family((folder / "start").string(), recipe.model.base, "llava-start", options);
+    const auto family = families::load_family((folder / "start").string(), recipe.model.base,
+                                              "llava-start", options);
     StageRun run(*family, recipe, 0);
     std::vector<double> losses;
     StageCallbacks callbacks;
@@ -144,8 +150,9 @@ TEST(StageRun, AnotherRecipeDoesNotGoOn) {
   recipe = written(folder, recipe_text("    seed: 7\n"));
   const auto family = fresh_llava(folder, recipe);
   StageRun run(*family, recipe, 0);
-  EXPECT_NE(message_of<UsageError>([&] { run.run(folder / "checkpoints", {}); }).find("another recipe"),
-            std::string::npos);
+  EXPECT_NE(
+      message_of<UsageError>([&] { run.run(folder / "checkpoints", {}); }).find("another recipe"),
+      std::string::npos);
 }
 
 TEST(StageRun, ShowsWhatIsLearnt) {
@@ -172,8 +179,7 @@ TEST(StageRun, BrokenSamplesAreCountedAndEndTheRunInTime) {
   const auto family = fresh_llava(folder, recipe);
   StageRun run(*family, recipe, 0);
   EXPECT_NE(message_of<InputError>([&] { run.preview(); }).find("gone.png"), std::string::npos);
-  const std::string error =
-      message_of<InputError>([&] { run.run(folder / "checkpoints", {}); });
+  const std::string error = message_of<InputError>([&] { run.run(folder / "checkpoints", {}); });
   EXPECT_NE(error.find("6 samples could not be used"), std::string::npos) << error;
 }
 
@@ -201,7 +207,8 @@ TEST(StageRun, WhatWasTrainedLoadsAgain) {
   family->save(folder / "llava-trained", output);
   LoadOptions options;
   options.vision = recipe.model.vision;
-  const auto loaded = families::load_family((folder / "llava-trained").string(), recipe.model.base, "", options);
+  const auto loaded =
+      families::load_family((folder / "llava-trained").string(), recipe.model.base, "", options);
   for (const nn::Slot& slot : nn::slots_of(loaded->modules()))
     for (const nn::Slot& own : nn::slots_of(family->modules())) {
       if (own.name != slot.name || !slot.name.starts_with("aligner.")) continue;
@@ -225,8 +232,7 @@ TEST(MetricsLog, LinesBehindTheResumedStepAreWrittenAgain) {
   std::vector<std::string> lines;
   for (std::string line; std::getline(stream, line);) lines.push_back(line);
   ASSERT_EQ(lines.size(), 3u);
-  EXPECT_EQ(lines[2],
-            R"({"step":3,"loss":[1.5,null],"gradient_norm":0.0,"rate":0.0,"targets":0})");
+  EXPECT_EQ(lines[2], R"({"step":3,"loss":[1.5,null],"gradient_norm":0.0,"rate":0.0,"targets":0})");
 }
 
 }  // namespace

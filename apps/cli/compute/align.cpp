@@ -45,8 +45,7 @@ Place first_place(const Recipe& recipe, const fs::path& out) {
   return {start.string(), recipe.model.base};
 }
 
-LoadOptions load_options(const Options& options, const Recipe& recipe,
-                         const recipe::Stage& stage) {
+LoadOptions load_options(const Options& options, const Recipe& recipe, const recipe::Stage& stage) {
   LoadOptions load = options.load;
   load.vision = recipe.model.vision;
   load.merge_lora = false;
@@ -58,8 +57,8 @@ LoadOptions load_options(const Options& options, const Recipe& recipe,
     else if (part == "aligner")
       load.aligner_storage = storage;
     else
-      throw UsageError(fmt::format("stage {}: storage of \"{}\": expected decoder, encoder or aligner",
-                                   stage.name, part));
+      throw UsageError(fmt::format(
+          "stage {}: storage of \"{}\": expected decoder, encoder or aligner", stage.name, part));
   }
   return load;
 }
@@ -100,9 +99,7 @@ bool train(const Options& options, const Recipe& recipe, size_t index, const Pla
   std::optional<Progress> bar;
   std::optional<training::MetricsLog> metrics;
   training::StageCallbacks callbacks;
-  callbacks.on_note = [](const std::string& note) {
-    std::cerr << "isthmus: " << note << "\n";
-  };
+  callbacks.on_note = [](const std::string& note) { std::cerr << "isthmus: " << note << "\n"; };
   callbacks.cancelled = [&] { return interrupt.pressed(); };
   callbacks.on_step = [&](const training::StepReport& report) {
     if (!bar) {
