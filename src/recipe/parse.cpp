@@ -110,9 +110,10 @@ class Parser {
     map.read("loss_multiplier", entry.loss_multiplier, 0);
     map.read("batch", entry.batch, 0);
     map.read("max_length", entry.max_length, 0);
-    map.read("order", order, {"sequential", "shuffled", "resampled"});
+    map.read("order", order, {"sequential", "shuffled", "resampled", "grouped"});
     entry.order = order == "sequential"  ? samples::OrderKind::kSequential
                   : order == "resampled" ? samples::OrderKind::kResampled
+                  : order == "grouped"   ? samples::OrderKind::kGrouped
                                          : samples::OrderKind::kShuffled;
     map.finish();
     return entry;

@@ -7,8 +7,29 @@
 
 #include "base/rng.h"
 #include "isthmus/error.h"
+#include "samples/group_by_length.h"
 
 namespace isthmus::samples {
+namespace {
+
+// Of a sample that cannot be used: as short as one can be; whoever draws it finds out.
+int64_t length_of(const DataSet& data, size_t index) {
+  try {
+    return modality_length(data.at(index));
+  } catch (const BadSample&) {
+    return 1;
+  }
+}
+
+Grouping grouping_of(const MixtureEntry& entry) {
+  Grouping grouping{{}, entry.batch, entry.chunks};
+  if (entry.order != OrderKind::kGrouped) return grouping;
+  for (size_t i = 0; i < entry.data->size(); ++i)
+    grouping.lengths.push_back(length_of(*entry.data, i));
+  return grouping;
+}
+
+}  // namespace
 
 Mixture::Mixture(std::vector<MixtureEntry> entries, uint64_t seed)
     : entries_(std::move(entries)), seed_(seed) {
@@ -20,7 +41,7 @@ Mixture::Mixture(std::vector<MixtureEntry> entries, uint64_t seed)
     if (!(entry.weight > 0))
       throw UsageError(
           fmt::format("{}: weight {}: expected a number above 0", entry.name, entry.weight));
-    orders_.emplace_back(entry.order, seed + i, entry.data->size());
+    orders_.emplace_back(entry.order, seed + i, entry.data->size(), grouping_of(entry));
     until_.push_back(sum += entry.weight);
   }
   position_.places.assign(entries_.size(), 0);

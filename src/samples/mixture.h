@@ -16,6 +16,8 @@ struct MixtureEntry {
   std::shared_ptr<const DataSet> data;
   double weight = 1;  // how often its turn comes, against the others'
   OrderKind order = OrderKind::kShuffled;
+  // kGrouped: samples of a batch, and batches that are filled together.
+  size_t batch = 1, chunks = 1;
 };
 
 // Where a stream stands: all that resuming needs.
@@ -28,7 +30,8 @@ struct MixturePosition {
 // Endless; of one thread. Whose turn it is follows from the seed and the number of the turn.
 class Mixture {
  public:
-  // Throws UsageError: no entry, an empty data set, a weight that is not above 0.
+  // Reads the samples of grouped entries once, for their lengths. Throws UsageError: no entry, an
+  // empty data set, a weight that is not above 0.
   Mixture(std::vector<MixtureEntry> entries, uint64_t seed);
 
   struct Drawn {

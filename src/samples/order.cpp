@@ -1,9 +1,12 @@
 #include "samples/order.h"
 
 #include <bit>
+#include <numeric>
+#include <utility>
 
 #include "base/check.h"
 #include "base/rng.h"
+#include "samples/group_by_length.h"
 
 namespace isthmus::samples {
 namespace {
@@ -26,14 +29,35 @@ uint64_t permuted(uint64_t value, int half_bits, uint64_t key) {
 
 }  // namespace
 
-Order::Order(OrderKind kind, uint64_t seed, size_t size) : kind_(kind), seed_(seed), size_(size) {
+Order::Order(OrderKind kind, uint64_t seed, size_t size, Grouping grouping)
+    : kind_(kind), seed_(seed), size_(size), grouping_(std::move(grouping)) {
   ISTHMUS_CHECK(size > 0, "an order of nothing");
+  ISTHMUS_CHECK(kind != OrderKind::kGrouped || grouping_.lengths.size() == size,
+                "groups need the length of every sample");
 }
 
-size_t Order::at(uint64_t place) const {
+// Fisher & Yates, as Durstenfeld 1964 writes it.
+void Order::group(uint64_t epoch) {
+  Rng rng(mixed(seed_, epoch));
+  grouped_ =
+      group_by_length(grouping_.lengths, grouping_.batch, grouping_.chunks, [&rng](size_t count) {
+        std::vector<size_t> numbers(count);
+        std::iota(numbers.begin(), numbers.end(), size_t{0});
+        for (size_t left = count; left > 1; --left)
+          std::swap(numbers[left - 1], numbers[rng.next() % left]);
+        return numbers;
+      });
+  grouped_epoch_ = epoch;
+}
+
+size_t Order::at(uint64_t place) {
   const uint64_t epoch = place / size_, within = place % size_;
   if (kind_ == OrderKind::kSequential) return within;
   if (kind_ == OrderKind::kResampled) return mixed(seed_, place) % size_;
+  if (kind_ == OrderKind::kGrouped) {
+    if (grouped_.empty() || grouped_epoch_ != epoch) group(epoch);
+    return grouped_[within];
+  }
   // Numbers that fall behind the end are permuted on until one does not: still a permutation.
   const int half_bits = (std::bit_width(size_ - 1) + 1) / 2;
   const uint64_t key = mixed(seed_, epoch);

@@ -74,7 +74,9 @@ StageRun::StageRun(families::Family& family, const recipe::Recipe& recipe, size_
     : family_(family), recipe_(recipe), stage_(recipe.stages.at(stage)) {
   std::vector<samples::MixtureEntry> entries;
   for (const recipe::DataEntry& entry : stage_.data)
-    entries.push_back({entry.path.filename().string(), open(entry), entry.weight, entry.order});
+    entries.push_back({entry.path.filename().string(), open(entry), entry.weight, entry.order,
+                       static_cast<size_t>(entry.batch > 0 ? entry.batch : stage_.batch),
+                       static_cast<size_t>(stage_.accumulation)});
   data_ = std::make_unique<Mixture>(std::move(entries), stage_.seed);
 
   std::vector<TrainablePattern> patterns;

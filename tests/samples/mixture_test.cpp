@@ -24,7 +24,7 @@ class Numbers final : public DataSet {
 
 TEST(Order, EveryEpochIsAnotherPermutation) {
   for (const size_t size : {1u, 2u, 3u, 16u, 17u, 100u, 257u}) {
-    const Order order(OrderKind::kShuffled, 5, size);
+    Order order(OrderKind::kShuffled, 5, size);
     std::vector<std::vector<size_t>> epochs(2);
     for (uint64_t place = 0; place < 2 * size; ++place)
       epochs[place / size].push_back(order.at(place));
@@ -40,7 +40,7 @@ TEST(Order, EveryEpochIsAnotherPermutation) {
 }
 
 TEST(Order, SeedsDecide) {
-  const Order a(OrderKind::kShuffled, 1, 100), b(OrderKind::kShuffled, 1, 100),
+  Order a(OrderKind::kShuffled, 1, 100), b(OrderKind::kShuffled, 1, 100),
       c(OrderKind::kShuffled, 2, 100);
   int same = 0;
   for (uint64_t place = 0; place < 100; ++place) {
@@ -51,7 +51,7 @@ TEST(Order, SeedsDecide) {
 }
 
 TEST(Order, ResamplingRepeats) {
-  const Order order(OrderKind::kResampled, 3, 50);
+  Order order(OrderKind::kResampled, 3, 50);
   std::set<size_t> seen;
   for (uint64_t place = 0; place < 50; ++place) seen.insert(order.at(place));
   EXPECT_GT(seen.size(), 20u);
