@@ -198,10 +198,18 @@ StepReport StageRun::step(int64_t at) {
     }
     report.gradient_norm = learner_->finish_micro_step();
   }
-  const double factor = learning_rate(schedule_, 1, static_cast<double>(at));
-  const double norm = learner_->step(factor);
+  // The least rate is one number for all groups, not a share of each.
+  std::vector<double> rates;
+  for (const auto& optimizer : learner_->optimizers())
+    for (const ParameterGroup& group : optimizer->groups())
+      rates.push_back(learning_rate(schedule_, group.rate, static_cast<double>(at)));
+  if (!std::isfinite(report.gradient_norm)) {
+    learner_->drop_gradients();
+    throw ModelError(fmt::format("step {}: the gradients are no numbers", report.step));
+  }
+  const double norm = learner_->step(rates);
   if (!stage_.clip_every_micro_step) report.gradient_norm = norm;
-  report.rate = stage_.groups.empty() ? 0 : stage_.groups.front().rate * factor;
+  report.rate = rates.empty() ? 0 : rates.front();
   for (size_t e = 0; e < sums_.size(); ++e)
     report.losses.push_back(counts_[e] > 0 ? sums_[e] / static_cast<double>(counts_[e])
                                            : std::numeric_limits<double>::quiet_NaN());

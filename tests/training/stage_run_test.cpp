@@ -120,6 +120,24 @@ TEST(StageRun, TrainsThroughAQuantisedLanguageModel) {
   }
 }
 
+TEST(StageRun, TheLeastRateIsANumberOfItsOwn) {
+  const fs::path folder = fresh_folder("least");
+  std::string text = recipe_text();
+  const std::string old = "warmup_steps: 1}";
+  text.replace(text.find(old), old.size(), "warmup_steps: 1, min_rate: 4.0e-3}");
+  const recipe::Recipe recipe = written(folder, text);
+  const auto family = fresh_llava(folder, recipe);
+  std::vector<double> rates;
+  StageCallbacks callbacks;
+  callbacks.on_step = [&](const StepReport& report) { rates.push_back(report.rate); };
+  EXPECT_TRUE(StageRun(*family, recipe, 0).run(folder / "checkpoints", callbacks));
+  ASSERT_EQ(rates.size(), 8u);
+  EXPECT_EQ(rates[0], 0);
+  EXPECT_DOUBLE_EQ(rates[1], 1e-2);
+  EXPECT_GT(rates[7], 4e-3);
+  EXPECT_LT(rates[7], 5e-3);
+}
+
 TEST(StageRun, ADamagedCheckpointGivesWayToTheOneBefore) {
   const fs::path folder = fresh_folder("damaged");
   const recipe::Recipe recipe = written(folder, recipe_text());

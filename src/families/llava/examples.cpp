@@ -169,7 +169,8 @@ LabelledConversation label(const Sample& sample, const ExampleRules& rules,
     throw UsageError(fmt::format(
         "LLaVA is not trained with the template \"{}\" here; known are plain, v1, llama_2",
         rules.conversation_template));
-  const std::string_view name = rounds->legacy_counts ? "vicuna_v1" : "llava_llama_2";
+  const std::string_view name =
+      rounds->legacy_counts ? std::string_view("vicuna_v1") : rules.conversation_template;
   const text::ConversationTemplate& chat = *text::find_template(name);
   size_t media = 0;
   const auto messages = messages_of(sample, chat.image_tags, media);
