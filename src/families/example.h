@@ -24,6 +24,7 @@ struct ExampleOptions {
   int64_t max_length = 0;                // in tokens, as the family's reference counts them
   int64_t min_media = 0, max_media = 0;  // of one sample
   double similarity_threshold = 0;       // below it a medium has no place in the text
+  bool in_page_order = true;             // samples/interleaved.h: a quirk of the reference
   std::function<double()> random = {};   // in [0, 1): where a reference leaves it to chance
 };
 

@@ -11,6 +11,7 @@ namespace isthmus::families {
 struct TextSegment {
   std::vector<int64_t> ids;
   bool is_target = false;  // contributes to the loss
+  float weight = 1;        // by so much, against other targets
 };
 struct MediaSegment {
   // A marker that stands for no medium: the text after it has nothing of its own to read.

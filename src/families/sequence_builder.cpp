@@ -22,7 +22,7 @@ class Builder {
   Builder(std::span<const AlignedMedia> media, decoders::LanguageModel& language_model)
       : media_(media), language_model_(language_model) {}
 
-  void add(const TextSegment& text) { add_text(text.ids, text.is_target); }
+  void add(const TextSegment& text) { add_text(text.ids, text.is_target, text.weight); }
 
   void add(const MediaSegment& segment) {
     const bool has_input = segment.input != MediaSegment::kNoInput;
@@ -40,7 +40,7 @@ class Builder {
       // Such rows read all media at once, and those all stand before them.
       visible_ = kReadsAll;
     }
-    add_text({segment.marker}, false);
+    add_text({segment.marker}, false, 1);
   }
 
   Sequence finish() {
@@ -53,23 +53,24 @@ class Builder {
  private:
   static constexpr int64_t kReadsAll = (int64_t{1} << (62 - kIdBits)) - 1;
 
-  void add_text(const std::vector<int64_t>& ids, bool is_target) {
+  void add_text(const std::vector<int64_t>& ids, bool is_target, float weight) {
     if (ids.empty()) return;
     const Tensor tensor = torch::tensor(ids, torch::kInt64).unsqueeze(0);
     pieces_.push_back(language_model_.embed_tokens(tensor).squeeze(0));
     for (const int64_t id : ids)
-      add_row(text_row_key(id, visible_), is_target ? id : kIgnoredLabel);
+      add_row(text_row_key(id, visible_), is_target ? id : kIgnoredLabel, weight);
   }
 
   void add_soft_tokens(const AlignedMedia& media) {
     pieces_.push_back(media.encoded->tokens);
     for (int64_t row = 0; row < media.encoded->tokens.size(0); ++row)
-      add_row(media_row_key(media.id, row), kIgnoredLabel);
+      add_row(media_row_key(media.id, row), kIgnoredLabel, 1);
   }
 
-  void add_row(int64_t key, int64_t label) {
+  void add_row(int64_t key, int64_t label, float weight) {
     sequence_.row_keys.push_back(key);
     sequence_.labels.push_back(label);
+    sequence_.weights.push_back(weight);
     sequence_.media_index.push_back(markers_);
   }
 
@@ -91,6 +92,7 @@ void Sequence::cut(int64_t rows) {
   embeddings = embeddings.narrow(0, 0, rows);
   for (std::vector<int64_t>* list : {&row_keys, &labels, &media_index})
     list->resize(static_cast<size_t>(rows));
+  weights.resize(static_cast<size_t>(rows));
 }
 
 Sequence build_sequence(std::span<const Segment> segments, std::span<const AlignedMedia> media,
@@ -108,7 +110,8 @@ Batch pad_batch(std::span<const Sequence> rows, Padding side) {
     shortest = std::min(shortest, row.length());
   }
   Batch batch;
-  std::vector<Tensor> embeddings, positions, labels;
+  std::vector<Tensor> embeddings, positions, labels, weights;
+  bool all_alike = true;
   for (const Sequence& row : rows) {
     const int64_t begin = side == Padding::kLeft ? longest - row.length() : 0;
     const int64_t after = longest - row.length() - begin;
@@ -117,6 +120,9 @@ Batch pad_batch(std::span<const Sequence> rows, Padding side) {
         torch::constant_pad_nd(torch::arange(row.length(), torch::kInt64), {begin, after}));
     labels.push_back(torch::constant_pad_nd(torch::tensor(row.labels, torch::kInt64),
                                             {begin, after}, kIgnoredLabel));
+    weights.push_back(
+        torch::constant_pad_nd(torch::tensor(at::ArrayRef<float>(row.weights)), {begin, after}));
+    all_alike = all_alike && std::ranges::all_of(row.weights, [](float w) { return w == 1; });
     if (shortest != longest) batch.key_ranges.push_back({begin, begin + row.length()});
     std::vector<int64_t> index(static_cast<size_t>(longest), 0);
     std::copy(row.media_index.begin(), row.media_index.end(), index.begin() + begin);
@@ -126,6 +132,7 @@ Batch pad_batch(std::span<const Sequence> rows, Padding side) {
   batch.embeddings = torch::stack(embeddings);
   batch.positions = torch::stack(positions);
   batch.labels = torch::stack(labels);
+  if (!all_alike) batch.weights = torch::stack(weights);
   return batch;
 }
 

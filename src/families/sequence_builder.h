@@ -19,6 +19,7 @@ struct Sequence {
   Tensor embeddings;              // [seq, hidden_size]
   std::vector<int64_t> row_keys;  // seq
   std::vector<int64_t> labels;    // seq: the row's own id where it is to be predicted
+  std::vector<float> weights;     // seq: how much a label counts
   // Depth port: the media in the order of their markers, and per row how many markers stand at or
   // before it.
   std::vector<std::shared_ptr<const nn::MediaMemory>> media;
@@ -50,6 +51,7 @@ struct Batch {
   std::vector<nn::KeyRange> key_ranges;  // empty when nothing is padded
   nn::MediaView media;                   // padding reads none
   Tensor labels;                         // [batch, seq] int64, ignored on padding
+  Tensor weights;                        // [batch, seq]; undefined where all labels count alike
 };
 Batch pad_batch(std::span<const Sequence> rows, Padding side);
 

@@ -60,7 +60,11 @@ Tensor LinearImpl::forward(const Tensor& x) {
     ISTHMUS_CHECK(matrix_ != nullptr, "a linear layer was used before its weights were assigned");
     y = frozen_linear(x, bias_, matrix_);
   }
-  if (lora_a_) y = y + lora_b_->forward(lora_a_->forward(x)) * lora_scale_;
+  if (lora_a_) {
+    const bool drops = lora_dropout_ > 0 && torch::GradMode::is_enabled();
+    const Tensor own = drops ? torch::dropout(x, lora_dropout_, /*train=*/true) : x;
+    y = y + lora_b_->forward(lora_a_->forward(own)) * lora_scale_;
+  }
   return y;
 }
 

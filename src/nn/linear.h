@@ -40,6 +40,8 @@ class LinearImpl : public SlotModule {
   // children lora_A and lora_B (PEFT's names). Hu et al. 2021, eq. 3.
   void set_lora(std::shared_ptr<const WeightMatrix> a, std::shared_ptr<const WeightMatrix> b,
                 double scale);
+  // Of the branch's input, where gradients are recorded.
+  void set_lora_dropout(double probability) { lora_dropout_ = probability; }
   bool has_lora() const { return lora_a_ != nullptr; }
   const std::shared_ptr<LinearImpl>& lora_a() const { return lora_a_; }  // null without a branch
   const std::shared_ptr<LinearImpl>& lora_b() const { return lora_b_; }
@@ -57,7 +59,7 @@ class LinearImpl : public SlotModule {
   Tensor weight_;                               // … or trainable
   Tensor bias_;
   std::shared_ptr<LinearImpl> lora_a_, lora_b_;
-  double lora_scale_ = 0;
+  double lora_scale_ = 0, lora_dropout_ = 0;
 };
 TORCH_MODULE(Linear);
 

@@ -10,6 +10,7 @@
 #include "isthmus/error.h"
 #include "recipe/recipe.h"
 #include "recipe/yaml_view.h"
+#include "samples/shards.h"
 
 namespace isthmus::recipe {
 namespace {
@@ -43,23 +44,70 @@ class Parser {
     map.read("path", model.path);
     map.read("base", model.base);
     map.read("vision", model.vision);
-    if (const YAML::Node fresh = map.find("fresh"); fresh.IsDefined()) {
-      FreshAligner aligner;
-      MapView own(fresh, "model.fresh.", complaints_);
-      own.read("projector", aligner.projector);
-      own.read("select_layer", aligner.select_layer);
-      own.read("select_feature", aligner.select_feature, {"patch", "cls_patch"});
-      own.read("aspect_ratio", aligner.aspect_ratio, {"square", "pad", "anyres"});
-      own.finish();
-      model.fresh = aligner;
-    }
-    if (model.path.empty() == !model.fresh)
+    if (const YAML::Node fresh = map.find("fresh"); fresh.IsDefined()) model.fresh = fresh_of(fresh);
+    if (model.path.empty() && !model.fresh)
       complaints_.add(node, "model: expected either path or fresh");
-    if (model.fresh && model.base.empty())
+    if (!model.path.empty() && model.fresh && model.fresh->kind != "universal_projection")
+      complaints_.add(node, "model: expected either path or fresh; only a universal_projection grows");
+    if (model.path.empty() && model.fresh && model.base.empty())
       complaints_.add(node, "model.base is missing: a fresh aligner needs a language model");
     for (std::string* place : {&model.path, &model.base, &model.vision}) *place = resolved(*place);
     map.finish();
     return model;
+  }
+
+  FreshAligner fresh_of(const YAML::Node& node) {
+    FreshAligner fresh;
+    MapView own(node, "model.fresh.", complaints_);
+    own.read("kind", fresh.kind, {"projector", "gated_cross_attention", "universal_projection"});
+    if (fresh.kind == "projector") {
+      own.read("projector", fresh.projector);
+      own.read("select_layer", fresh.select_layer);
+      own.read("select_feature", fresh.select_feature, {"patch", "cls_patch"});
+      own.read("aspect_ratio", fresh.aspect_ratio, {"square", "pad", "anyres"});
+    } else {
+      own.read("resampler_layers", fresh.resampler_layers, 0);
+    }
+    if (fresh.kind == "gated_cross_attention") {
+      own.read("cross_attn_every_n_layers", fresh.cross_attn_every_n_layers, 1);
+      own.read("resampler_heads", fresh.resampler_heads, 0);
+      own.read("latents", fresh.latents, 0);
+      own.read("cross_attention_heads", fresh.cross_attention_heads, 0);
+      own.read("feed_forward", fresh.feed_forward, 0);
+      own.read("gate", fresh.gate);
+    }
+    if (fresh.kind == "universal_projection") {
+      own.at("modalities");
+      read_list(own, "modalities", fresh.modalities, "expected a list of modalities");
+      own.read("experts", fresh.experts, 1);
+      own.read("resampler_width", fresh.resampler_width, 0);
+      const YAML::Node sizes = own.find("sizes");
+      for (auto entry = sizes.begin(); sizes.IsMap() && entry != sizes.end(); ++entry) {
+        MapView size(sizes, own.path() + "sizes.", complaints_);
+        auto& values = fresh.sizes[entry->first.Scalar()];
+        if (entry->second.IsScalar()) {
+          int64_t value = 0;
+          size.read(entry->first.Scalar(), value, 1);
+          values = {value};
+        } else {
+          read_list(size, entry->first.Scalar(), values, "expected a number, or a list of them");
+        }
+      }
+    }
+    own.finish();
+    return fresh;
+  }
+
+  template <typename T>
+  void read_list(MapView& map, const std::string& key, std::vector<T>& values,
+                 const char* expected) {
+    const YAML::Node list = map.find(key);
+    if (!list.IsDefined()) return;
+    try {
+      values = list.as<std::vector<T>>();
+    } catch (const YAML::Exception&) {
+      map.complain(key, expected);
+    }
   }
 
   // A name of a model stays a name; a path that exists beside the recipe is taken from there.
@@ -83,13 +131,7 @@ class Parser {
       }
       MapView own(entry, map.path() + "trainable.", complaints_);
       own.read("match", pattern.match);
-      if (const YAML::Node rows = own.find("rows"); rows.IsDefined()) {
-        try {
-          pattern.rows = rows.as<std::vector<int64_t>>();
-        } catch (const YAML::Exception&) {
-          own.complain("rows", "expected a list of whole numbers");
-        }
-      }
+      read_list(own, "rows", pattern.rows, "expected a list of whole numbers");
       own.finish();
     }
     return patterns;
@@ -98,18 +140,25 @@ class Parser {
   DataEntry data_of(const YAML::Node& node, const std::string& path) {
     DataEntry entry;
     MapView map(node, path, complaints_);
-    map.read("type", entry.type, {"conversations", "captions"});
+    map.read("type", entry.type,
+             {"conversations", "captions", "pairs", "interleaved", "modality_captions"});
     std::string file, media, order = "shuffled";
     map.at("path");
     map.read("path", file);
     map.read("media", media);
     entry.path = file_.parent_path() / file;
     if (!media.empty()) entry.media = file_.parent_path() / media;
+    map.read("modality", entry.modality);
     map.read("template", entry.conversation_template);
     map.read("weight", entry.weight, 0);
     map.read("loss_multiplier", entry.loss_multiplier, 0);
     map.read("batch", entry.batch, 0);
     map.read("max_length", entry.max_length, 0);
+    map.read("min_media", entry.min_media, 0);
+    map.read("max_media", entry.max_media, 0);
+    map.read("similarity_threshold", entry.similarity_threshold);
+    map.read("min_kb", entry.min_kb, 0);
+    map.read("in_page_order", entry.in_page_order);
     map.read("order", order, {"sequential", "shuffled", "resampled", "grouped"});
     entry.order = order == "sequential"  ? samples::OrderKind::kSequential
                   : order == "resampled" ? samples::OrderKind::kResampled
@@ -177,6 +226,21 @@ class Parser {
       own.read("weight_decay", group.weight_decay, 0);
       own.finish();
     }
+    with_map(map, "lora", [&](MapView& own) {
+      own.at("rank");
+      own.read("rank", stage.lora.rank, 1);
+      own.read("alpha", stage.lora.alpha, 0);
+      own.read("dropout", stage.lora.dropout, 0);
+      if (stage.lora.dropout >= 1) own.complain("dropout", "expected a number below 1");
+      own.at("targets");
+      read_list(own, "targets", stage.lora.targets, "expected a list of patterns");
+    });
+    map.read("ema", stage.ema, 0);
+    if (stage.ema >= 1) map.complain("ema", "expected a number below 1");
+    std::string non_finite = "stop";
+    map.read("non_finite", non_finite, {"stop", "skip"});
+    stage.skips_non_finite = non_finite == "skip";
+    map.read("dtype", stage.dtype, {"reference", "stored", "f32", "f16", "bf16"});
     int64_t seed = static_cast<int64_t>(stage.seed);
     map.read("clip_norm", stage.clip_norm, 0);
     map.read("clip_every_micro_step", stage.clip_every_micro_step);
@@ -221,6 +285,25 @@ void set(YAML::Node node, const std::string& assignment) {
   }
 }
 
+// "stages.0.batch" -> "4"
+void add_leaves(const YAML::Node& node, const std::string& path,
+                std::map<std::string, std::string>& leaves) {
+  const std::string prefix = path.empty() ? "" : path + ".";
+  if (node.IsMap()) {
+    for (const auto& entry : node) add_leaves(entry.second, prefix + entry.first.Scalar(), leaves);
+  } else if (node.IsSequence()) {
+    for (size_t i = 0; i < node.size(); ++i) add_leaves(node[i], prefix + std::to_string(i), leaves);
+  } else {
+    leaves[path] = node.IsScalar() ? node.Scalar() : "nothing";
+  }
+}
+
+std::map<std::string, std::string> leaves_of(const std::string& text) {
+  std::map<std::string, std::string> leaves;
+  add_leaves(YAML::Load(text), "", leaves);
+  return leaves;
+}
+
 }  // namespace
 
 Recipe load_recipe(const fs::path& file, const std::vector<std::string>& sets) {
@@ -245,12 +328,41 @@ Recipe load_recipe(const fs::path& file, const std::vector<std::string>& sets) {
   return recipe;
 }
 
+std::vector<std::string> differences(const std::string& before, const std::string& now) {
+  constexpr size_t kShown = 5;
+  const auto old = leaves_of(before), present = leaves_of(now);
+  std::vector<std::string> found;
+  for (const auto& [key, value] : present)
+    if (const auto there = old.find(key); there == old.end())
+      found.push_back(fmt::format("{}: absent, now {}", key, value));
+    else if (there->second != value)
+      found.push_back(fmt::format("{}: {}, now {}", key, there->second, value));
+  for (const auto& [key, value] : old)
+    if (!present.contains(key)) found.push_back(fmt::format("{}: {}, now absent", key, value));
+  if (found.empty()) found.emplace_back("another order of its keys");
+  if (found.size() > kShown) {
+    const size_t more = found.size() - kShown;
+    found.resize(kShown);
+    found.push_back(fmt::format("and {} more", more));
+  }
+  return found;
+}
+
 void check_files(const Recipe& recipe) {
   std::vector<std::string> missing;
   for (const Stage& stage : recipe.stages)
-    for (const DataEntry& entry : stage.data)
-      for (const fs::path& path : {entry.path, entry.media})
-        if (!path.empty() && !fs::exists(path)) missing.push_back(path.string());
+    for (const DataEntry& entry : stage.data) {
+      if (!entry.media.empty() && !fs::exists(entry.media)) missing.push_back(entry.media.string());
+      if (entry.type == "pairs" || entry.type == "interleaved") {
+        try {
+          samples::find_shards(entry.path);
+        } catch (const InputError& error) {
+          missing.push_back(error.what());
+        }
+      } else if (!fs::exists(entry.path)) {
+        missing.push_back(entry.path.string());
+      }
+    }
   if (!missing.empty())
     throw InputError(
         fmt::format("{}: not there: {}", recipe.file.string(), fmt::join(missing, ", ")));

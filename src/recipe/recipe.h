@@ -18,30 +18,49 @@ struct Pattern {
   std::vector<int64_t> rows;  // empty: all
 };
 
-// An aligner that exists in no file yet. LLaVA: a projector between `vision` and `base`.
+// An aligner that exists in no file yet, between `vision` and `base`; sizes left out are those of
+// the family's reference.
 struct FreshAligner {
+  // "projector" (LLaVA), "gated_cross_attention" (Flamingo), "universal_projection" (OneLLM)
+  std::string kind = "projector";
+
   std::string projector = "mlp2x_gelu";  // "linear", "mlp2x_gelu", "mlp3x_gelu", …
   int64_t select_layer = -2;             // of the vision tower
   std::string select_feature = "patch";  // "patch", "cls_patch"
   std::string aspect_ratio = "square";   // "square", "pad", "anyres"
+
+  int64_t cross_attn_every_n_layers = 1;
+  int64_t resampler_layers = 0, resampler_heads = 0, latents = 0, cross_attention_heads = 0,
+          feed_forward = 0;
+  double gate = 0;  // where the gates start, before the tanh
+
+  std::vector<std::string> modalities;  // as requests call them; with `path`: those it gets beside
+  int64_t experts = 3, resampler_width = 0;
+  std::map<std::string, std::vector<int64_t>> sizes;  // families/onellm/start.h
 };
 
 struct ModelSource {
-  std::string path;    // a model as `isthmus run` takes it; empty with `fresh`
+  std::string path;  // a model as `isthmus run` takes it; with `fresh` a OneLLM that grows
   std::string base;    // the language model below a projector or adapter
   std::string vision;  // the CLIP folder, where the config's name is not found
   std::optional<FreshAligner> fresh;
 };
 
 struct DataEntry {
-  std::string type;  // "conversations", "captions"
+  // "conversations", "captions", "pairs" and "interleaved" (tar shards), "modality_captions"
+  std::string type;
   std::filesystem::path path;
   std::filesystem::path media;  // folder of media paths; empty: that of `path`
+  std::string modality = "image";
   std::string conversation_template;
   double weight = 1;           // in a mixture
   double loss_multiplier = 1;  // where all entries are taken together
   int64_t batch = 0;           // 0: the stage's
   int64_t max_length = 0;      // tokens; 0: the family's
+  int64_t min_media = 0, max_media = 0;  // of one sample; 0: the family's
+  double similarity_threshold = 0;       // interleaved pages; 0: the family's
+  int64_t min_kb = 10;                   // interleaved pages: smaller pictures are left out
+  bool in_page_order = true;             // interleaved pages: the reference's quirk
   samples::OrderKind order = samples::OrderKind::kShuffled;
 };
 
@@ -69,6 +88,14 @@ struct ScheduleChoice {
   double min_rate = 0;
 };
 
+// Low-rank branches beside frozen matrices.                       Hu et al. 2021, §4.1
+struct LoraChoice {
+  int64_t rank = 0;  // 0: none
+  double alpha = 0;  // the branch is scaled by alpha / rank; 0: alpha is the rank
+  double dropout = 0;
+  std::vector<std::string> targets;  // of linear maps: "decoder.layers.*.q_proj"
+};
+
 struct Stage {
   std::string name;
   std::vector<Pattern> trainable;
@@ -83,6 +110,10 @@ struct Stage {
   ScheduleChoice schedule;
   double clip_norm = 1;  // 0: none
   bool clip_every_micro_step = false;
+  LoraChoice lora;
+  double ema = 0;  // the stage's model is a running mean of its weights, this much old; 0: it is not
+  bool skips_non_finite = false;  // a step whose loss is no number is left out; else it stops
+  std::string dtype = "reference";  // of what is written: families/output.h
   uint64_t seed = 42;
   int64_t save_every = 0;     // steps; 0: at the end alone
   int64_t keep = 2;           // checkpoints
@@ -101,6 +132,9 @@ struct Recipe {
 // are. `sets`: "stages.0.batch=4" on top of the file. Everything that is wrong is one UsageError,
 // each complaint with file, line and what was expected; unknown keys name the nearest that exists.
 Recipe load_recipe(const std::filesystem::path& file, const std::vector<std::string>& sets = {});
+
+// What differs between two recipes as `text` holds them: "stages.0.batch: 4, now 8"; the first few.
+std::vector<std::string> differences(const std::string& before, const std::string& now);
 
 // Data files that are not there, all at once, as one InputError.
 void check_files(const Recipe& recipe);

@@ -28,7 +28,9 @@ std::string role_of(const JsonView& turn, std::string_view key) {
 class Conversations final : public DataSet {
  public:
   Conversations(const fs::path& file, const ConversationOptions& options)
-      : file_(file), folder_(options.folder.empty() ? file.parent_path() : options.folder) {
+      : file_(file),
+        folder_(options.folder.empty() ? file.parent_path() : options.folder),
+        modality_(options.modality) {
     if (file.extension() == ".jsonl") {
       BrokenEntries broken(false);
       for_each_line(file, broken,
@@ -56,8 +58,10 @@ class Conversations final : public DataSet {
     if (const auto id = entry.find("id"))
       sample.name += fmt::format(
           " (id {})", id->is_string() ? id->as_string() : std::to_string(id->as_integer()));
-    for (const std::string_view key : kMediaKeys)
-      if (const auto medium = entry.find(key)) add_media(sample, std::string(key), *medium);
+    if (!add_map(sample, entry) && !add_window(sample, entry))
+      for (const std::string_view key : kMediaKeys)
+        if (const auto medium = entry.find(key))
+          add_media(sample, key == "image" ? modality_ : std::string(key), *medium);
     if (const auto turns = entry.find("conversations")) {
       for (const JsonView& turn : turns->elements())
         sample.turns.push_back({role_of(turn, "from"), turn.string("value")});
@@ -69,6 +73,29 @@ class Conversations final : public DataSet {
     for (const Turn& turn : sample.turns) all_ += turn.role + "\n" + turn.text + "\n";
     for (const Part& part : sample.media) all_ += part.path.string() + "\n";
     samples_.push_back(std::move(sample));
+  }
+
+  // A map of the scene whose picture stands under "image".
+  bool add_map(Sample& sample, const JsonView& entry) const {
+    for (const char* const modality : {"depth", "normal"})
+      if (const auto map = entry.find(std::string(modality) + "_image")) {
+        Part part = Part::of_media(modality, folder_ / map->as_string());
+        part.rgb = folder_ / entry.string("image");
+        sample.media.push_back(std::move(part));
+        return true;
+      }
+    return false;
+  }
+
+  // A piece of a recording of motion.
+  bool add_window(Sample& sample, const JsonView& entry) const {
+    const auto path = entry.find("imu_path");
+    if (!path) return false;
+    Part part = Part::of_media("imu", folder_ / path->as_string());
+    part.start = entry.number("window_start");
+    part.end = entry.number("window_end");
+    sample.media.push_back(std::move(part));
+    return true;
   }
 
   void add_media(Sample& sample, const std::string& modality, const JsonView& files) const {
@@ -97,6 +124,7 @@ class Conversations final : public DataSet {
   }
 
   fs::path file_, folder_;
+  std::string modality_;
   std::vector<Sample> samples_;
   std::string all_, fingerprint_;
 };

@@ -31,8 +31,8 @@ Grouping grouping_of(const MixtureEntry& entry) {
 
 }  // namespace
 
-Mixture::Mixture(std::vector<MixtureEntry> entries, uint64_t seed)
-    : entries_(std::move(entries)), seed_(seed) {
+Mixture::Mixture(std::vector<MixtureEntry> entries, uint64_t seed, Share share)
+    : entries_(std::move(entries)), seed_(seed), share_(share) {
   if (entries_.empty()) throw UsageError("there is no data to train on");
   double sum = 0;
   for (size_t i = 0; i < entries_.size(); ++i) {
@@ -54,12 +54,28 @@ size_t Mixture::turn() {
   return std::min(static_cast<size_t>(found - until_.begin()), entries_.size() - 1);
 }
 
-Mixture::Drawn Mixture::next_of(size_t entry) {
+Mixture::Drawn Mixture::draw(size_t entry) {
   const uint64_t place = position_.places.at(entry)++;
   return {entry, place, orders_[entry].at(place)};
 }
 
-Mixture::Drawn Mixture::next() { return next_of(turn()); }
+Mixture::Drawn Mixture::next_of(size_t entry) {
+  Drawn own{};
+  for (uint64_t rank = 0; rank < share_.world; ++rank) {
+    const Drawn drawn = draw(entry);
+    if (rank == share_.rank) own = drawn;
+  }
+  return own;
+}
+
+Mixture::Drawn Mixture::next() {
+  Drawn own{};
+  for (uint64_t rank = 0; rank < share_.world; ++rank) {
+    const Drawn drawn = draw(turn());
+    if (rank == share_.rank) own = drawn;
+  }
+  return own;
+}
 
 void Mixture::go_to(MixturePosition position) {
   if (position.places.size() != entries_.size())

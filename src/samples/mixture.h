@@ -27,12 +27,19 @@ struct MixturePosition {
   friend bool operator==(const MixturePosition&, const MixturePosition&) = default;
 };
 
-// Endless; of one thread. Whose turn it is follows from the seed and the number of the turn.
+// Which of several processes that share the work asks.
+struct Share {
+  uint64_t rank = 0, world = 1;
+};
+
+// Endless; of one thread. Whose turn it is follows from the seed and the number of the turn. Of
+// several processes each gets every world-th sample of the same stream: all of them know what the
+// others draw.
 class Mixture {
  public:
   // Reads the samples of grouped entries once, for their lengths. Throws UsageError: no entry, an
   // empty data set, a weight that is not above 0.
-  Mixture(std::vector<MixtureEntry> entries, uint64_t seed);
+  Mixture(std::vector<MixtureEntry> entries, uint64_t seed, Share share = {});
 
   struct Drawn {
     size_t entry;
@@ -42,7 +49,7 @@ class Mixture {
   Drawn next();
   // Of one entry, whoever's turn it is: batches of one data set.
   Drawn next_of(size_t entry);
-  size_t turn();  // whose it is, without drawing a sample
+  size_t turn();  // whose it is, for all processes alike, without drawing a sample
 
   const MixtureEntry& entry(size_t i) const { return entries_.at(i); }
   size_t size() const { return entries_.size(); }
@@ -50,10 +57,13 @@ class Mixture {
   void go_to(MixturePosition position);  // UsageError: of another number of entries
 
  private:
+  Drawn draw(size_t entry);
+
   std::vector<MixtureEntry> entries_;
   std::vector<Order> orders_;
   std::vector<double> until_;  // sums of weights
   uint64_t seed_;
+  Share share_;
   MixturePosition position_;
 };
 

@@ -24,6 +24,9 @@ struct Sample {
   std::vector<Part> media;     // of a conversation, in order
   std::vector<Turn> turns;     // a conversation …
   std::vector<Part> document;  // … or text and media in order; a caption pair is media, text
+  // How much the answer of each turn, or the text of each part of `document`, counts in the loss;
+  // empty: all alike. 0: it is read, not learnt.
+  std::vector<float> weights;
   // Interleaved pages that leave open which sentence a medium belongs to: how alike every medium
   // and every text of `document` are, [media][texts], both in the order of `document`.
   std::optional<std::vector<std::vector<double>>> similarities;

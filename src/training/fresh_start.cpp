@@ -11,9 +11,12 @@
 #include "base/atomic_file.h"
 #include "base/json_view.h"
 #include "base/rng.h"
+#include "families/flamingo/start.h"
+#include "families/onellm/start.h"
 #include "formats/torch_checkpoint.h"
 #include "isthmus/error.h"
 #include "layout/llava_folder.h"
+#include "layout/model_locator.h"
 
 namespace isthmus::training {
 namespace {
@@ -46,9 +49,7 @@ formats::RawTensor drawn(const std::string& name, Shape shape, int64_t fan_in, R
   return tensor;
 }
 
-}  // namespace
-
-void write_fresh_llava(const recipe::FreshAligner& aligner, const fs::path& base,
+void write_llava(const recipe::FreshAligner& aligner, const fs::path& base,
                        const fs::path& vision, uint64_t seed, const fs::path& folder) {
   const int64_t depth = depth_of(aligner.projector);
   const int64_t width = layout::load_tower_config(vision).hidden_size;
@@ -79,6 +80,63 @@ void write_fresh_llava(const recipe::FreshAligner& aligner, const fs::path& base
   fs::create_directories(folder);
   formats::write_torch_checkpoint(folder / "mm_projector.bin", tensors);
   write_file(folder / "config.json", config.dump(2) + "\n");
+}
+
+template <typename T>
+void take(T& option, T given) {
+  if (given != 0) option = given;
+}
+
+families::flamingo::StartOptions flamingo_options(const recipe::FreshAligner& fresh,
+                                                  uint64_t seed) {
+  families::flamingo::StartOptions options;
+  options.cross_attn_every_n_layers = fresh.cross_attn_every_n_layers;
+  take(options.resampler_layers, fresh.resampler_layers);
+  take(options.resampler_heads, fresh.resampler_heads);
+  take(options.latents, fresh.latents);
+  take(options.cross_attention_heads, fresh.cross_attention_heads);
+  take(options.feed_forward, fresh.feed_forward);
+  options.gate = fresh.gate;
+  options.seed = seed;
+  return options;
+}
+
+families::onellm::StartOptions onellm_options(const recipe::FreshAligner& fresh, uint64_t seed,
+                                              const std::string& dtype) {
+  families::onellm::StartOptions options;
+  options.modalities = fresh.modalities;
+  options.experts = fresh.experts;
+  take(options.resampler_layers, fresh.resampler_layers);
+  options.resampler_width = fresh.resampler_width;
+  options.sizes = fresh.sizes;
+  options.seed = seed;
+  options.dtype = dtype == "reference" || dtype == "stored" ? "bf16" : dtype;
+  return options;
+}
+
+}  // namespace
+
+void write_fresh(const recipe::Recipe& recipe, uint64_t seed, const fs::path& folder) {
+  const recipe::ModelSource& model = recipe.model;
+  const recipe::FreshAligner& fresh = *model.fresh;
+  const auto locator = layout::ModelLocator::from_environment();
+  const fs::path beside = recipe.file.parent_path();
+  if (fresh.kind == "gated_cross_attention") {
+    families::flamingo::write_new(model.base, model.vision, flamingo_options(fresh, seed), folder);
+    return;
+  }
+  if (fresh.kind == "universal_projection") {
+    const auto options = onellm_options(fresh, seed, recipe.stages.front().dtype);
+    if (model.path.empty())
+      families::onellm::write_new(locator.find_model(model.base),
+                                  locator.find_clip(model.vision, beside, "model.vision", ""),
+                                  options, folder);
+    else
+      families::onellm::write_grown(locator.find_model(model.path), model.base, options, folder);
+    return;
+  }
+  write_llava(fresh, locator.find_model(model.base),
+              locator.find_piece(model.vision, beside, "model.vision", ""), seed, folder);
 }
 
 }  // namespace isthmus::training

@@ -8,12 +8,14 @@
 
 namespace isthmus::training {
 
-// Writes what LLaVA's first stage begins with into `folder`: mm_projector.bin with weights as
-// PyTorch draws those of linear layers (uniform in ±1/√in), and a config.json that is the language
-// model's with the keys of the projector. Loaded with `base` below it. Throws ModelError: a base or
-// tower that is none, UsageError: a projector that is no "linear" or "mlp<N>x_gelu".
-void write_fresh_llava(const recipe::FreshAligner& aligner, const std::filesystem::path& base,
-                       const std::filesystem::path& vision, uint64_t seed,
-                       const std::filesystem::path& folder);
+// Writes what the recipe's first stage begins with into `folder`: the aligner that `model.fresh`
+// describes between `model.vision` and `model.base`, drawn from `seed`, so that load_family takes
+// the folder (with `base` below a projector).
+//  - projector: mm_projector.bin with weights as PyTorch draws those of linear layers (uniform in
+//    ±1/√in), and a config.json that is the language model's with the keys of the projector;
+//  - gated_cross_attention: families/flamingo/start.h;
+//  - universal_projection: families/onellm/start.h, grown out of `model.path` where there is one.
+// Throws ModelError: a base or tower that is none; UsageError: sizes that do not fit.
+void write_fresh(const recipe::Recipe& recipe, uint64_t seed, const std::filesystem::path& folder);
 
 }  // namespace isthmus::training

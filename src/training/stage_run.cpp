@@ -1,16 +1,16 @@
 #include "training/stage_run.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <torch/utils.h>
 
-#include "base/content_hash.h"
 #include "isthmus/error.h"
-#include "samples/caption_folder.h"
-#include "samples/conversations.h"
-#include "weights/storage_policy.h"
+#include "training/data_sets.h"
+#include "training/stage_setup.h"
 
 namespace isthmus::training {
 namespace {
@@ -19,73 +19,57 @@ using nlohmann::ordered_json;
 using recipe::Combine;
 using samples::Mixture;
 
-std::shared_ptr<const samples::DataSet> open(const recipe::DataEntry& entry) {
-  if (entry.type == "captions") return samples::open_caption_folder(entry.path);
-  return samples::open_conversations(entry.path, {entry.media});
-}
+// The loss of a micro-batch was no number.
+struct NonFinite {
+  std::string what;
+};
 
-Decay decay_of(const std::string& word) {
-  return word == "cosine" ? Decay::kCosine : word == "linear" ? Decay::kLinear : Decay::kConstant;
-}
-
-// Each weight in the first group that names it.
-std::vector<ParameterGroup> groups_of(const recipe::Stage& stage,
-                                      const std::vector<Trainable>& trainables) {
-  std::vector<ParameterGroup> groups;
-  for (const recipe::Group& group : stage.groups)
-    groups.push_back({group.match, {}, group.rate, group.weight_decay});
-  std::vector<std::string> left;
-  for (const Trainable& trainable : trainables) {
-    size_t g = 0;
-    while (g < groups.size() && !weights::matches_glob(stage.groups[g].match, trainable.name)) ++g;
-    if (g == groups.size())
-      left.push_back(trainable.name);
-    else
-      groups[g].members.push_back(trainable);
+// Of all processes, by name; each is asked for its own in turn.
+std::vector<std::pair<std::string, Tensor>> gathered(
+    Processes& processes, const std::vector<std::pair<std::string, Tensor>>& own) {
+  if (processes.world() == 1) return own;
+  ordered_json names = ordered_json::array();
+  for (const auto& [name, tensor] : own) names.push_back({name, tensor.sizes().vec()});
+  const auto lists = processes.gather(names.dump());
+  std::vector<std::pair<std::string, Tensor>> all;
+  for (int64_t rank = 0; rank < processes.world(); ++rank) {
+    std::vector<Tensor> tensors;
+    const auto list = ordered_json::parse(lists[static_cast<size_t>(rank)]);
+    for (size_t i = 0; i < list.size(); ++i)
+      tensors.push_back(rank == processes.rank()
+                            ? own[i].second
+                            : torch::zeros(list[i][1].get<std::vector<int64_t>>()));
+    processes.hand_out(tensors, rank);
+    for (size_t i = 0; i < list.size() && processes.is_first(); ++i)
+      all.emplace_back(list[i][0].get<std::string>(), tensors[i]);
   }
-  if (!left.empty())
-    throw UsageError(fmt::format("stage {}: no group takes {} (of {} weights that learn)",
-                                 stage.name, left.front(), left.size()));
-  return groups;
-}
-
-std::vector<std::unique_ptr<Optimizer>> optimizers_of(const recipe::Stage& stage,
-                                                      std::vector<ParameterGroup> groups) {
-  const recipe::OptimizerChoice& choice = stage.optimizer;
-  std::vector<std::unique_ptr<Optimizer>> optimizers;
-  if (choice.kind == "adamw") {
-    optimizers.push_back(make_adamw(std::move(groups), {choice.beta1, choice.beta2, choice.eps}));
-    return optimizers;
-  }
-  // Muon moves matrices; everything else goes by AdamW, at the same rates.
-  std::vector<ParameterGroup> matrices = groups, others = groups;
-  for (size_t g = 0; g < groups.size(); ++g) {
-    std::erase_if(matrices[g].members, [](const Trainable& t) { return t.value.dim() != 2; });
-    std::erase_if(others[g].members, [](const Trainable& t) { return t.value.dim() == 2; });
-  }
-  optimizers.push_back(make_muon(std::move(matrices), {choice.momentum}));
-  optimizers.push_back(make_adamw(std::move(others), {choice.beta1, choice.beta2, choice.eps}));
-  return optimizers;
+  return all;
 }
 
 }  // namespace
 
-StageRun::StageRun(families::Family& family, const recipe::Recipe& recipe, size_t stage)
-    : family_(family), recipe_(recipe), stage_(recipe.stages.at(stage)) {
-  std::vector<samples::MixtureEntry> entries;
-  for (const recipe::DataEntry& entry : stage_.data)
-    entries.push_back({entry.path.filename().string(), open(entry), entry.weight, entry.order,
-                       static_cast<size_t>(entry.batch > 0 ? entry.batch : stage_.batch),
-                       static_cast<size_t>(stage_.accumulation)});
-  data_ = std::make_unique<Mixture>(std::move(entries), stage_.seed);
+samples::Share StageRun::share() const {
+  return {static_cast<uint64_t>(processes_->rank()), static_cast<uint64_t>(processes_->world())};
+}
 
-  std::vector<TrainablePattern> patterns;
-  for (const recipe::Pattern& pattern : stage_.trainable)
-    patterns.push_back({pattern.match, pattern.rows});
-  const auto trainables = make_trainable(family.modules(), patterns);
-  learner_ =
-      std::make_unique<Learner>(family, optimizers_of(stage_, groups_of(stage_, trainables)),
-                                LearnerOptions{stage_.clip_norm, stage_.clip_every_micro_step});
+StageRun::StageRun(families::Family& family, const recipe::Recipe& recipe, size_t stage,
+                   std::shared_ptr<Processes> processes)
+    : family_(family),
+      recipe_(recipe),
+      stage_(recipe.stages.at(stage)),
+      processes_(std::move(processes)) {
+  data_ = open_mixture(stage_, share());
+  auto trainables = open_weights(family.modules(), stage_);
+  const auto owners = owners_of(trainables, processes_->world());
+  std::vector<bool> mine;
+  for (const int64_t owner : owners) mine.push_back(owner == processes_->rank());
+  auto optimizers = make_optimizers(stage_, trainables, mine);
+  if (stage_.ema > 0)
+    for (const Trainable& trainable : trainables)
+      means_.push_back(trainable.value.detach().clone());
+  learner_ = std::make_unique<Learner>(
+      family, std::move(optimizers), std::move(trainables),
+      LearnerOptions{stage_.clip_norm, stage_.clip_every_micro_step}, processes_);
 
   steps_ = stage_.steps;
   if (steps_ == 0) {
@@ -93,12 +77,7 @@ StageRun::StageRun(families::Family& family, const recipe::Recipe& recipe, size_
     const auto per_step = static_cast<double>(stage_.batch * stage_.accumulation);
     steps_ = std::max<int64_t>(1, std::llround(std::ceil(samples / per_step)));
   }
-  const auto count = static_cast<double>(steps_);
-  const recipe::ScheduleChoice& choice = stage_.schedule;
-  schedule_ = {
-      decay_of(choice.decay),
-      choice.warmup_ratio > 0 ? std::ceil(count * choice.warmup_ratio) : choice.warmup_steps, count,
-      choice.min_rate};
+  schedule_ = make_schedule(stage_, steps_);
 }
 
 int64_t StageRun::trainable_count() const {
@@ -108,13 +87,9 @@ int64_t StageRun::trainable_count() const {
 }
 
 families::Example StageRun::use(const Mixture::Drawn& drawn, std::string& name) {
-  const recipe::DataEntry& entry = stage_.data[drawn.entry];
   const samples::Sample sample = data_->entry(drawn.entry).data->at(drawn.index);
   name = sample.name;
-  families::ExampleOptions options;
-  options.conversation_template = entry.conversation_template;
-  options.max_length = entry.max_length;
-  return family_.example(sample, options);
+  return family_.example(sample, example_options(stage_.data[drawn.entry], stage_.seed, drawn));
 }
 
 std::vector<Shown> StageRun::preview() {
@@ -148,10 +123,9 @@ std::vector<Shown> StageRun::preview() {
 }
 
 StageRun::Micro StageRun::next_batch(size_t entry, bool mixes) {
-  const int64_t own = mixes ? 0 : stage_.data[entry].batch;
-  const int64_t size = own > 0 ? own : stage_.batch;
+  const size_t size = own_batch(stage_, entry, mixes, share());
   Micro micro{entry, {}, {}};
-  while (static_cast<int64_t>(micro.examples.size()) < size) {
+  while (micro.examples.size() < size) {
     std::string name;
     try {
       micro.examples.push_back(use(mixes ? data_->next() : data_->next_of(entry), name));
@@ -171,22 +145,15 @@ StageRun::Micro StageRun::next_batch(size_t entry, bool mixes) {
 void StageRun::micro_step(const Micro& micro, double scale, StepReport& report) {
   const MicroStep found = learner_->accumulate(micro.examples, scale);
   if (found.num_targets == 0) return;
-  if (!std::isfinite(found.loss)) {
-    learner_->drop_gradients();
-    throw ModelError(fmt::format("step {}: the loss is {}; the samples were {}", report.step,
-                                 found.loss, fmt::join(micro.names, ", ")));
-  }
+  if (!std::isfinite(found.loss))
+    throw NonFinite{fmt::format("the loss is {}; the samples were {}", found.loss,
+                                fmt::join(micro.names, ", "))};
   sums_[micro.entry] += found.loss;
   ++counts_[micro.entry];
   report.targets += found.num_targets;
 }
 
-StepReport StageRun::step(int64_t at) {
-  StepReport report;
-  report.step = at + 1;
-  report.steps = steps_;
-  sums_.assign(data_->size(), 0);
-  counts_.assign(data_->size(), 0);
+void StageRun::learn(int64_t at, StepReport& report) {
   const double share = 1 / static_cast<double>(stage_.accumulation);
   for (int64_t a = 0; a < stage_.accumulation; ++a) {
     if (stage_.combine == Combine::kTogether) {
@@ -203,65 +170,136 @@ StepReport StageRun::step(int64_t at) {
   for (const auto& optimizer : learner_->optimizers())
     for (const ParameterGroup& group : optimizer->groups())
       rates.push_back(learning_rate(schedule_, group.rate, static_cast<double>(at)));
-  if (!std::isfinite(report.gradient_norm)) {
-    learner_->drop_gradients();
-    throw ModelError(fmt::format("step {}: the gradients are no numbers", report.step));
-  }
   const double norm = learner_->step(rates);
+  if (!std::isfinite(norm)) throw NonFinite{"the gradients are no numbers"};
   if (!stage_.clip_every_micro_step) report.gradient_norm = norm;
   report.rate = rates.empty() ? 0 : rates.front();
+}
+
+StepReport StageRun::step(int64_t at) {
+  StepReport report;
+  report.step = at + 1;
+  report.steps = steps_;
+  sums_.assign(data_->size(), 0);
+  counts_.assign(data_->size(), 0);
+  // Dropout asks the global generator: the same numbers whether the run was interrupted or not.
+  if (stage_.lora.dropout > 0)
+    torch::manual_seed(stage_.seed + static_cast<uint64_t>(at * processes_->world()) +
+                       static_cast<uint64_t>(processes_->rank()));
+  try {
+    learn(at, report);
+    average();
+  } catch (const NonFinite& found) {
+    learner_->drop_gradients();
+    const std::string what = fmt::format("step {}: {}", report.step, found.what);
+    if (!stage_.skips_non_finite)
+      throw ModelError(what + "; \"non_finite: skip\" in the stage leaves such steps out");
+    if (callbacks_ != nullptr) callbacks_->on_note("left out: " + what);
+    report.skipped = true;
+  }
   for (size_t e = 0; e < sums_.size(); ++e)
-    report.losses.push_back(counts_[e] > 0 ? sums_[e] / static_cast<double>(counts_[e])
-                                           : std::numeric_limits<double>::quiet_NaN());
+    report.losses.push_back(counts_[e] > 0 && !report.skipped
+                                ? sums_[e] / static_cast<double>(counts_[e])
+                                : std::numeric_limits<double>::quiet_NaN());
   return report;
 }
 
-TrainingState StageRun::state(int64_t step) const {
+void StageRun::average() {
+  const torch::NoGradGuard no_gradient;
+  for (size_t i = 0; i < means_.size(); ++i)
+    means_[i].lerp_(learner_->trainables()[i].value.detach(), 1 - stage_.ema);
+}
+
+TrainingState StageRun::state(int64_t step) {
   TrainingState state;
   state.step = step;
   ordered_json prints = ordered_json::array();
   for (size_t e = 0; e < data_->size(); ++e) prints.push_back(data_->entry(e).data->fingerprint());
+  const ordered_json place = {{"drawn", data_->position().drawn},
+                              {"places", data_->position().places},
+                              {"bad_samples", bad_samples_}};
+  ordered_json places = ordered_json::array();
+  for (const std::string& text : processes_->gather(place.dump()))
+    places.push_back(ordered_json::parse(text));
   state.place = {{"stage", stage_.name},
                  {"recipe", recipe_.text},
                  {"data", std::move(prints)},
-                 {"drawn", data_->position().drawn},
-                 {"places", data_->position().places},
-                 {"bad_samples", bad_samples_}};
-  for (const Trainable& trainable : learner_->trainables())
+                 {"processes", std::move(places)}};
+  const auto& trainables = learner_->trainables();
+  for (const Trainable& trainable : trainables)
     state.tensors.emplace_back("weight." + trainable.name, trainable.value.detach());
+  for (size_t i = 0; i < means_.size(); ++i)
+    state.tensors.emplace_back("mean." + trainables[i].name, means_[i]);
+  std::vector<std::pair<std::string, Tensor>> own;
   for (size_t o = 0; o < learner_->optimizers().size(); ++o)
     for (const auto& [name, tensor] : learner_->optimizers()[o]->state())
-      state.tensors.emplace_back(fmt::format("optimiser.{}.{}", o, name), tensor);
+      own.emplace_back(fmt::format("optimiser.{}.{}", o, name), tensor);
+  for (auto& entry : gathered(*processes_, own)) state.tensors.push_back(std::move(entry));
   return state;
 }
 
-int64_t StageRun::restore(const TrainingState& saved) {
-  const TrainingState own = state(0);
+void StageRun::check_same_run(const TrainingState& saved) const {
   const auto refuse = [](const std::string& what) {
     throw UsageError("the checkpoint was written by a run with " + what +
                      "; train into another folder, or remove its checkpoints");
   };
-  if (saved.place.at("recipe") != own.place.at("recipe")) refuse("another recipe");
-  if (saved.place.at("stage") != own.place.at("stage"))
+  const auto text = saved.place.at("recipe").get<std::string>();
+  if (text != recipe_.text)
+    refuse(fmt::format("another recipe: {}",
+                       fmt::join(recipe::differences(text, recipe_.text), "; ")));
+  if (saved.place.at("stage") != stage_.name)
     refuse("stage \"" + saved.place.at("stage").get<std::string>() + "\"");
-  if (saved.place.at("data") != own.place.at("data")) refuse("other data");
+  std::vector<std::string> changed;
+  for (size_t e = 0; e < data_->size(); ++e)
+    if (saved.place.at("data").at(e) != data_->entry(e).data->fingerprint())
+      changed.push_back(stage_.data[e].path.string());
+  if (!changed.empty()) refuse(fmt::format("other data: {} changed", fmt::join(changed, ", ")));
+}
+
+void StageRun::restore(const TrainingState& saved) {
+  check_same_run(saved);
   const torch::NoGradGuard no_gradient;
+  const auto& trainables = learner_->trainables();
   std::vector<std::vector<std::pair<std::string, Tensor>>> states(learner_->optimizers().size());
+  const auto belongs = [&](size_t optimizer, const std::string& name) {
+    const std::string weight = name.substr(name.find('.') + 1);
+    const auto own = learner_->optimizers()[optimizer]->trainables();
+    return std::ranges::find(own, weight, &Trainable::name) != own.end();
+  };
   for (const auto& [name, tensor] : saved.tensors) {
-    if (name.starts_with("weight.")) {
-      for (const Trainable& trainable : learner_->trainables())
-        if (name.substr(7) == trainable.name) Tensor(trainable.value).copy_(tensor);
-    } else {
+    if (name.starts_with("optimiser.")) {
       const size_t begin = std::string_view("optimiser.").size(), dot = name.find('.', begin);
-      states.at(std::stoul(name.substr(begin, dot - begin)))
-          .emplace_back(name.substr(dot + 1), tensor);
+      const size_t optimizer = std::stoul(name.substr(begin, dot - begin));
+      const std::string rest = name.substr(dot + 1);
+      if (belongs(optimizer, rest)) states.at(optimizer).emplace_back(rest, tensor);
+      continue;
     }
+    const bool is_mean = name.starts_with("mean.");
+    const std::string weight = name.substr(name.find('.') + 1);
+    const auto found = std::ranges::find(trainables, weight, &Trainable::name);
+    if (found == trainables.end()) continue;
+    if (!is_mean)
+      Tensor(found->value).copy_(tensor);
+    else if (!means_.empty())
+      means_[static_cast<size_t>(found - trainables.begin())].copy_(tensor);
   }
   for (size_t o = 0; o < states.size(); ++o) learner_->optimizers()[o]->load_state(states[o]);
-  data_->go_to({saved.place.at("drawn").get<uint64_t>(),
-                saved.place.at("places").get<std::vector<uint64_t>>()});
-  bad_samples_ = saved.place.at("bad_samples").get<int64_t>();
-  return saved.step;
+
+  // With another number of processes: behind what any of them has seen.
+  const ordered_json& places = saved.place.at("processes");
+  const bool same = std::ssize(places) == processes_->world();
+  samples::MixturePosition position;
+  bad_samples_ = 0;
+  for (size_t rank = 0; rank < places.size(); ++rank) {
+    if (same && static_cast<int64_t>(rank) != processes_->rank()) continue;
+    const auto found = places[rank].at("places").get<std::vector<uint64_t>>();
+    position.places.resize(found.size());
+    for (size_t e = 0; e < found.size(); ++e)
+      position.places[e] = std::max(position.places[e], found[e]);
+    position.drawn = std::max(position.drawn, places[rank].at("drawn").get<uint64_t>());
+    bad_samples_ += places[rank].at("bad_samples").get<int64_t>();
+  }
+  data_->go_to(position);
 }
 
 bool StageRun::run(const std::filesystem::path& checkpoints, const StageCallbacks& callbacks) {
@@ -271,22 +309,35 @@ bool StageRun::run(const std::filesystem::path& checkpoints, const StageCallback
   if (const auto saved = folder.newest([&](const std::string& problem) {
         callbacks.on_note("a checkpoint cannot be used: " + problem);
       })) {
-    at = restore(*saved);
+    restore(*saved);
+    at = saved->step;
     if (at > 0) callbacks.on_note(fmt::format("going on after step {} of {}", at, steps_));
   }
   int64_t saved_at = at;
   const auto save = [&] {
-    if (saved_at != at) folder.save(state(at));
+    if (saved_at == at) return;
+    const TrainingState now = state(at);
+    if (processes_->is_first()) folder.save(now);
     saved_at = at;
   };
-  while (at < steps_ && !callbacks.cancelled()) {
-    callbacks.on_step(step(at));
+  const auto cancelled = [&] {
+    const bool own = callbacks.cancelled();
+    return processes_->world() == 1 ? own : processes_->any(own);
+  };
+  while (at < steps_ && !cancelled()) {
+    const StepReport report = step(at);
+    if (processes_->is_first()) callbacks.on_step(report);
     ++at;
     if (stage_.save_every > 0 && at % stage_.save_every == 0) save();
   }
   save();
+  processes_->wait();
   callbacks_ = nullptr;
-  return at == steps_;
+  if (at < steps_) return false;
+  const torch::NoGradGuard no_gradient;
+  for (size_t i = 0; i < means_.size(); ++i)
+    Tensor(learner_->trainables()[i].value).copy_(means_[i]);
+  return true;
 }
 
 }  // namespace isthmus::training

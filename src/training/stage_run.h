@@ -12,6 +12,7 @@
 #include "recipe/recipe.h"
 #include "samples/mixture.h"
 #include "training/learner.h"
+#include "training/processes.h"
 #include "training/schedule.h"
 #include "training/training_state.h"
 
@@ -24,9 +25,11 @@ struct StepReport {
       losses;  // mean of each data entry's micro-batches; NaN where none had targets
   double gradient_norm = 0, rate = 0;  // before clipping; of the first group
   int64_t targets = 0;                 // tokens that carried loss
+  bool skipped = false;                // its loss was no number, and nothing moved
 };
 
 struct StageCallbacks {
+  // Of the first process alone.
   std::function<void(const StepReport&)> on_step = [](const StepReport&) {};
   std::function<void(const std::string&)> on_note = [](const std::string&) {};  // for the user
   std::function<bool()> cancelled = [] { return false; };
@@ -41,21 +44,25 @@ struct Shown {
 // Not for several threads. The family's weights named by the stage become trainable.
 class StageRun {
  public:
-  // Opens the data. Throws what the data sets, patterns and groups throw: UsageError for weights
-  // that no group takes.
-  StageRun(families::Family& family, const recipe::Recipe& recipe, size_t stage);
+  // Opens the data and adds the low-rank branches that the stage asks for. Throws what the data
+  // sets, patterns and groups throw: UsageError for weights that no group takes.
+  StageRun(families::Family& family, const recipe::Recipe& recipe, size_t stage,
+           std::shared_ptr<Processes> processes = Processes::from_environment());
 
   // One sample of each entry. Throws InputError when none of an entry's first samples can be used,
   // or when they carry no loss.
   std::vector<Shown> preview();
   int64_t steps() const { return steps_; }
   int64_t trainable_count() const;
+  const std::vector<Trainable>& trainables() const { return learner_->trainables(); }
 
-  // To the end, or until it is cancelled; saves to `checkpoints` as the stage says, and then.
-  // Resumes from there, where a checkpoint of the same recipe and data lies. Throws UsageError for
-  // one of another recipe or other data, naming what differs; InputError when more samples are
-  // broken than the stage allows; NumericError (a ModelError) for a loss that is no number, naming
-  // step and samples: weights are as they were before that step. True: it came to its end.
+  // To the end, or until any process is cancelled; the first process saves to `checkpoints` as the
+  // stage says, and then. Resumes from there, where a checkpoint of the same recipe and data lies,
+  // also with another number of processes. Throws UsageError for one of another recipe or other
+  // data, naming what differs; InputError when more samples are broken than the stage allows;
+  // ModelError for a loss that is no number, naming step and samples: weights are as they were
+  // before that step. True: it came to its end, and the weights are the stage's result (the running
+  // mean, where it asks for one).
   bool run(const std::filesystem::path& checkpoints, const StageCallbacks& callbacks);
 
  private:
@@ -67,15 +74,21 @@ class StageRun {
   Micro next_batch(size_t entry, bool mixes);
   families::Example use(const samples::Mixture::Drawn& drawn, std::string& name);
   StepReport step(int64_t at);
+  void learn(int64_t at, StepReport& report);
   void micro_step(const Micro& micro, double scale, StepReport& report);
-  TrainingState state(int64_t step) const;
-  int64_t restore(const TrainingState& state);
+  void average();
+  TrainingState state(int64_t step);
+  void restore(const TrainingState& state);
+  void check_same_run(const TrainingState& saved) const;
+  samples::Share share() const;
 
   families::Family& family_;
   const recipe::Recipe& recipe_;
   const recipe::Stage& stage_;
+  std::shared_ptr<Processes> processes_;
   std::unique_ptr<samples::Mixture> data_;
   std::unique_ptr<Learner> learner_;
+  std::vector<Tensor> means_;  // of the trainables, where the stage keeps one
   Schedule schedule_;
   int64_t steps_ = 0;
   int64_t bad_samples_ = 0;

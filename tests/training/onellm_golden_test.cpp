@@ -3,6 +3,7 @@
 #include <cmath>
 #include <filesystem>
 #include <map>
+#include <set>
 
 #include <gtest/gtest.h>
 
@@ -10,6 +11,8 @@
 #include "families/onellm/examples.h"
 #include "families/onellm/load.h"
 #include "families/onellm/onellm.h"
+#include "families/onellm/start.h"
+#include "families/registry.h"
 #include "formats/npy.h"
 #include "layout/onellm_names.h"
 #include "nn/slots.h"
@@ -61,6 +64,14 @@ bool decays(const std::string& name) {
   for (const char* glob : {"*.bias", "decoder.*norm.weight", "aligner.experts.*norm.weight"})
     if (weights::matches_glob(glob, name)) return false;
   return true;
+}
+
+std::vector<std::string> weight_names(const fs::path& model) {
+  const auto opened =
+      layout::OneLlmModel::open(layout::find_onellm(model, "", layout::ModelLocator{}));
+  std::vector<std::string> names;
+  for (const auto& [name, tensor] : opened.tensors.all()) names.push_back("llma." + name);
+  return names;
 }
 
 class OneLlmTraining {
@@ -257,6 +268,77 @@ TEST(OneLlmTraining, SchedulesAreTheReferences) {
           << key << " " << pair[0].as_number();
     }
   }
+}
+
+TEST(OneLlmStart, TakesFromPicturesWhatTheReferenceTakes) {
+  const JsonView result = JsonView::load(kFolder / "expect.json").at("init_from_image").at("result");
+  std::map<std::string, std::string> expected;
+  std::set<std::string> present;
+  for (const auto& [name, source] : result.members()) {
+    expected[name] = source.as_string() == "loaded" ? name : source.as_string();
+    present.insert(expected[name]);
+  }
+  std::vector<std::string> wanted;
+  for (const std::string& name : weight_names(kBase / "model")) wanted.push_back(name);
+  const std::vector<std::string> there(present.begin(), present.end());
+  // The image-only file was made of this model's expert 1: copying it back changes nothing, and the
+  // case lists what changed. Its own output says that the reference copies it, too.
+  const std::string second = "llma.resample_layers.1.", picture = "llma.resample_layers.image.";
+  for (const std::string& name : wanted)
+    if (name.starts_with(second)) expected[name] = picture + name.substr(second.size());
+  const auto found = families::onellm::init_from_image(wanted, there);
+  EXPECT_EQ(found.size(), expected.size());
+  for (const auto& [name, source] : expected) {
+    const auto own = found.find(name);
+    EXPECT_EQ(own == found.end() ? "" : own->second, source) << name;
+  }
+}
+
+// Stage I on one stack, then a model with three experts and all modalities that begins where it
+// ended.
+TEST(OneLlmStart, GrowsFromOneStageToTheNext) {
+  const fs::path folder = fs::path(testing::TempDir()) / "isthmus_onellm_start";
+  fs::remove_all(folder);
+  const fs::path vision = fs::path(ISTHMUS_FIXTURES) /
+                          "llava/train_stage1/model/openai/clip-tiny-patch14-42";
+  const fs::path base = fs::path(ISTHMUS_FIXTURES) / "llava/train_stage1/model/vicuna-tiny";
+  families::onellm::StartOptions options;
+  options.experts = 1;
+  options.resampler_layers = 2;
+  options.sizes = {{"resample_tokens", {4}}, {"resampler_heads", {2}}};
+  options.dtype = "f32";
+  families::onellm::write_new(base, vision, options, folder / "one");
+  const auto first = families::load_family((folder / "one").string(), "", "", {});
+  const auto llava = families::load_family(base.string(), "", "", {});
+  const Tensor ids = torch::tensor({{1, 5, 9, 7}}, torch::kInt64);
+  const auto logits = [&](families::Family& family) {
+    const torch::NoGradGuard no_gradient;
+    decoders::LanguageModel& model = family.language_model();
+    nn::ForwardContext context;
+    context.positions = torch::arange(4).unsqueeze(0);
+    return model.logits(model.forward(model.embed_tokens(ids), context));
+  };
+  // The same LLaMA, though its heads are spelled in pairs now.
+  EXPECT_LT((logits(*first) - logits(*llava)).abs().max().item<float>(), 1e-5);
+
+  options.experts = 3;
+  options.modalities = {"audio", "points"};
+  options.sizes["audio_window"] = {32, 64};
+  options.sizes["point_groups"] = {16};
+  families::onellm::write_grown(folder / "one", "", options, folder / "two");
+  const auto second = families::load_family((folder / "two").string(), "", "", {});
+  const auto value = [](families::Family& family, const std::string& name) {
+    for (const nn::Slot& slot : nn::slots_of(family.modules()))
+      if (slot.name == name) return slot.value();
+    return Tensor();
+  };
+  const std::string block = ".0.attention.wq.weight";
+  for (const char* expert : {"0", "1", "2"})
+    EXPECT_TRUE(torch::equal(value(*second, "aligner.experts." + std::string(expert) + block),
+                             value(*first, "aligner.experts.image" + block)));
+  EXPECT_TRUE(torch::equal(value(*second, "aligner.resample_tokens.audio"),
+                           value(*first, "aligner.resample_tokens.image")));
+  EXPECT_LT((logits(*second) - logits(*llava)).abs().max().item<float>(), 1e-5);
 }
 
 }  // namespace

@@ -53,7 +53,7 @@ recipe::Recipe written(const fs::path& folder, const std::string& text) {
 
 std::shared_ptr<families::Family> fresh_llava(const fs::path& folder,
                                               const recipe::Recipe& recipe) {
-  write_fresh_llava(*recipe.model.fresh, recipe.model.base, recipe.model.vision, 1,
+  write_fresh(recipe, 1,
                     folder / "start");
   LoadOptions options;
   options.vision = recipe.model.vision;
@@ -103,7 +103,7 @@ TEST(StageRun, LearnsAndResumesToTheBit) {
 TEST(StageRun, TrainsThroughAQuantisedLanguageModel) {
   const fs::path folder = fresh_folder("quantised");
   const recipe::Recipe recipe = written(folder, recipe_text());
-  write_fresh_llava(*recipe.model.fresh, recipe.model.base, recipe.model.vision, 1,
+  write_fresh(recipe, 1,
                     folder / "start");
   for (const char* storage : {"q8", "q4"}) {
     LoadOptions options;

@@ -10,6 +10,7 @@
 #include <fmt/ranges.h>
 
 #include "../progress.h"
+#include "base/atomic_folder.h"
 #include "engine/load.h"
 #include "families/registry.h"
 #include "interrupt.h"
@@ -17,6 +18,7 @@
 #include "layout/model_locator.h"
 #include "training/fresh_start.h"
 #include "training/metrics_log.h"
+#include "training/processes.h"
 #include "training/stage_run.h"
 
 namespace isthmus::cli {
@@ -31,18 +33,20 @@ struct Place {
   std::string model, base;
 };
 
+using training::Processes;
+
 // Where the first stage begins: the model that the recipe names, or a fresh aligner, written once.
-Place first_place(const Recipe& recipe, const fs::path& out) {
+Place first_place(const Recipe& recipe, const fs::path& out, Processes& processes) {
   if (!recipe.model.fresh) return {recipe.model.path, recipe.model.base};
   const fs::path start = out / "start";
-  if (!fs::exists(start / "config.json")) {
-    const auto locator = layout::ModelLocator::from_environment();
-    training::write_fresh_llava(
-        *recipe.model.fresh, locator.find_model(recipe.model.base),
-        locator.find_piece(recipe.model.vision, recipe.file.parent_path(), "model.vision", ""),
-        recipe.stages.front().seed, start);
+  if (processes.is_first() && !fs::exists(start)) {
+    // In one piece, or not at all.
+    AtomicFolder folder(start);
+    training::write_fresh(recipe, recipe.stages.front().seed, folder.temporary());
+    folder.merge();
   }
-  return {start.string(), recipe.model.base};
+  processes.wait();
+  return {start.string(), recipe.model.fresh->kind == "projector" ? recipe.model.base : ""};
 }
 
 LoadOptions load_options(const Options& options, const Recipe& recipe, const recipe::Stage& stage) {
@@ -85,16 +89,25 @@ void show(const training::Shown& shown, const text::Tokenizer& tokenizer) {
   std::cerr << "\n";
 }
 
+void announce(const recipe::Stage& stage, const StageRun& run,
+              const std::vector<training::Shown>& samples, const text::Tokenizer& tokenizer,
+              int64_t processes) {
+  std::cerr << fmt::format("stage {}: {} numbers learn, {} steps{}\n", stage.name,
+                           run.trainable_count(), run.steps(),
+                           processes > 1 ? fmt::format(", {} processes", processes) : "");
+  for (const training::Shown& shown : samples) show(shown, tokenizer);
+}
+
 // False: interrupted.
 bool train(const Options& options, const Recipe& recipe, size_t index, const Place& place,
-           const fs::path& out, const Interrupt& interrupt) {
+           const fs::path& out, const std::shared_ptr<Processes>& processes,
+           const Interrupt& interrupt) {
   const recipe::Stage& stage = recipe.stages[index];
   const auto family =
       families::load_family(place.model, place.base, "", load_options(options, recipe, stage));
-  StageRun run(*family, recipe, index);
-  std::cerr << fmt::format("stage {}: {} numbers learn, {} steps\n", stage.name,
-                           run.trainable_count(), run.steps());
-  for (const training::Shown& shown : run.preview()) show(shown, *family->tokenizer());
+  StageRun run(*family, recipe, index, processes);
+  const auto shown = run.preview();
+  if (processes->is_first()) announce(stage, run, shown, *family->tokenizer(), processes->world());
 
   std::optional<Progress> bar;
   std::optional<training::MetricsLog> metrics;
@@ -117,7 +130,9 @@ bool train(const Options& options, const Recipe& recipe, size_t index, const Pla
   const bool finished = run.run(out / "checkpoints", callbacks);
   if (bar) bar->finish();
   if (!finished) return false;
-  family->save(out / "model", {});
+  if (processes->is_first())
+    family->save(out / "model", {.dtype = stage.dtype, .lora_dropout = stage.lora.dropout});
+  processes->wait();
   return true;
 }
 
@@ -129,14 +144,17 @@ int align(const Options& options) {
   recipe::check_files(recipe);
   const fs::path out = options.out.empty() ? fs::path("aligned") / recipe.name : options.out;
   fs::create_directories(out);
-  Place place = first_place(recipe, out);
+  const auto processes = Processes::from_environment();
+  Place place = first_place(recipe, out, *processes);
   const Interrupt interrupt;
   for (size_t i = 0; i < recipe.stages.size(); ++i) {
     const fs::path folder = out / recipe.stages[i].name;
     if (fs::exists(folder / "model")) {
-      std::cerr << fmt::format("stage {}: is there already\n", recipe.stages[i].name);
-    } else if (!train(options, recipe, i, place, folder, interrupt)) {
-      std::cerr << "isthmus: interrupted; the same command goes on from here\n";
+      if (processes->is_first())
+        std::cerr << fmt::format("stage {}: is there already\n", recipe.stages[i].name);
+    } else if (!train(options, recipe, i, place, folder, processes, interrupt)) {
+      if (processes->is_first())
+        std::cerr << "isthmus: interrupted; the same command goes on from here\n";
       return 1;
     }
     place.model = (folder / "model").string();
@@ -144,7 +162,7 @@ int align(const Options& options) {
     if (fs::exists(folder / "model/tokenizer.model") || fs::exists(folder / "model/tokenizer.json"))
       place.base.clear();
   }
-  std::cout << place.model << "\n";
+  if (processes->is_first()) std::cout << place.model << "\n";
   return 0;
 }
 

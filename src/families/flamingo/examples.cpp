@@ -142,6 +142,7 @@ std::vector<Part> arranged(const Sample& sample, const ExampleOptions& options) 
   if (!sample.similarities) return samples::cut_at_media(sample.document, max_pictures);
   samples::PlacementOptions placement;
   placement.max_media = max_pictures;
+  placement.in_page_order = options.in_page_order;
   placement.similarity_threshold =
       options.similarity_threshold != 0 ? options.similarity_threshold : kSimilarityThreshold;
   return samples::place_media(sample, placement);

@@ -4,7 +4,6 @@
 
 #include <fmt/format.h>
 
-#include "families/flamingo/flamingo.h"
 #include "families/storage.h"
 #include "isthmus/error.h"
 #include "layout/flamingo_names.h"
@@ -71,11 +70,17 @@ std::shared_ptr<Family> load(layout::FlamingoSources sources, const LoadOptions&
         "{}: perceiver.media_time_embs: this model's latents depend on a picture's place in the "
         "prompt; no released model has them, and pictures are remembered here without their place",
         model.sources.checkpoint.string()));
-  auto modules = std::make_shared<FlamingoModules>(model);
-  if (!model.checkpoint) aligners::initialise(*modules->aligner, kFreshSeed);
+  auto modules = bind(model, options, kFreshSeed);
   const auto weights = weight_sources(model);
-  weights::bind_weights(*modules, weights, bind_options(model, options));
   return std::make_shared<Flamingo>(std::move(model), std::move(modules), fingerprint_of(weights));
+}
+
+std::shared_ptr<FlamingoModules> bind(const FlamingoModel& model, const LoadOptions& options,
+                                      uint64_t seed) {
+  auto modules = std::make_shared<FlamingoModules>(model);
+  if (!model.checkpoint) aligners::initialise(*modules->aligner, seed);
+  weights::bind_weights(*modules, weight_sources(model), bind_options(model, options));
+  return modules;
 }
 
 }  // namespace isthmus::families::flamingo

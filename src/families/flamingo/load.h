@@ -1,12 +1,13 @@
 // Loads a Flamingo from its published pieces.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "families/family.h"
+#include "families/flamingo/flamingo.h"
 #include "isthmus/model.h"
 #include "layout/flamingo_folder.h"
 #include "layout/flamingo_model.h"
@@ -18,6 +19,11 @@ namespace isthmus::families::flamingo {
 std::shared_ptr<Family> load(const std::filesystem::path& model, const std::string& base,
                              const LoadOptions& options);
 std::shared_ptr<Family> load(layout::FlamingoSources sources, const LoadOptions& options);
+
+// The parts of `model` with their weights; those of an aligner without a checkpoint are drawn from
+// `seed`.
+std::shared_ptr<FlamingoModules> bind(const layout::FlamingoModel& model,
+                                      const LoadOptions& options, uint64_t seed);
 
 // What the modules are bound from. Later sources win: what was trained over the language model it
 // was trained on; the checkpoint, if there is one, is the last.
