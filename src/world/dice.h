@@ -43,7 +43,7 @@ class Dice {
   }
 
   template <typename T>
-  const T& pick(const std::vector<T>& from) {
+  T pick(const std::vector<T>& from) {
     return from[static_cast<size_t>(below(static_cast<int>(from.size())))];
   }
   int pick(std::initializer_list<int> from) {
