@@ -28,7 +28,8 @@ struct LabelledIds {
   std::vector<bool> targets;
 };
 
-// Adds one id to the last segment, or to a new one where a target follows no target, or a medium.
-void append(std::vector<Segment>& segments, int64_t id, bool is_target);
+// Adds one id to the last segment, or to a new one where a target follows no target, a target of
+// another weight, or a medium.
+void append(std::vector<Segment>& segments, int64_t id, bool is_target, float weight = 1);
 
 }  // namespace isthmus::families

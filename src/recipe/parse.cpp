@@ -49,7 +49,8 @@ class Parser {
       complaints_.add(node, "model: expected either path or fresh");
     if (!model.path.empty() && model.fresh && model.fresh->kind != "universal_projection")
       complaints_.add(node, "model: expected either path or fresh; only a universal_projection grows");
-    if (model.path.empty() && model.fresh && model.base.empty())
+    if (model.path.empty() && model.fresh && model.base.empty() &&
+        model.fresh->kind != "language_model")
       complaints_.add(node, "model.base is missing: a fresh aligner needs a language model");
     for (std::string* place : {&model.path, &model.base, &model.vision}) *place = resolved(*place);
     map.finish();
@@ -59,12 +60,16 @@ class Parser {
   FreshAligner fresh_of(const YAML::Node& node) {
     FreshAligner fresh;
     MapView own(node, "model.fresh.", complaints_);
-    own.read("kind", fresh.kind, {"projector", "gated_cross_attention", "universal_projection"});
+    own.read("kind", fresh.kind, {"projector", "gated_cross_attention", "universal_projection", "language_model"});
     if (fresh.kind == "projector") {
       own.read("projector", fresh.projector);
       own.read("select_layer", fresh.select_layer);
       own.read("select_feature", fresh.select_feature, {"patch", "cls_patch"});
       own.read("aspect_ratio", fresh.aspect_ratio, {"square", "pad", "anyres"});
+      if (const YAML::Node tower = own.find("tower"); tower.IsDefined())
+        fresh.tower = tower_of(tower);
+    } else if (fresh.kind == "language_model") {
+      read_language_model(own, fresh.language_model);
     } else {
       own.read("resampler_layers", fresh.resampler_layers, 0);
     }
@@ -96,6 +101,33 @@ class Parser {
     }
     own.finish();
     return fresh;
+  }
+
+  FreshTower tower_of(const YAML::Node& node) {
+    FreshTower tower;
+    MapView own(node, "model.fresh.tower.", complaints_);
+    own.read("hidden_size", tower.hidden_size, 1);
+    own.read("intermediate_size", tower.intermediate_size, 1);
+    own.read("layers", tower.layers, 1);
+    own.read("heads", tower.heads, 1);
+    own.read("image_size", tower.image_size, 1);
+    own.read("patch_size", tower.patch_size, 1);
+    own.finish();
+    return tower;
+  }
+
+  void read_language_model(MapView& own, FreshLanguageModel& model) {
+    std::string pieces;
+    own.at("pieces");
+    own.read("pieces", pieces);
+    model.pieces = file_.parent_path() / pieces;
+    own.read("hidden_size", model.hidden_size, 1);
+    own.read("intermediate_size", model.intermediate_size, 1);
+    own.read("layers", model.layers, 1);
+    own.read("heads", model.heads, 1);
+    own.read("context", model.context, 1);
+    own.read("rope_theta", model.rope_theta, 0);
+    own.read("previous_token_heads", model.previous_token_heads);
   }
 
   template <typename T>
@@ -141,12 +173,17 @@ class Parser {
     DataEntry entry;
     MapView map(node, path, complaints_);
     map.read("type", entry.type,
-             {"conversations", "captions", "pairs", "interleaved", "modality_captions"});
+             {"conversations", "captions", "pairs", "interleaved", "modality_captions", "world"});
     std::string file, media, order = "shuffled";
-    map.at("path");
+    const bool is_world = entry.type == "world";
+    map.at(is_world ? "kind" : "path");
+    map.read("kind", entry.kind);
+    map.read("split", entry.split, {"train", "test", "held_out"});
+    map.read("samples", entry.samples, 1);
+    map.read("side", entry.side, 16);
     map.read("path", file);
     map.read("media", media);
-    entry.path = file_.parent_path() / file;
+    entry.path = is_world ? fs::path("world/" + entry.kind) : file_.parent_path() / file;
     if (!media.empty()) entry.media = file_.parent_path() / media;
     map.read("modality", entry.modality);
     map.read("template", entry.conversation_template);
@@ -359,7 +396,7 @@ void check_files(const Recipe& recipe) {
         } catch (const InputError& error) {
           missing.push_back(error.what());
         }
-      } else if (!fs::exists(entry.path)) {
+      } else if (entry.type != "world" && !fs::exists(entry.path)) {
         missing.push_back(entry.path.string());
       }
     }

@@ -18,16 +18,32 @@ struct Pattern {
   std::vector<int64_t> rows;  // empty: all
 };
 
+// A LLaMA that nobody has trained yet, and its tokenizer.
+struct FreshLanguageModel {
+  std::filesystem::path pieces;  // of the tokenizer, one a line: training/fresh_parts.h
+  int64_t hidden_size = 128, intermediate_size = 336, layers = 4, heads = 4, context = 2048;
+  double rope_theta = 10000;
+  bool previous_token_heads = false;
+};
+
+// A CLIP that nobody has trained yet.
+struct FreshTower {
+  int64_t hidden_size = 128, intermediate_size = 384, layers = 6, heads = 4;
+  int64_t image_size = 96, patch_size = 16;
+};
+
 // An aligner that exists in no file yet, between `vision` and `base`; sizes left out are those of
 // the family's reference.
 struct FreshAligner {
-  // "projector" (LLaVA), "gated_cross_attention" (Flamingo), "universal_projection" (OneLLM)
+  // "projector" (LLaVA), "gated_cross_attention" (Flamingo), "universal_projection" (OneLLM), or
+  // "language_model": no aligner, but the model that others stand on
   std::string kind = "projector";
 
   std::string projector = "mlp2x_gelu";  // "linear", "mlp2x_gelu", "mlp3x_gelu", …
   int64_t select_layer = -2;             // of the vision tower
   std::string select_feature = "patch";  // "patch", "cls_patch"
   std::string aspect_ratio = "square";   // "square", "pad", "anyres"
+  std::optional<FreshTower> tower;       // instead of model.vision
 
   int64_t cross_attn_every_n_layers = 1;
   int64_t resampler_layers = 0, resampler_heads = 0, latents = 0, cross_attention_heads = 0,
@@ -37,6 +53,8 @@ struct FreshAligner {
   std::vector<std::string> modalities;  // as requests call them; with `path`: those it gets beside
   int64_t experts = 3, resampler_width = 0;
   std::map<std::string, std::vector<int64_t>> sizes;  // families/onellm/start.h
+
+  FreshLanguageModel language_model;
 };
 
 struct ModelSource {
@@ -47,7 +65,8 @@ struct ModelSource {
 };
 
 struct DataEntry {
-  // "conversations", "captions", "pairs" and "interleaved" (tar shards), "modality_captions"
+  // "conversations", "captions", "pairs" and "interleaved" (tar shards), "modality_captions", or
+  // "world": drawn, not read (training/world_data.h)
   std::string type;
   std::filesystem::path path;
   std::filesystem::path media;  // folder of media paths; empty: that of `path`
@@ -61,6 +80,8 @@ struct DataEntry {
   double similarity_threshold = 0;       // interleaved pages; 0: the family's
   int64_t min_kb = 10;                   // interleaved pages: smaller pictures are left out
   bool in_page_order = true;             // interleaved pages: the reference's quirk
+  std::string kind, split = "train";     // of the world
+  int64_t samples = 1000000, side = 96;  // of the world: how many there are, pixels of its pictures
   samples::OrderKind order = samples::OrderKind::kShuffled;
 };
 

@@ -27,6 +27,8 @@ struct Sample {
   // How much the answer of each turn, or the text of each part of `document`, counts in the loss;
   // empty: all alike. 0: it is read, not learnt.
   std::vector<float> weights;
+  // What the answer of each turn, or the text of each part, is about: rows of tables. Or empty.
+  std::vector<std::string> tags;
   // Interleaved pages that leave open which sentence a medium belongs to: how alike every medium
   // and every text of `document` are, [media][texts], both in the order of `document`.
   std::optional<std::vector<std::vector<double>>> similarities;

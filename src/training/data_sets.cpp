@@ -12,6 +12,7 @@
 #include "samples/conversations.h"
 #include "samples/modality_captions.h"
 #include "samples/shards.h"
+#include "training/world_data.h"
 
 namespace isthmus::training {
 namespace {
@@ -24,6 +25,7 @@ int64_t whole_batch(const recipe::Stage& stage, size_t entry, bool mixes) {
 }  // namespace
 
 std::shared_ptr<const samples::DataSet> open_data_set(const recipe::DataEntry& entry) {
+  if (entry.type == "world") return open_world(entry);
   const samples::InterleavedOptions pages{.min_kb = static_cast<size_t>(entry.min_kb)};
   if (entry.type == "captions") return samples::open_caption_folder(entry.path);
   if (entry.type == "pairs")

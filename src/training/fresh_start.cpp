@@ -17,6 +17,7 @@
 #include "isthmus/error.h"
 #include "layout/llava_folder.h"
 #include "layout/model_locator.h"
+#include "training/fresh_parts.h"
 
 namespace isthmus::training {
 namespace {
@@ -59,7 +60,7 @@ void write_llava(const recipe::FreshAligner& aligner, const fs::path& base,
   config.update({{"model_type", "llava_llama"},
                  {"architectures", {"LlavaLlamaForCausalLM"}},
                  {"use_mm_proj", true},
-                 {"mm_vision_tower", fs::absolute(vision).string()},
+                 {"mm_vision_tower", aligner.tower ? "vision" : fs::absolute(vision).string()},
                  {"mm_hidden_size", width},
                  {"mm_projector_type", aligner.projector},
                  {"mm_vision_select_layer", aligner.select_layer},
@@ -121,6 +122,10 @@ void write_fresh(const recipe::Recipe& recipe, uint64_t seed, const fs::path& fo
   const recipe::FreshAligner& fresh = *model.fresh;
   const auto locator = layout::ModelLocator::from_environment();
   const fs::path beside = recipe.file.parent_path();
+  if (fresh.kind == "language_model") {
+    write_language_model(fresh.language_model, seed, folder);
+    return;
+  }
   if (fresh.kind == "gated_cross_attention") {
     families::flamingo::write_new(model.base, model.vision, flamingo_options(fresh, seed), folder);
     return;
@@ -135,8 +140,12 @@ void write_fresh(const recipe::Recipe& recipe, uint64_t seed, const fs::path& fo
       families::onellm::write_grown(locator.find_model(model.path), model.base, options, folder);
     return;
   }
-  write_llava(fresh, locator.find_model(model.base),
-              locator.find_piece(model.vision, beside, "model.vision", ""), seed, folder);
+  fs::path vision = folder / "vision";
+  if (fresh.tower)
+    write_vision_tower(*fresh.tower, seed, vision);
+  else
+    vision = locator.find_piece(model.vision, beside, "model.vision", "");
+  write_llava(fresh, locator.find_model(model.base), vision, seed, folder);
 }
 
 }  // namespace isthmus::training

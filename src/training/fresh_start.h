@@ -13,6 +13,8 @@ namespace isthmus::training {
 // the folder (with `base` below a projector).
 //  - projector: mm_projector.bin with weights as PyTorch draws those of linear layers (uniform in
 //    ±1/√in), and a config.json that is the language model's with the keys of the projector;
+//    a tower that is fresh too lies in `vision` inside the folder;
+//  - language_model: fresh_parts.h;
 //  - gated_cross_attention: families/flamingo/start.h;
 //  - universal_projection: families/onellm/start.h, grown out of `model.path` where there is one.
 // Throws ModelError: a base or tower that is none; UsageError: sizes that do not fit.

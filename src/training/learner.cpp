@@ -5,7 +5,7 @@
 #include <numeric>
 #include <utility>
 
-#include "families/sequence_builder.h"
+#include "training/forward.h"
 
 namespace isthmus::training {
 namespace {
@@ -38,30 +38,8 @@ Learner::Learner(families::Family& family, std::vector<std::unique_ptr<Optimizer
       options_(options) {}
 
 TokenLoss Learner::loss(std::span<const families::Example> batch) {
-  // All media of the batch go through encoder and aligner together.
-  std::vector<modalities::Prepared> media;
-  for (const families::Example& example : batch)
-    media.insert(media.end(), example.media.begin(), example.media.end());
-  const auto encoded = family_.encode(media, nullptr);
-
-  std::vector<families::Sequence> rows;
-  size_t next = 0;
-  for (const families::Example& example : batch) {
-    std::vector<families::AlignedMedia> aligned;
-    for (size_t i = 0; i < example.media.size(); ++i, ++next)
-      aligned.push_back({&encoded[next], static_cast<int64_t>(next)});
-    rows.push_back(families::build_sequence(example.segments, aligned, family_.language_model()));
-    if (example.max_rows > 0) rows.back().cut(example.max_rows);
-  }
-  const families::Batch padded = families::pad_batch(rows, families::Padding::kRight);
-  nn::ForwardContext context;
-  context.positions = padded.positions;
-  context.key_ranges = padded.key_ranges;
-  context.hook = family_.block_hook();
-  context.media = context.hook != nullptr ? &padded.media : nullptr;
-  decoders::LanguageModel& model = family_.language_model();
-  return token_loss(model, model.forward(padded.embeddings, context), padded.labels,
-                    padded.weights);
+  const Forwarded found = forward(family_, batch);
+  return token_loss(family_.language_model(), found.hidden, found.labels, found.weights);
 }
 
 MicroStep Learner::accumulate(std::span<const families::Example> batch, double scale) {

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "families/documents.h"
 #include "isthmus/error.h"
 #include "samples/interleaved.h"
 #include "text/unicode.h"
@@ -38,20 +39,39 @@ bool is_caption_pair(const Sample& sample, const std::string& name) {
   return true;
 }
 
-// Pieces of one text, and which of them are tokens by their spelling.
+// Pieces of one text, which of them are tokens by their spelling, and how much they count.
 class Writer {
  public:
-  void text(std::string text) { pieces_.emplace_back(std::move(text), false); }
-  void token(std::string_view spelling) { pieces_.emplace_back(spelling, true); }
+  void text(std::string text, float weight) { pieces_.push_back({std::move(text), false, weight}); }
+  void token(std::string_view spelling, float weight = 1) {
+    pieces_.push_back({std::string(spelling), true, weight});
+  }
 
-  std::vector<int64_t> encode(const text::Tokenizer& tokenizer) const {
+  struct Ids {
+    std::vector<int64_t> ids;
+    std::vector<float> weights;
+  };
+  Ids encode(const text::Tokenizer& tokenizer, const std::string& name) const {
     std::vector<text::TextSpan> spans;
-    for (const auto& [text, is_token] : pieces_) spans.push_back({text, is_token});
-    return tokenizer.encode(spans, /*add_bos=*/true);
+    for (const Piece& piece : pieces_) spans.push_back({piece.text, piece.is_token});
+    Ids encoded{tokenizer.encode(spans, /*add_bos=*/true), {}};
+    encoded.weights.assign(encoded.ids.size(), 1);
+    if (std::ranges::all_of(pieces_, [](const Piece& piece) { return piece.weight == 1; }))
+      return encoded;
+    const auto owners = owners_of_tokens(tokenizer, spans, encoded.ids);
+    if (owners.empty())
+      throw BadSample(name, "this tokenizer does not tell which tokens belong to which part");
+    for (size_t i = 0; i < owners.size(); ++i) encoded.weights[i] = pieces_[owners[i]].weight;
+    return encoded;
   }
 
  private:
-  std::vector<std::pair<std::string, bool>> pieces_;
+  struct Piece {
+    std::string text;
+    bool is_token;
+    float weight;
+  };
+  std::vector<Piece> pieces_;
 };
 
 std::string end_token(const text::Tokenizer& tokenizer) {
@@ -60,20 +80,27 @@ std::string end_token(const text::Tokenizer& tokenizer) {
   return tokenizer.piece(*id);
 }
 
-Writer write_caption(const std::vector<Part>& document) {
+// How much each part counts.
+float weight_of(const Sample& sample, size_t part) {
+  return part < sample.weights.size() ? sample.weights[part] : 1;
+}
+
+Writer write_caption(const Sample& sample) {
   Writer writer;
   writer.token(layout::kImage);
-  writer.text(std::string(text::strip(document[1].text)));
+  writer.text(std::string(text::strip(sample.document[1].text)), weight_of(sample, 1));
   return writer;
 }
 
-// One space on either side of a picture is taken away, not more.
-Writer write_interleaved(const std::vector<Part>& document) {
+// One space on either side of a picture is taken away, not more. The end of a chunk counts as the
+// last text in it.
+Writer write_interleaved(const Sample& sample, const std::vector<Part>& document) {
   Writer writer;
   bool is_first = true;
+  float last = 1;
   for (size_t i = 0; i < document.size(); ++i) {
     if (is_picture(document[i])) {
-      if (!is_first) writer.token(layout::kEndOfChunk);
+      if (!is_first) writer.token(layout::kEndOfChunk, last);
       writer.token(layout::kImage);
       is_first = false;
       continue;
@@ -83,7 +110,8 @@ Writer write_interleaved(const std::vector<Part>& document) {
     const bool behind = i > 0 && is_picture(document[i - 1]);
     if (before && text.ends_with(' ')) text.remove_suffix(1);
     if (behind && text.starts_with(' ')) text.remove_prefix(1);
-    writer.text(std::string(text));
+    last = weight_of(sample, i);
+    writer.text(std::string(text), last);
   }
   return writer;
 }
@@ -110,21 +138,19 @@ class Targets {
   bool is_caption_, follows_picture_ = false;
 };
 
-std::vector<Segment> segments_of(const std::vector<int64_t>& ids,
-                                 const layout::FlamingoTokens& tokens, bool is_caption) {
+std::vector<Segment> segments_of(const Writer::Ids& encoded, const layout::FlamingoTokens& tokens,
+                                 bool is_caption) {
   std::vector<Segment> segments;
   Targets targets(tokens, is_caption);
   size_t pictures = 0;
-  for (const int64_t id : ids) {
-    const bool is_target = targets.next(id);
-    if (id == tokens.image) {
+  for (size_t i = 0; i < encoded.ids.size(); ++i) {
+    const int64_t id = encoded.ids[i];
+    const float weight = encoded.weights[i];
+    const bool is_target = targets.next(id) && weight > 0;
+    if (id == tokens.image)
       segments.push_back(MediaSegment{pictures++, id});
-      continue;
-    }
-    auto* last = segments.empty() ? nullptr : std::get_if<TextSegment>(&segments.back());
-    if (last == nullptr || last->is_target != is_target)
-      last = &std::get<TextSegment>(segments.emplace_back(TextSegment{{}, is_target}));
-    last->ids.push_back(id);
+    else
+      append(segments, id, is_target, is_target ? weight : 1);
   }
   return segments;
 }
@@ -170,17 +196,17 @@ Example make_example(const Sample& sample, const ExampleOptions& options,
   const bool is_caption = is_caption_pair(sample, options.conversation_template);
   const std::vector<Part> document = is_caption ? sample.document : arranged(sample, options);
 
-  Writer writer = is_caption ? write_caption(document) : write_interleaved(document);
-  writer.token(layout::kEndOfChunk);
-  writer.token(end_token(*tokens.tokenizer));
-  std::vector<int64_t> ids = writer.encode(*tokens.tokenizer);
+  Writer writer = is_caption ? write_caption(sample) : write_interleaved(sample, document);
+  writer.token(layout::kEndOfChunk, sample.weights.empty() ? 1 : sample.weights.back());
+  writer.token(end_token(*tokens.tokenizer), sample.weights.empty() ? 1 : sample.weights.back());
+  Writer::Ids encoded = writer.encode(*tokens.tokenizer, sample.name);
   const auto longest = static_cast<size_t>(
       given_or(options.max_length, is_caption ? kCaptionTokens : kInterleavedTokens));
-  if (ids.size() > longest) ids.resize(longest);
+  if (encoded.ids.size() > longest) encoded.ids.resize(longest);
 
-  const int64_t pictures = std::ranges::count(ids, tokens.image);
+  const int64_t pictures = std::ranges::count(encoded.ids, tokens.image);
   if (!is_caption) check_pictures(sample, pictures, options);
-  Example example{segments_of(ids, tokens, is_caption), {}};
+  Example example{segments_of(encoded, tokens, is_caption), {}};
   if (!carries_loss(example.segments))
     throw BadSample(sample.name, "no token of it carries loss: nothing follows its pictures");
   for (const Part& part : document) {

@@ -1,6 +1,7 @@
 #include "families/llava/llava.h"
 
 #include "base/check.h"
+#include "families/documents.h"
 #include "families/llava/examples.h"
 #include "families/llava/merge_tiles.h"
 #include "families/llava/save.h"
@@ -60,6 +61,8 @@ modalities::Prepared Llava::prepare(const MediaSource& source) const {
 }
 
 Example Llava::example(const samples::Sample& sample, const ExampleOptions& options) const {
+  if (sample.turns.empty() && !sample.document.empty())
+    return text_example(sample, *settings_.tokenizer, options.max_length);
   ExampleRules rules;
   rules.conversation_template = options.conversation_template;
   if (options.max_length > 0) rules.max_length = options.max_length;
@@ -67,6 +70,7 @@ Example Llava::example(const samples::Sample& sample, const ExampleOptions& opti
   Example example;
   example.segments =
       segments_of(label(sample, rules, *settings_.tokenizer), rules, *settings_.tokenizer);
+  weigh_answers(sample, example.segments);
   example.max_rows = rules.max_length;
   size_t shown = 0;
   for (const Segment& segment : example.segments)

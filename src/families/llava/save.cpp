@@ -52,6 +52,7 @@ class Writer {
     if (output == LlavaOutput::kProjector) write_projector(folder.temporary());
     if (output == LlavaOutput::kLora) write_lora(folder.temporary(), files.front());
     if (output == LlavaOutput::kFull) write_full(folder);
+    write_tower(folder.temporary() / "vision");
     write_config(folder.temporary(), target, output);
     folder.merge();
   }
@@ -195,6 +196,26 @@ class Writer {
   bool writes_tower() const {
     return std::ranges::any_of(trained_,
                                [](const auto& name) { return name.starts_with(kEncoder); });
+  }
+
+  // A tower that was trained, as a CLIP folder of its own besides: other models stand on it.
+  void write_tower(const fs::path& folder) const {
+    if (!writes_tower() || origin_.tower.empty()) return;
+    const auto original = formats::Checkpoint::open(origin_.tower);
+    const auto names = layout::vision_tower_names().map;
+    formats::CheckpointPlan plan = formats::plan_file(original.shards().front().file.filename());
+    std::vector<OutgoingTensor> all;
+    for (const std::string& slot : publisher_.slots()) {
+      if (!slot.starts_with(kEncoder)) continue;
+      const auto file = names.to_file(slot);
+      ISTHMUS_CHECK(file.has_value(), slot + " has no name in CLIP's files");
+      plan.shards.front().names.push_back(file->name);
+      all.push_back(publisher_.tensor(slot, *file));
+    }
+    fs::create_directories(folder);
+    formats::write_checkpoint(plan, all, folder);
+    for (const char* name : {"config.json", "preprocessor_config.json"})
+      write_file(folder / name, read_file(origin_.tower / name));
   }
 
   // The files of the language model, with what stands beside it behind the last of its tensors.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "families/documents.h"
 #include "families/onellm/examples.h"
 #include "families/onellm/load.h"
 #include "families/onellm/prepare.h"
@@ -70,6 +71,7 @@ Example OneLlm::example(const samples::Sample& sample, const ExampleOptions& opt
   example.segments = with_labels(captions ? label_caption(sample, tokenizer, longest)
                                           : label_conversation(sample, tokenizer, longest - rows),
                                  media.size());
+  weigh_answers(sample, example.segments);
   try {
     for (const Part* part : media) example.media.push_back(prepare({part, sample.name}));
   } catch (const InputError& error) {

@@ -1,0 +1,136 @@
+#include "training/world_text.h"
+
+#include <string_view>
+#include <utility>
+
+#include "text/conversation.h"
+#include "world/words.h"
+
+namespace isthmus::training {
+namespace {
+
+using samples::Sample;
+using world::Dice;
+using world::Exchange;
+
+constexpr double kAnswer = 1, kEnd = .1, kQuestion = .05, kCopy = .3;
+
+Topic topic_of(Dice& dice, world::Account account) {
+  dice.shuffle(account.exchanges);
+  return {std::move(account.description), std::move(account.exchanges)};
+}
+
+// The tokenizer sees the text around a picture in pieces, and puts a blank before each.
+void add_llava(DocumentWriter& writer, const Topic& topic) {
+  const text::ConversationTemplate& chat = *text::find_template("vicuna_v1");
+  writer.text(std::string(chat.system_begin) + std::string(chat.system) +
+                  std::string(chat.system_end) + std::string(chat.user_begin),
+              0);
+  writer.text(" " + topic.description, kQuestion);
+  std::string before = " \n";
+  for (const Exchange& exchange : topic.exchanges) {
+    writer.text(before + exchange.question, kQuestion);
+    writer.text(" ASSISTANT:", 0);
+    writer.text(" " + exchange.answer, kAnswer);
+    writer.token("</s>", kEnd);
+    before = "USER: ";
+  }
+}
+
+void add_onellm(DocumentWriter& writer, const Topic& topic, bool as_trained) {
+  const std::string_view blank = as_trained ? " " : "";
+  const text::ConversationTemplate& chat =
+      *text::find_template(as_trained ? "onellm_train" : "onellm");
+  writer.text(topic.description, kQuestion);
+  writer.text(" " + std::string(chat.system) + "\n\n###", 0);
+  for (const Exchange& exchange : topic.exchanges) {
+    writer.text(std::string(blank) + "Human: ", 0);
+    writer.text(exchange.question, kQuestion);
+    writer.text("\n###" + std::string(blank) + "Assistant:", 0);
+    writer.text(" " + exchange.answer, kAnswer);
+    writer.text("\n###", kEnd);
+  }
+}
+
+}  // namespace
+
+void DocumentWriter::text(std::string text, double weight) {
+  sample_.document.push_back(Part::of_text(std::move(text)));
+  sample_.weights.push_back(static_cast<float>(weight));
+}
+
+void DocumentWriter::token(std::string spelling, double weight) {
+  sample_.document.push_back(Part::of_token(std::move(spelling)));
+  sample_.weights.push_back(static_cast<float>(weight));
+}
+
+Sample DocumentWriter::take(std::string name) {
+  sample_.name = std::move(name);
+  return std::move(sample_);
+}
+
+Topic scene_topic(Dice& dice, const std::vector<world::Item>& items, int count,
+                  const world::Wording& wording) {
+  return {world::describe(items, wording),
+          world::questions(dice, items, count, world::kUsualAsks, wording)};
+}
+
+Topic draw_topic(Dice& dice) {
+  constexpr double kPicture = .8;
+  const auto items = [&](int most) {
+    return world::draw_items(dice, world::Split::kAny, {.min_objects = 1, .max_objects = most});
+  };
+  if (dice.chance(kPicture)) {
+    const auto found = items(4);
+    return scene_topic(dice, found, found.size() == 1 ? dice.between(1, 3) : dice.between(4, 8));
+  }
+  switch (dice.below(6)) {
+    case 0: return topic_of(dice, world::account_of(world::draw_movement(dice, world::Split::kAny)));
+    case 1: return topic_of(dice, world::account_of(world::draw_sounds(dice)));
+    case 2: return topic_of(dice, world::account_of(world::draw_activity(dice)));
+    case 3: return topic_of(dice, world::account_of_seeing(items(1).front()));
+    default: return scene_topic(dice, items(2), dice.between(2, 5), {.colours = false});
+  }
+}
+
+Sample chat_document(Dice& dice, std::string name) {
+  DocumentWriter writer;
+  const Topic topic = draw_topic(dice);
+  const double form = dice.uniform();
+  if (form < .15) {  // OneLLM's caption, or LLaVA's plain one
+    writer.text(topic.description, kQuestion);
+    const bool plain = form < .05;
+    writer.text(" " + topic.description + (plain ? "\n" : ""), kCopy);
+    if (!plain) writer.token("</s>", kEnd);
+  } else if (form < .6) {
+    add_llava(writer, topic);
+  } else {
+    add_onellm(writer, topic, form < .75);
+  }
+  return writer.take(std::move(name));
+}
+
+Sample row_document(const world::Row& row, std::string name) {
+  DocumentWriter writer;
+  bool first = true;  // behind a token: no blank
+  for (const world::Span& span : row.spans) {
+    std::string text;
+    const auto flush = [&] {
+      if (!text.empty()) writer.text(std::exchange(text, {}), span.weight);
+    };
+    for (const std::string_view word : world::split_words(span.text)) {
+      if (word == "<img>" || word == ".") {
+        flush();
+        writer.token(word == "." ? "<|endofchunk|>" : "<image>", word == "." ? span.weight : 0);
+        first = true;
+        continue;
+      }
+      if (!std::exchange(first, false)) text += ' ';
+      text += word == "<sep>" ? std::string_view(":") : word;
+    }
+    flush();
+  }
+  return writer.take(std::move(name));
+}
+
+}  // namespace isthmus::training

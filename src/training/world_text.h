@@ -1,0 +1,42 @@
+// Texts of the world as a language model reads them before it has seen any medium.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "samples/sample.h"
+#include "world/dice.h"
+#include "world/rows.h"
+#include "world/text.h"
+
+namespace isthmus::training {
+
+// What a medium shows, and what can be asked about it.
+struct Topic {
+  std::string description;
+  std::vector<world::Exchange> exchanges;
+};
+// Of a scene: independent questions, `count` at most. `wording`: depth and normals show no colours.
+Topic scene_topic(world::Dice& dice, const std::vector<world::Item>& items, int count,
+                  const world::Wording& wording = {});
+// A medium of any kind, pictures most often.
+Topic draw_topic(world::Dice& dice);
+
+// A document of texts with weights.
+class DocumentWriter {
+ public:
+  void text(std::string text, double weight);
+  void token(std::string spelling, double weight);
+  samples::Sample take(std::string name);
+
+ private:
+  samples::Sample sample_;
+};
+
+// The description where a picture would stand, and the questions, as LLaVA (vicuna_v1) and OneLLM
+// ask them, or the description copied as they caption.
+samples::Sample chat_document(world::Dice& dice, std::string name);
+// A row in Flamingo's spelling: <img> is <image>, the end of a sentence <|endofchunk|>.
+samples::Sample row_document(const world::Row& row, std::string name);
+
+}  // namespace isthmus::training
