@@ -209,14 +209,16 @@ void RowTracer::draw_grain() {
 }
 
 void RowTracer::draw_track(const Track& track) {
-  constexpr double kDarkest = .6, kSoft = .06;
+  constexpr double kDarkest = .75, kSoft = .04;
   for (size_t i = 0; i < grain_.size(); ++i) {
     const double x = table_x(i) - track.x, y = table_y_ - track.y;
     const double along = x * track.back_x + y * track.back_y;
     const double across = std::abs(x * track.back_y - y * track.back_x);
-    if (along < 0 || along > track.length || across > track.width / 2) continue;
-    const double edge = std::min(1.0, (track.width / 2 - across) / kSoft);
-    grain_[i] *= static_cast<float>(1 - kDarkest * edge * (1 - along / track.length));
+    const double outer = track.width / 2 - across, inner = track.lane_width - outer;
+    if (along < 0 || along > track.length || outer < 0 || inner < 0) continue;
+    const double edge = std::min(1.0, std::min(outer, inner) / kSoft);
+    const double rest = along / track.length;
+    grain_[i] *= static_cast<float>(1 - kDarkest * edge * (1 - rest * rest));
   }
 }
 

@@ -25,12 +25,13 @@ struct Object {
   double brightness = 1;  // of its colour
 };
 
-// What a moving object has left behind: a dark stripe on the table that fades from (x, y), where
-// the object stands, backwards.
+// What a moving object has left behind: two dark lanes on the table that fade from (x, y), where
+// the object stands, backwards. They run beside it, so that it does not hide them when it comes
+// closer.
 struct Track {
   double x = 0, y = 0;
   double back_x = 0, back_y = 0;  // unit vector away from where it moves to
-  double length = 0, width = 0;
+  double length = 0, width = 0, lane_width = 0;
 };
 
 struct Scene {

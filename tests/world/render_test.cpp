@@ -178,7 +178,7 @@ TEST(Render, AnySizeAndSampling) {
 TEST(Render, ATrackDarkensTheTableBehind) {
   Scene scene = draw_scene(8, Split::kTrain, 1, {.max_objects = 1});
   const media::Image before = render(scene, {64, 64});
-  scene.track = Track{scene.objects[0].x, scene.objects[0].y, 1, 0, 2, .4};
+  scene.track = Track{scene.objects[0].x, scene.objects[0].y, 1, 0, 2, 1.6, .3};
   const media::Image after = render(scene, {64, 64});
   const Maps maps = maps_of(scene, {64, 64});
   int darker = 0;
