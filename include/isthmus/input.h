@@ -30,7 +30,8 @@ struct ISTHMUS_EXPORT Part {
   std::filesystem::path path;
   std::vector<std::byte> data;
   std::optional<double> start, end;  // seconds: only this piece of a recording
-  std::filesystem::path rgb;         // depth, normal: the picture of the same scene
+  std::filesystem::path rgb;         // depth, normal: the picture of the same scene …
+  std::vector<std::byte> rgb_data;   // … or its bytes when `rgb` is empty
   std::string unit;                  // depth: "m" or "mm"; empty: guessed, and said
   std::filesystem::path mask;        // fmri from NIfTI: the voxels that count
   std::optional<Box> crop;           // image, depth, normal: where the reference crops at random

@@ -178,6 +178,7 @@ class Parser {
     const bool is_world = entry.type == "world";
     map.at(is_world ? "kind" : "path");
     map.read("kind", entry.kind);
+    map.read("name", entry.name);
     map.read("split", entry.split, {"train", "test", "held_out"});
     map.read("samples", entry.samples, 1);
     map.read("side", entry.side, 16);
@@ -271,6 +272,14 @@ class Parser {
       if (stage.lora.dropout >= 1) own.complain("dropout", "expected a number below 1");
       own.at("targets");
       read_list(own, "targets", stage.lora.targets, "expected a list of patterns");
+    });
+    with_map(map, "held_out", [&](MapView& own) {
+      const YAML::Node data = own.at("data");
+      for (size_t i = 0; data.IsSequence() && i < data.size(); ++i)
+        stage.held_out.data.push_back(data_of(data[i], fmt::format("{}data[{}].", own.path(), i)));
+      own.read("samples", stage.held_out.samples, 1);
+      own.read("every", stage.held_out.every, 0);
+      own.read("batch", stage.held_out.batch, 1);
     });
     map.read("ema", stage.ema, 0);
     if (stage.ema >= 1) map.complain("ema", "expected a number below 1");
@@ -385,10 +394,18 @@ std::vector<std::string> differences(const std::string& before, const std::strin
   return found;
 }
 
+std::string DataEntry::label() const {
+  if (!name.empty()) return name;
+  if (type != "world") return path.filename().string();
+  return fmt::format("{}{} ({})", kind, modality == "image" ? "" : " " + modality, split);
+}
+
 void check_files(const Recipe& recipe) {
   std::vector<std::string> missing;
-  for (const Stage& stage : recipe.stages)
-    for (const DataEntry& entry : stage.data) {
+  for (const Stage& stage : recipe.stages) {
+    std::vector<DataEntry> all = stage.data;
+    all.insert(all.end(), stage.held_out.data.begin(), stage.held_out.data.end());
+    for (const DataEntry& entry : all) {
       if (!entry.media.empty() && !fs::exists(entry.media)) missing.push_back(entry.media.string());
       if (entry.type == "pairs" || entry.type == "interleaved") {
         try {
@@ -400,6 +417,7 @@ void check_files(const Recipe& recipe) {
         missing.push_back(entry.path.string());
       }
     }
+  }
   if (!missing.empty())
     throw InputError(
         fmt::format("{}: not there: {}", recipe.file.string(), fmt::join(missing, ", ")));

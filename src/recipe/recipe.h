@@ -83,6 +83,9 @@ struct DataEntry {
   std::string kind, split = "train";     // of the world
   int64_t samples = 1000000, side = 96;  // of the world: how many there are, pixels of its pictures
   samples::OrderKind order = samples::OrderKind::kShuffled;
+  std::string name;  // in reports; empty: what label() makes of the rest
+
+  std::string label() const;
 };
 
 enum class Combine {
@@ -117,6 +120,14 @@ struct LoraChoice {
   std::vector<std::string> targets;  // of linear maps: "decoder.layers.*.q_proj"
 };
 
+// Samples that are not learnt from, always the same ones, and what is measured on them.
+struct HeldOut {
+  std::vector<DataEntry> data;
+  int64_t samples = 100;  // of each entry, the first
+  int64_t every = 0;      // steps; 0: at the end alone
+  int64_t batch = 16;
+};
+
 struct Stage {
   std::string name;
   std::vector<Pattern> trainable;
@@ -133,6 +144,7 @@ struct Stage {
   bool clip_every_micro_step = false;
   LoraChoice lora;
   double ema = 0;  // the stage's model is a running mean of its weights, this much old; 0: it is not
+  HeldOut held_out;
   bool skips_non_finite = false;  // a step whose loss is no number is left out; else it stops
   std::string dtype = "reference";  // of what is written: families/output.h
   uint64_t seed = 42;

@@ -45,7 +45,7 @@ std::unique_ptr<samples::Mixture> open_mixture(const recipe::Stage& stage, sampl
     if (batch % static_cast<int64_t>(share.world) != 0)
       throw UsageError(fmt::format("stage {}: {} processes cannot share a batch of {}", stage.name,
                                    share.world, batch));
-    entries.push_back({entry.path.filename().string(), open_data_set(entry), entry.weight,
+    entries.push_back({entry.label(), open_data_set(entry), entry.weight,
                        entry.order, static_cast<size_t>(batch),
                        static_cast<size_t>(stage.accumulation)});
   }

@@ -10,6 +10,7 @@
 #include "media/audio.h"
 #include "media/decode_image.h"
 #include "media/imu.h"
+#include "media/number_array.h"
 #include "media/point_cloud.h"
 #include "media/scene_map.h"
 #include "media/video.h"
@@ -68,14 +69,16 @@ Prepared prepare_video(const Job& job) {
 }
 
 Prepared prepare_map(const Job& job, media::SceneMapKind kind) {
-  if (job.part().rgb.empty())
+  if (job.part().rgb.empty() && job.part().rgb_data.empty())
     throw UsageError(fmt::format(
         "{}: the model sees a {} map beside the picture of the same scene; give it with --rgb",
         job.source.name, job.modality.name));
   const media::SceneMap map = job.part().path.empty()
                                   ? media::decode_scene_map(job.part().data, job.source.name, kind)
                                   : media::load_scene_map(job.part().path, kind);
-  const media::Image picture = media::load_image(job.part().rgb);
+  const media::Image picture = job.part().rgb.empty()
+                                   ? media::decode_image(job.part().rgb_data, job.source.name)
+                                   : media::load_image(job.part().rgb);
   modalities::MapPairConfig config{.view = image_config(job)};
   if (kind == media::SceneMapKind::kNormals)
     return modalities::prepare_normal_map(map, picture, config);
@@ -104,7 +107,8 @@ Prepared prepare_points(const Job& job) {
   return modalities::prepare_point_cloud(cloud, {.min_points = job.modality.group_size});
 }
 
-// A file, for readers that look beside it or tell formats from names.
+// A file, for readers that look beside it or tell formats from names. In memory a motion recording
+// is csv, and brain activity npy.
 const std::filesystem::path& file_of(const Job& job) {
   if (job.part().path.empty())
     throw UsageError(fmt::format("{}: {} is read from a file, not from data in the request",
@@ -113,7 +117,12 @@ const std::filesystem::path& file_of(const Job& job) {
 }
 
 Prepared prepare_imu(const Job& job) {
-  const media::ImuRecording recording = media::load_imu(file_of(job));
+  const auto& data = job.part().data;
+  const media::ImuRecording recording =
+      job.part().path.empty() && !data.empty()
+          ? media::parse_imu_csv({reinterpret_cast<const char*>(data.data()), data.size()},
+                                 job.source.name)
+          : media::load_imu(file_of(job));
   const modalities::ImuConfig config;
   modalities::ImuWindow window = modalities::default_imu_window(recording, config);
   const double length = window.end - window.start;
@@ -123,8 +132,10 @@ Prepared prepare_imu(const Job& job) {
 }
 
 Prepared prepare_fmri(const Job& job) {
-  return modalities::load_fmri(file_of(job), job.part().mask,
-                               {.num_voxels = job.modality.channels});
+  const modalities::FmriConfig config{.num_voxels = job.modality.channels};
+  if (job.part().path.empty() && !job.part().data.empty())
+    return modalities::prepare_fmri(media::NumberArray(job.part().data, job.source.name), config);
+  return modalities::load_fmri(file_of(job), job.part().mask, config);
 }
 
 Prepared prepare_by_recipe(const Job& job) {

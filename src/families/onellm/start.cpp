@@ -116,6 +116,7 @@ class Plan {
     OneLlmConfig c{};
     c.language = language;
     c.language.rope_layout = layout::RopeLayout::kPairs;
+    c.language.tie_word_embeddings = false;  // Meta's files always have a head
     c.encoder = encoder_;
     c.projection.width = encoder_.width;
     c.projection.hidden_size = language.hidden_size;
@@ -224,6 +225,15 @@ void pair_up_heads(OneLlmModules& modules, const layout::LlamaConfig& config) {
   }
 }
 
+void copy_tied_head(OneLlmModules& modules) {
+  Tensor embedding;
+  for (const nn::Slot& slot : nn::slots_of(*modules.decoder)) {
+    if (slot.name == "embed_tokens.weight") embedding = slot.value();
+    if (slot.name == "lm_head.weight")
+      slot.set_matrix(std::make_shared<nn::DenseMatrix>(embedding.clone()));
+  }
+}
+
 struct Language {
   layout::LlamaConfig config;
   std::vector<weights::WeightSource> sources;
@@ -328,6 +338,7 @@ void write_new(const fs::path& base, const fs::path& vision, const StartOptions&
   bind.present = "*";
   weights::bind_weights(modules, language.sources, bind);
   if (!language.in_pairs) pair_up_heads(modules, language.config);
+  if (language.config.tie_word_embeddings) copy_tied_head(modules);
   write(modules, std::move(model), plan, options, folder);
 }
 
