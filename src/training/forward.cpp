@@ -5,6 +5,31 @@
 #include "families/sequence_builder.h"
 
 namespace isthmus::training {
+namespace {
+
+std::vector<Forwarded::Range> media_rows(const families::Example& example,
+                                         std::span<const families::EncodedMedia> media) {
+  std::vector<Forwarded::Range> ranges;
+  int64_t at = 0;
+  for (const families::Segment& segment : example.segments) {
+    if (const auto* text = std::get_if<families::TextSegment>(&segment)) {
+      at += static_cast<int64_t>(text->ids.size());
+      continue;
+    }
+    const size_t input = std::get<families::MediaSegment>(segment).input;
+    if (input >= media.size() || !media[input].tokens.defined()) {
+      ++at;  // a marker
+      continue;
+    }
+    const int64_t rows = media[input].rows();
+    const int64_t tag = media[input].routing.defined() ? 1 : 0;  // OneLLM has one on either side
+    ranges.push_back({at + tag, at + rows - tag});
+    at += rows;
+  }
+  return ranges;
+}
+
+}  // namespace
 
 std::vector<families::EncodedMedia> encode(families::Family& family,
                                            std::span<const families::Example> batch) {
@@ -20,10 +45,12 @@ Forwarded forward(families::Family& family, std::span<const families::Example> b
 }
 
 Forwarded forward(families::Family& family, std::span<const families::Example> batch,
-                  std::vector<families::EncodedMedia> media) {
+                  std::vector<families::EncodedMedia> media, nn::Probe* probe) {
   std::vector<families::Sequence> rows;
+  std::vector<std::vector<Forwarded::Range>> ranges;
   size_t next = 0;
   for (const families::Example& example : batch) {
+    ranges.push_back(media_rows(example, std::span(media).subspan(next, example.media.size())));
     std::vector<families::AlignedMedia> aligned;
     for (size_t i = 0; i < example.media.size(); ++i, ++next)
       aligned.push_back({&media.at(next), static_cast<int64_t>(next)});
@@ -36,8 +63,9 @@ Forwarded forward(families::Family& family, std::span<const families::Example> b
   context.key_ranges = padded.key_ranges;
   context.hook = family.block_hook();
   context.media = context.hook != nullptr ? &padded.media : nullptr;
+  context.probe = probe;
   return {family.language_model().forward(padded.embeddings, context), padded.labels,
-          padded.weights, std::move(media)};
+          padded.weights, std::move(media), std::move(ranges)};
 }
 
 }  // namespace isthmus::training

@@ -15,12 +15,17 @@ struct Forwarded {
   Tensor labels;   // [batch, seq], families::kIgnoredLabel where nothing is predicted
   Tensor weights;  // [batch, seq], or undefined: all targets count alike
   std::vector<families::EncodedMedia> media;  // of all examples, in order
+  // Where soft tokens stand in the rows of each example, tags around them left out.
+  struct Range {
+    int64_t begin, end;
+  };
+  std::vector<std::vector<Range>> media_rows;
 };
 
 Forwarded forward(families::Family& family, std::span<const families::Example> batch);
 // The same with the media already encoded, or others in their places, in order.
 Forwarded forward(families::Family& family, std::span<const families::Example> batch,
-                  std::vector<families::EncodedMedia> media);
+                  std::vector<families::EncodedMedia> media, nn::Probe* probe = nullptr);
 std::vector<families::EncodedMedia> encode(families::Family& family,
                                            std::span<const families::Example> batch);
 

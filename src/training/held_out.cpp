@@ -1,10 +1,12 @@
 #include "training/held_out.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include "base/atomic_file.h"
 #include "isthmus/error.h"
 #include "samples/mixture.h"
 #include "training/data_sets.h"
@@ -52,6 +54,22 @@ std::vector<families::Example> blank(std::vector<families::Example> examples) {
   return examples;
 }
 
+// Small files only: they are shown, not kept for their own sake.
+std::vector<std::byte> first_picture(const samples::Sample& sample) {
+  constexpr uintmax_t kLargest = 400'000;
+  for (const auto* parts : {&sample.media, &sample.document})
+    for (const Part& part : *parts) {
+      if (part.type != Part::Type::kMedia || part.modality != "image") continue;
+      if (part.path.empty()) return part.data;
+      std::error_code error;
+      if (std::filesystem::file_size(part.path, error) > kLargest || error) return {};
+      const std::string bytes = read_file(part.path);
+      const auto* begin = reinterpret_cast<const std::byte*>(bytes.data());
+      return {begin, begin + bytes.size()};
+    }
+  return {};
+}
+
 }  // namespace
 
 HeldOut::HeldOut(families::Family& family, const recipe::HeldOut& choice)
@@ -68,6 +86,7 @@ HeldOut::HeldOut(families::Family& family, const recipe::HeldOut& choice)
         own.examples.push_back(
             family.example(sample, example_options(entry, 0, {0, static_cast<uint64_t>(i), i})));
         own.tags.push_back(sample.tags);
+        own.pictures.push_back(first_picture(sample));
       } catch (const samples::BadSample& error) {
         problem = error.what();
       }

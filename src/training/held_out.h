@@ -1,6 +1,7 @@
 // What a model answers about samples it does not learn from: the same ones each time.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -37,6 +38,10 @@ class HeldOut {
   const std::vector<families::Example>& examples(size_t entry) const {
     return entries_.at(entry).examples;
   }
+  // The file of a sample's first picture, or nothing: to be shown.
+  const std::vector<std::byte>& picture(size_t entry, size_t sample) const {
+    return entries_.at(entry).pictures.at(sample);
+  }
   // Only answers that weigh in fully: not the marks that end them, where those weigh less.
   std::vector<Answer> answers(size_t entry, MediaChoice media = MediaChoice::kOwn);
 
@@ -45,6 +50,7 @@ class HeldOut {
     std::string name;
     std::vector<families::Example> examples;
     std::vector<std::vector<std::string>> tags;  // of the answers of each
+    std::vector<std::vector<std::byte>> pictures;
   };
   families::Family& family_;
   int64_t batch_;

@@ -40,11 +40,20 @@ void MetricsLog::add(const StepReport& report) {
   nlohmann::ordered_json losses = nlohmann::ordered_json::array();
   for (const double loss : report.losses)
     losses.push_back(std::isfinite(loss) ? nlohmann::ordered_json(loss) : nullptr);
-  const nlohmann::ordered_json line = {{"step", report.step},
+  nlohmann::ordered_json line = {{"step", report.step},
                                        {"loss", std::move(losses)},
                                        {"gradient_norm", report.gradient_norm},
                                        {"rate", report.rate},
                                        {"targets", report.targets}};
+  // "gates/attn.3": a number of a chart.
+  for (const auto& [name, value] : report.gauges) {
+    const size_t slash = name.find('/');
+    line[name.substr(0, slash)][name.substr(slash + 1)] = value;
+  }
+  add_line(line);
+}
+
+void MetricsLog::add_line(const nlohmann::ordered_json& line) {
   stream_ << line.dump() << "\n" << std::flush;
   if (!stream_) throw ResourceError(fmt::format("{}: cannot be written", file_.string()));
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <string_view>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -170,10 +171,32 @@ void StageRun::learn(int64_t at, StepReport& report) {
   for (const auto& optimizer : learner_->optimizers())
     for (const ParameterGroup& group : optimizer->groups())
       rates.push_back(learning_rate(schedule_, group.rate, static_cast<double>(at)));
+  gauge(report);
   const double norm = learner_->step(rates);
   if (!std::isfinite(norm)) throw NonFinite{"the gradients are no numbers"};
   if (!stage_.clip_every_micro_step) report.gradient_norm = norm;
   report.rate = rates.empty() ? 0 : rates.front();
+}
+
+void StageRun::gauge(StepReport& report) const {
+  const torch::NoGradGuard no_gradient;
+  if (stage_.groups.size() > 1 && processes_->world() == 1) {
+    std::vector<double> squares(stage_.groups.size(), 0);
+    for (const auto& optimizer : learner_->optimizers())
+      for (size_t g = 0; g < optimizer->groups().size(); ++g) {
+        const double norm = gradient_norm(optimizer->groups()[g].members);
+        squares[g] += norm * norm;
+      }
+    for (size_t g = 0; g < squares.size(); ++g)
+      report.gauges.emplace_back("gradient_norms/" + stage_.groups[g].match,
+                                 std::sqrt(squares[g]));
+  }
+  for (const Trainable& trainable : learner_->trainables())
+    if (trainable.name.ends_with("_gate")) {
+      const size_t block = std::string_view("aligner.cross_attention.").size();
+      report.gauges.emplace_back("gates/" + trainable.name.substr(block),
+                                 std::tanh(trainable.value.item<double>()));
+    }
 }
 
 StepReport StageRun::step(int64_t at) {
@@ -324,6 +347,7 @@ bool StageRun::run(const std::filesystem::path& checkpoints, const StageCallback
     const bool own = callbacks.cancelled();
     return processes_->world() == 1 ? own : processes_->any(own);
   };
+  if (processes_->is_first()) callbacks.on_begin(at);
   while (at < steps_ && !cancelled()) {
     const StepReport report = step(at);
     if (processes_->is_first()) callbacks.on_step(report);

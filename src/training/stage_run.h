@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "families/family.h"
@@ -25,11 +26,14 @@ struct StepReport {
       losses;  // mean of each data entry's micro-batches; NaN where none had targets
   double gradient_norm = 0, rate = 0;  // before clipping; of the first group
   int64_t targets = 0;                 // tokens that carried loss
+  // "gradient_norms/GROUP", "gates/WEIGHT" (behind the tanh).
+  std::vector<std::pair<std::string, double>> gauges;
   bool skipped = false;                // its loss was no number, and nothing moved
 };
 
 struct StageCallbacks {
-  // Of the first process alone.
+  // Of the first process alone. Before the first step of this call, with what is done already.
+  std::function<void(int64_t step)> on_begin = [](int64_t) {};
   std::function<void(const StepReport&)> on_step = [](const StepReport&) {};
   std::function<void(const std::string&)> on_note = [](const std::string&) {};  // for the user
   std::function<bool()> cancelled = [] { return false; };
@@ -77,6 +81,7 @@ class StageRun {
   void learn(int64_t at, StepReport& report);
   void micro_step(const Micro& micro, double scale, StepReport& report);
   void average();
+  void gauge(StepReport& report) const;
   TrainingState state(int64_t step);
   void restore(const TrainingState& state);
   void check_same_run(const TrainingState& saved) const;

@@ -1,5 +1,6 @@
 #include "training/world_data.h"
 
+#include <array>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -75,6 +76,28 @@ class Rows final : public Drawn {
   using Drawn::Drawn;
   Sample at(size_t index) const override {
     return row_document(world::text_row(seed_, index, {.scenes = 2, .modalities = 0}), name(index));
+  }
+};
+
+// Names given to 2 objects, then one of them asked for: k shots, of which none is learnt.
+class Names final : public Drawn {
+ public:
+  using Drawn::Drawn;
+  Sample at(size_t index) const override {
+    static constexpr std::array<int, 4> kShots = {1, 2, 4, 8};
+    Dice own = dice(index, 5);
+    const int shots = kShots[index % kShots.size()];
+    const bool colour = index / kShots.size() % 2 == 1;
+    world::Row row = world::naming_row(
+        own, {.of = colour ? world::NameClass::kColour : world::NameClass::kObject,
+              .ways = 2,
+              .shots = shots});
+    // Only the query counts.
+    for (size_t i = 0; i + 2 < row.spans.size(); ++i) row.spans[i].weight = 0;
+    Sample sample = row_document(row, name(index));
+    sample.weights[sample.weights.size() - 2] = 1;
+    sample.tags = {fmt::format("{} by {}, {} shots", "name", colour ? "colour" : "object", shots)};
+    return sample;
   }
 };
 
@@ -259,10 +282,11 @@ class Album final : public Drawn {
 std::unique_ptr<samples::DataSet> open_world(const recipe::DataEntry& entry) {
   if (entry.kind == "chat") return std::make_unique<Chat>(entry);
   if (entry.kind == "rows") return std::make_unique<Rows>(entry);
+  if (entry.kind == "names") return std::make_unique<Names>(entry);
   if (entry.kind == "questions") return std::make_unique<Questions>(entry);
   if (entry.kind == "captions" || entry.kind == "plain") return std::make_unique<Captions>(entry);
   if (entry.kind == "episodes" || entry.kind == "pictures") return std::make_unique<Album>(entry);
-  throw UsageError(fmt::format("kind \"{}\" of the world: expected chat, rows, questions, captions, "
+  throw UsageError(fmt::format("kind \"{}\" of the world: expected chat, rows, names, questions, captions, "
                                "plain, episodes or pictures",
                                entry.kind));
 }

@@ -13,6 +13,7 @@ namespace isthmus::training {
 //               stand, then questions, in the templates of LLaVA and OneLLM; and captions copied
 //   rows        short texts for the language model in Flamingo's spelling: names given and used,
 //               tasks shown by examples, questions, pairs of words looked up
+//   names       the same names, for a test: 1, 2, 4 or 8 shots, and only the query counts
 //   questions   conversations about one medium of `entry.modality`
 //   captions    documents: a medium and its description
 //   plain       a conversation of LLaVA's plain template: a picture and its description

@@ -31,6 +31,7 @@ void add_llava(DocumentWriter& writer, const Topic& topic) {
   for (const Exchange& exchange : topic.exchanges) {
     writer.text(before + exchange.question, kQuestion);
     writer.text(" ASSISTANT:", 0);
+    writer.tag(exchange.kind);
     writer.text(" " + exchange.answer, kAnswer);
     writer.token("</s>", kEnd);
     before = "USER: ";
@@ -47,6 +48,7 @@ void add_onellm(DocumentWriter& writer, const Topic& topic, bool as_trained) {
     writer.text(std::string(blank) + "Human: ", 0);
     writer.text(exchange.question, kQuestion);
     writer.text("\n###" + std::string(blank) + "Assistant:", 0);
+    writer.tag(exchange.kind);
     writer.text(" " + exchange.answer, kAnswer);
     writer.text("\n###", kEnd);
   }
@@ -116,7 +118,9 @@ Sample row_document(const world::Row& row, std::string name) {
   for (const world::Span& span : row.spans) {
     std::string text;
     const auto flush = [&] {
-      if (!text.empty()) writer.text(std::exchange(text, {}), span.weight);
+      if (text.empty()) return;
+      if (span.weight >= world::kAnswerWeight) writer.tag(row.kind);
+      writer.text(std::exchange(text, {}), span.weight);
     };
     for (const std::string_view word : world::split_words(span.text)) {
       if (word == "<img>" || word == ".") {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "samples/sample.h"
@@ -27,6 +28,8 @@ class DocumentWriter {
  public:
   void text(std::string text, double weight);
   void token(std::string spelling, double weight);
+  // Of the next answer that counts in full.
+  void tag(std::string_view tag) { sample_.tags.emplace_back(tag); }
   samples::Sample take(std::string name);
 
  private:

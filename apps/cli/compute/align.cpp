@@ -17,9 +17,9 @@
 #include "isthmus/error.h"
 #include "layout/model_locator.h"
 #include "training/fresh_start.h"
-#include "training/metrics_log.h"
 #include "training/processes.h"
 #include "training/stage_run.h"
+#include "training/watcher.h"
 
 namespace isthmus::cli {
 namespace {
@@ -109,27 +109,36 @@ bool train(const Options& options, const Recipe& recipe, size_t index, const Pla
   const auto shown = run.preview();
   if (processes->is_first()) announce(stage, run, shown, *family->tokenizer(), processes->world());
 
+  fs::create_directories(out);
   std::optional<Progress> bar;
-  std::optional<training::MetricsLog> metrics;
+  std::optional<training::Watcher> watcher;
+  if (processes->is_first()) watcher.emplace(*family, recipe, stage, out);
+  const auto measure = [&](int64_t step) {
+    for (const std::string& line : watcher->measure(step)) std::cerr << "\n" << line << std::flush;
+    std::cerr << "\n";
+  };
   training::StageCallbacks callbacks;
   callbacks.on_note = [](const std::string& note) { std::cerr << "isthmus: " << note << "\n"; };
   callbacks.cancelled = [&] { return interrupt.pressed(); };
+  callbacks.on_begin = [&](int64_t step) {
+    watcher->begin(step, run.steps());
+    if (step == 0 && !stage.held_out.data.empty()) measure(0);
+  };
   callbacks.on_step = [&](const training::StepReport& report) {
-    if (!bar) {
-      bar.emplace(stage.name, report.steps - report.step + 1);
-      metrics.emplace(out / "metrics.jsonl", report.step - 1);
-    }
-    metrics->add(report);
+    if (!bar) bar.emplace(stage.name, report.steps - report.step + 1);
+    watcher->add(report);
     std::vector<std::string> losses;
     for (const double loss : report.losses)
       losses.push_back(std::isfinite(loss) ? fmt::format("{:.4f}", loss) : "-");
     bar->set_detail(fmt::format("loss {}", fmt::join(losses, " ")));
     bar->advance();
+    if (watcher->is_due(report.step) && report.step < report.steps) measure(report.step);
   };
-  fs::create_directories(out);
   const bool finished = run.run(out / "checkpoints", callbacks);
   if (bar) bar->finish();
   if (!finished) return false;
+  if (watcher && !stage.held_out.data.empty()) measure(run.steps());
+  if (watcher) watcher->finish();
   if (processes->is_first())
     family->save(out / "model", {.dtype = stage.dtype, .lora_dropout = stage.lora.dropout});
   processes->wait();

@@ -1,5 +1,7 @@
 #include "families/llava/llava.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 #include "families/documents.h"
 #include "families/llava/examples.h"
@@ -84,6 +86,24 @@ Example Llava::example(const samples::Sample& sample, const ExampleOptions& opti
   return example;
 }
 
+namespace {
+
+// Media that go through the encoder together: those of small pictures, which alone are too little
+// work. Large ones fill the processor by themselves.
+size_t end_of_batch(std::span<const modalities::Prepared> media, size_t begin, int64_t patches) {
+  constexpr int64_t kPatches = 2048;
+  int64_t sum = 0;
+  size_t end = begin;
+  while (end < media.size() && (end == begin || sum + media[end].shape[0] * patches <= kPatches) &&
+         media[end].shape.size() == media[begin].shape.size() &&
+         std::equal(media[end].shape.begin() + 1, media[end].shape.end(),
+                    media[begin].shape.begin() + 1))
+    sum += media[end++].shape[0] * patches;
+  return end;
+}
+
+}  // namespace
+
 std::vector<MediaFeatures> Llava::features(std::span<const modalities::Prepared> media,
                                            nn::Probe* probe) {
   std::vector<MediaFeatures> features;
@@ -92,10 +112,21 @@ std::vector<MediaFeatures> Llava::features(std::span<const modalities::Prepared>
   const RecordingFor recording(*modules_->encoder);
   nn::ForwardContext context;
   context.probe = probe;
-  for (const modalities::Prepared& medium : media) {
-    const Tensor pixels = tensor_of(medium);
-    features.push_back(
-        {modules_->encoder->forward(pixels, context).values, medium.modality, medium.geometry});
+  for (size_t begin = 0; begin < media.size();) {
+    const size_t end = end_of_batch(media, begin, settings_.tower->num_patches());
+    std::vector<Tensor> pixels;
+    std::vector<int64_t> tiles;
+    for (const modalities::Prepared& medium : media.subspan(begin, end - begin)) {
+      pixels.push_back(tensor_of(medium));
+      tiles.push_back(pixels.back().size(0));
+    }
+    const Tensor values =
+        modules_->encoder->forward(pixels.size() == 1 ? pixels.front() : torch::cat(pixels), context)
+            .values;
+    const auto parts = values.split_with_sizes(tiles);
+    for (size_t i = begin; i < end; ++i)
+      features.push_back({parts[i - begin], media[i].modality, media[i].geometry});
+    begin = end;
   }
   return features;
 }
