@@ -314,12 +314,25 @@ Parsed parse_command_line(int argc, char** argv) {
 
   CLI::App* align = app.add_subcommand(
       "align", "Train the stages of a recipe; goes on where it ended (docs/training.md)");
-  align->add_option("RECIPE", o.recipe, "YAML file")->required();
-  align->add_option("-o,--out", o.out, "Folder of results (default: aligned/NAME)")
-      ->type_name("DIR");
-  align->add_option("--set", o.sets, "Value in place of the recipe's: stages.0.batch=4")
-      ->type_name("KEY=VALUE");
-  align->add_option("--threads", o.load.threads, "Threads to compute with (default: all cores)");
+  align->add_option("RECIPE", o.recipes, "YAML file")->required()->expected(1);
+  CLI::App* pretrain = app.add_subcommand(
+      "pretrain", "Train what others are aligned to, recipe after recipe, as align does");
+  pretrain->add_option("RECIPES", o.recipes, "YAML files, in this order")->required();
+  for (CLI::App* verb : {align, pretrain}) {
+    verb->add_option("-o,--out", o.out, "Folder of results (default: aligned/NAME)")
+        ->type_name("DIR");
+    verb->add_option("--set", o.sets, "Value in place of the recipe's: stages.0.batch=4")
+        ->type_name("KEY=VALUE");
+    verb->add_option("--threads", o.load.threads, "Threads to compute with (default: all cores)");
+  }
+
+  CLI::App* merge = app.add_subcommand(
+      "merge", "Fold a projector or a LoRA into the model below it, as one folder of its own");
+  add_model(*merge, o);
+  merge->add_option("-o,--out", o.out, "Folder to write to")->type_name("DIR")->required();
+  merge->add_option("--dtype", o.dtype, "Of the weights: stored, f32, f16 or bf16")
+      ->check(CLI::IsMember({"stored", "f32", "f16", "bf16"}))
+      ->default_str("stored");
 
   CLI::App* verify =
       app.add_subcommand("verify", "Replay golden cases and name the first stage that differs");

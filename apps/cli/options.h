@@ -52,9 +52,12 @@ struct Options {
   // eval
   eval::EvalOptions eval;
 
-  // align
-  std::filesystem::path recipe;
+  // align, pretrain
+  std::vector<std::filesystem::path> recipes;
   std::vector<std::string> sets;  // KEY=VALUE on top of it
+
+  // merge
+  std::string dtype;
 
   // verify
   std::filesystem::path golden;

@@ -44,7 +44,7 @@ UniversalEncoderImpl::UniversalEncoderImpl(const layout::UniversalEncoderConfig&
 }
 
 nn::Features UniversalEncoderImpl::forward(const Tensor& input, const std::string& key,
-                                           const nn::ForwardContext& context) {
+                                           const nn::ForwardContext& context, int64_t media) {
   const auto own = tokenizers_.find(key);
   const bool is_own = own != tokenizers_.end();
   ISTHMUS_CHECK(
@@ -58,7 +58,8 @@ nn::Features UniversalEncoderImpl::forward(const Tensor& input, const std::strin
   const Tensor x = torch::cat({class_token, tokens}, 1) + positions;
   const Tensor frames = ln_post_(transformer_(ln_pre_(x), context.probe));
   show(context, "encoder.frames", frames);
-  return {frames.size(0) == 1 ? frames : frames.mean(0, /*keepdim=*/true), key};
+  if (frames.size(0) == media) return {frames, key};
+  return {frames.unflatten(0, {media, -1}).mean(1), key};
 }
 
 std::vector<nn::Slot> UniversalEncoderImpl::slots() {

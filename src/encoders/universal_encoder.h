@@ -25,10 +25,11 @@ class UniversalEncoderImpl : public nn::SlotModule {
                        const std::vector<layout::ModalityConfig>& modalities);
 
   // One medium of the modality `key`: pictures [frames, 3, S, S]; all else as its tokenizer takes
-  // it with n = 1. -> values [1, 1 + tokens, width]. Probe: "encoder.tokens" (of every frame),
+  // it with n = 1. -> values [1, 1 + tokens, width]. With `media` of them one after the other in
+  // `input`, of as many frames each: [media, 1 + tokens, width]. Probe: "encoder.tokens" (of every frame),
   // open_clip_transformer.h, "encoder.frames" (after ln_post, before the mean).
   nn::Features forward(const Tensor& input, const std::string& key,
-                       const nn::ForwardContext& context = {});
+                       const nn::ForwardContext& context = {}, int64_t media = 1);
 
   std::vector<nn::Slot> slots() override;  // class_embedding, positional_embedding
 

@@ -1,22 +1,22 @@
 #include "training/world_data.h"
 
+#include <algorithm>
 #include <array>
 #include <string>
 #include <string_view>
 #include <utility>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "isthmus/error.h"
 #include "training/world_text.h"
 #include "world/dice.h"
 #include "world/encode.h"
 #include "world/episodes.h"
-#include "world/film.h"
-#include "world/points.h"
+#include "world/examples.h"
 #include "world/render.h"
 #include "world/rows.h"
-#include "world/signals.h"
 #include "world/words.h"
 
 namespace isthmus::training {
@@ -67,7 +67,8 @@ class Chat final : public Drawn {
   using Drawn::Drawn;
   Sample at(size_t index) const override {
     Dice own = dice(index, 1);
-    return chat_document(own, name(index));
+    const bool hard = entry_.kind == "hard_chat";
+    return chat_document(own, hard ? kHardAsks : world::kUsualAsks, name(index));
   }
 };
 
@@ -106,103 +107,55 @@ Part picture_of(const world::Scene& scene, int64_t side) {
   return Part::of_image_data(world::write_png(world::render(scene, {size, size})));
 }
 
-Part medium_of(const std::string& modality, world::Bytes bytes) {
-  Part part = Part::of_media(modality, {});
-  part.data = std::move(bytes);
-  return part;
-}
-
-// A medium, and what it shows.
-struct Shown {
-  Part medium;
-  Topic topic;
-};
-
 // One of the eight kinds of media.
 class Media : public Drawn {
  public:
-  explicit Media(const recipe::DataEntry& entry) : Drawn(entry) {
-    for (const char* known :
-         {"image", "video", "audio", "points", "depth", "normal", "imu", "fmri"})
-      if (entry.modality == known) return;
-    throw UsageError(fmt::format("the world has no modality \"{}\"", entry.modality));
+  explicit Media(const recipe::DataEntry& entry)
+      : Drawn(entry), examples_(seed_, split_, options(entry)) {
+    if (std::ranges::find(world::kModalities, entry.modality) == world::kModalities.end())
+      throw UsageError(fmt::format("the world has no modality \"{}\": expected one of {}",
+                                   entry.modality, fmt::join(world::kModalities, ", ")));
+    dark_ = world::write_png(
+        media::filled_image(entry.side, entry.side, media::Rgb{0, 0, 0}));
   }
 
  protected:
-  static constexpr int kQuestions = 6;
+  static constexpr int kPoints = 1024, kVoxels = 512;
 
-  Shown draw(size_t index) const {
-    Dice own = dice(index, 3);
-    const std::string& kind = entry_.modality;
-    const auto account = [&](world::Bytes bytes, world::Account told) {
-      own.shuffle(told.exchanges);
-      return Shown{medium_of(kind, std::move(bytes)),
-                   {std::move(told.description), std::move(told.exchanges)}};
-    };
-    if (kind == "video") {
-      const auto movement = world::draw_movement(own, split_);
-      return account(world::write_avi(world::film_of(own, movement, {.view = view()})),
-                     world::account_of(movement));
-    }
-    if (kind == "audio") {
-      const auto sounds = world::draw_sounds(own);
-      const world::SoundOptions options;
-      return account(world::write_wav(world::wave_of(own, sounds, options), options.sample_rate),
-                     world::account_of(sounds));
-    }
-    if (kind == "imu") {
-      const auto activity = world::draw_activity(own);
-      return account(world::write_csv(world::motion_of(own, activity)),
-                     world::account_of(activity));
-    }
-    const int most = kind == "fmri" ? 1 : kind == "image" ? 4 : 2;
-    const world::Scene scene =
-        world::draw_scene(seed_, split_, index, {.min_objects = 1, .max_objects = most});
-    const auto items = world::items_of(scene);
-    if (kind == "fmri") {
-      const auto activity = brain_.activity(own, scene);
-      return account(
-          world::write_npy(activity, {1, static_cast<int64_t>(activity.size())}),
-          world::account_of_seeing(items.front()));
-    }
-    const world::Wording wording{.colours = kind != "depth" && kind != "normal"};
-    const int count = items.size() == 1 ? own.between(2, 4) : kQuestions;
-    return {of_scene(own, scene), scene_topic(own, items, count, wording)};
-  }
+  world::Example draw(size_t index) const { return examples_.draw(entry_.modality, index); }
 
- private:
-  world::View view() const {
-    return {static_cast<int>(entry_.side), static_cast<int>(entry_.side)};
-  }
-
-  Part of_scene(Dice& own, const world::Scene& scene) const {
-    const std::string& kind = entry_.modality;
-    if (kind == "points")
-      return medium_of(kind, world::write_ply(world::points_of(own, scene, {.count = kPoints})));
-    if (kind == "image") return picture_of(scene, entry_.side);
-    // The map beside a dark picture: what it shows is in the map alone.
-    const world::Maps maps = world::maps_of(scene, view());
-    Part part = medium_of(kind, kind == "depth"
-                                    ? world::write_depth_png(maps)
-                                    : world::write_png(world::normal_picture(maps)));
-    part.rgb_data = world::write_png(
-        media::filled_image(entry_.side, entry_.side, media::Rgb{0, 0, 0}));
+  // Maps stand beside a dark picture: what is asked is in the map alone.
+  Part medium_of(world::Example& example) const {
+    Part part = Part::of_media(std::string(example.modality), {});
+    part.data = std::move(example.file);
+    if (!example.picture.empty()) part.rgb_data = dark_;
     return part;
   }
 
-  static constexpr int kPoints = 1024, kVoxels = 512;
-  world::Brain brain_{kVoxels};
+ private:
+  static world::ExampleOptions options(const recipe::DataEntry& entry) {
+    world::ExampleOptions options;
+    options.view = {static_cast<int>(entry.side), static_cast<int>(entry.side), 1};
+    options.points = kPoints;
+    options.voxels = kVoxels;
+    if (entry.modality != "image") options.limits.max_objects = 2;
+    else options.limits.max_objects = 4;
+    return options;
+  }
+
+  world::Examples examples_;
+  world::Bytes dark_;
 };
 
 class Questions final : public Media {
  public:
   using Media::Media;
   Sample at(size_t index) const override {
-    Shown shown = draw(index);
+    world::Example shown = draw(index);
     Sample sample;
     sample.name = name(index);
-    sample.media = {std::move(shown.medium)};
-    for (const world::Exchange& exchange : shown.topic.exchanges) {
+    sample.media = {medium_of(shown)};
+    for (const world::Exchange& exchange : shown.exchanges) {
       sample.turns.push_back(
           {"user", (sample.turns.empty() ? "<image>\n" : "") + exchange.question});
       sample.turns.push_back({"assistant", exchange.answer});
@@ -216,14 +169,14 @@ class Captions final : public Media {
  public:
   using Media::Media;
   Sample at(size_t index) const override {
-    Shown shown = draw(index);
+    world::Example shown = draw(index);
     Sample sample;
     sample.name = name(index);
     if (entry_.kind == "plain") {
-      sample.media = {std::move(shown.medium)};
-      sample.turns = {{"user", "<image>"}, {"assistant", shown.topic.description}};
+      sample.media = {medium_of(shown)};
+      sample.turns = {{"user", "<image>"}, {"assistant", shown.description}};
     } else {
-      sample.document = {std::move(shown.medium), Part::of_text(shown.topic.description)};
+      sample.document = {medium_of(shown), Part::of_text(shown.description)};
     }
     return sample;
   }
@@ -280,13 +233,13 @@ class Album final : public Drawn {
 }  // namespace
 
 std::unique_ptr<samples::DataSet> open_world(const recipe::DataEntry& entry) {
-  if (entry.kind == "chat") return std::make_unique<Chat>(entry);
+  if (entry.kind == "chat" || entry.kind == "hard_chat") return std::make_unique<Chat>(entry);
   if (entry.kind == "rows") return std::make_unique<Rows>(entry);
   if (entry.kind == "names") return std::make_unique<Names>(entry);
   if (entry.kind == "questions") return std::make_unique<Questions>(entry);
   if (entry.kind == "captions" || entry.kind == "plain") return std::make_unique<Captions>(entry);
   if (entry.kind == "episodes" || entry.kind == "pictures") return std::make_unique<Album>(entry);
-  throw UsageError(fmt::format("kind \"{}\" of the world: expected chat, rows, names, questions, captions, "
+  throw UsageError(fmt::format("kind \"{}\" of the world: expected chat, hard_chat, rows, names, questions, captions, "
                                "plain, episodes or pictures",
                                entry.kind));
 }

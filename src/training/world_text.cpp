@@ -72,32 +72,31 @@ Sample DocumentWriter::take(std::string name) {
 }
 
 Topic scene_topic(Dice& dice, const std::vector<world::Item>& items, int count,
-                  const world::Wording& wording) {
-  return {world::describe(items, wording),
-          world::questions(dice, items, count, world::kUsualAsks, wording)};
+                  const world::AskWeights& asks, const world::Wording& wording) {
+  return {world::describe(items, wording), world::questions(dice, items, count, asks, wording)};
 }
 
-Topic draw_topic(Dice& dice) {
+Topic draw_topic(Dice& dice, const world::AskWeights& asks) {
   constexpr double kPicture = .8;
   const auto items = [&](int most) {
     return world::draw_items(dice, world::Split::kAny, {.min_objects = 1, .max_objects = most});
   };
   if (dice.chance(kPicture)) {
     const auto found = items(4);
-    return scene_topic(dice, found, found.size() == 1 ? dice.between(1, 3) : dice.between(4, 8));
+    return scene_topic(dice, found, found.size() == 1 ? dice.between(1, 3) : dice.between(4, 8), asks);
   }
   switch (dice.below(6)) {
     case 0: return topic_of(dice, world::account_of(world::draw_movement(dice, world::Split::kAny)));
     case 1: return topic_of(dice, world::account_of(world::draw_sounds(dice)));
     case 2: return topic_of(dice, world::account_of(world::draw_activity(dice)));
     case 3: return topic_of(dice, world::account_of_seeing(items(1).front()));
-    default: return scene_topic(dice, items(2), dice.between(2, 5), {.colours = false});
+    default: return scene_topic(dice, items(2), dice.between(2, 5), asks, {.colours = false});
   }
 }
 
-Sample chat_document(Dice& dice, std::string name) {
+Sample chat_document(Dice& dice, const world::AskWeights& asks, std::string name) {
   DocumentWriter writer;
-  const Topic topic = draw_topic(dice);
+  const Topic topic = draw_topic(dice, asks);
   const double form = dice.uniform();
   if (form < .15) {  // OneLLM's caption, or LLaVA's plain one
     writer.text(topic.description, kQuestion);

@@ -147,9 +147,10 @@ bool train(const Options& options, const Recipe& recipe, size_t index, const Pla
 
 }  // namespace
 
-int align(const Options& options) {
-  engine::prepare_arithmetic(options.load.threads);
-  const Recipe recipe = recipe::load_recipe(options.recipe, options.sets);
+namespace {
+
+int align(const Options& options, const fs::path& file) {
+  const Recipe recipe = recipe::load_recipe(file, options.sets);
   recipe::check_files(recipe);
   const fs::path out = options.out.empty() ? fs::path("aligned") / recipe.name : options.out;
   fs::create_directories(out);
@@ -172,6 +173,15 @@ int align(const Options& options) {
       place.base.clear();
   }
   if (processes->is_first()) std::cout << place.model << "\n";
+  return 0;
+}
+
+}  // namespace
+
+int align(const Options& options) {
+  engine::prepare_arithmetic(options.load.threads);
+  for (const fs::path& recipe : options.recipes)
+    if (const int status = align(options, recipe); status != 0) return status;
   return 0;
 }
 

@@ -6,6 +6,7 @@
 #include "bench.h"
 #include "doctor.h"
 #include "eval.h"
+#include "merge.h"
 #include "nn/allocation.h"
 #include "run.h"
 #include "trace.h"
@@ -15,7 +16,8 @@ namespace {
 
 int dispatch(const isthmus::cli::Options& options) {
   if (options.verbose) isthmus::log::set_level(isthmus::log::Level::kInfo);
-  if (options.verb == "align") return isthmus::cli::align(options);
+  if (options.verb == "align" || options.verb == "pretrain") return isthmus::cli::align(options);
+  if (options.verb == "merge") return isthmus::cli::merge(options);
   if (options.verb == "run") return isthmus::cli::run(options);
   if (options.verb == "trace") return isthmus::cli::trace(options);
   if (options.verb == "verify") return isthmus::cli::verify(options);

@@ -30,6 +30,19 @@ Tensor encoder_input(const modalities::Prepared& medium, const layout::ModalityC
   return in_items ? values : values.unsqueeze(0);
 }
 
+// Small media go through the encoder together: alone they are too little work.
+constexpr int64_t kRowsAtOnce = 1024;
+constexpr size_t kValuesAtOnce = size_t{1} << 19;
+
+size_t end_of_batch(std::span<const modalities::Prepared> media, size_t begin) {
+  const modalities::Prepared& first = media[begin];
+  size_t end = begin + 1;
+  while (end < media.size() && media[end].modality == first.modality &&
+         media[end].shape == first.shape && (end - begin + 1) * first.values.size() <= kValuesAtOnce)
+    ++end;
+  return end;
+}
+
 }  // namespace
 
 OneLlmModules::OneLlmModules(const layout::OneLlmConfig& config) {
@@ -87,12 +100,22 @@ std::vector<MediaFeatures> OneLlm::features(std::span<const modalities::Prepared
   const RecordingFor recording(*modules_->encoder);
   nn::ForwardContext context;
   context.probe = probe;
-  for (const modalities::Prepared& medium : media) {
+  for (size_t begin = 0; begin < media.size();) {
     const auto& modality =
-        layout::find_modality(model_.config.modalities, medium.modality, model_.sources.name);
-    features.push_back(
-        {modules_->encoder->forward(encoder_input(medium, modality), modality.key, context).values,
-         modality.key, medium.geometry});
+        layout::find_modality(model_.config.modalities, media[begin].modality, model_.sources.name);
+    const size_t end = end_of_batch(media, begin);
+    std::vector<Tensor> inputs;
+    for (const modalities::Prepared& medium : media.subspan(begin, end - begin))
+      inputs.push_back(encoder_input(medium, modality));
+    const auto count = static_cast<int64_t>(end - begin);
+    const Tensor values =
+        modules_->encoder
+            ->forward(count == 1 ? inputs.front() : torch::cat(inputs), modality.key, context, count)
+            .values;
+    for (size_t i = begin; i < end; ++i)
+      features.push_back({values.narrow(0, static_cast<int64_t>(i - begin), 1), modality.key,
+                          media[i].geometry});
+    begin = end;
   }
   return features;
 }
@@ -101,12 +124,28 @@ std::vector<EncodedMedia> OneLlm::align(std::span<const MediaFeatures> features,
   nn::ForwardContext context;
   context.probe = probe;
   std::vector<EncodedMedia> encoded;
-  for (const MediaFeatures& medium : features) {
-    EncodedMedia& result = encoded.emplace_back();
-    result.features = medium.values.detach();
-    result.tokens =
-        modules_->aligner->align({medium.values, medium.modality}, context).tokens.squeeze(0);
-    result.routing = modules_->aligner->routing(medium.modality).detach();
+  for (size_t begin = 0; begin < features.size();) {
+    const MediaFeatures& first = features[begin];
+    std::vector<Tensor> values;
+    size_t end = begin;
+    for (; end < features.size() && features[end].modality == first.modality &&
+           features[end].values.sizes() == first.values.sizes() &&
+           std::ssize(values) * first.values.size(1) <= kRowsAtOnce;
+         ++end)
+      values.push_back(features[end].values);
+    const Tensor tokens =
+        modules_->aligner
+            ->align({values.size() == 1 ? values.front() : torch::cat(values), first.modality},
+                    context)
+            .tokens;
+    const Tensor routing = modules_->aligner->routing(first.modality).detach();
+    for (size_t i = begin; i < end; ++i) {
+      EncodedMedia& result = encoded.emplace_back();
+      result.features = features[i].values.detach();
+      result.tokens = tokens[static_cast<int64_t>(i - begin)];
+      result.routing = routing;
+    }
+    begin = end;
   }
   return encoded;
 }
