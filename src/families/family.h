@@ -102,6 +102,8 @@ class Family {
   // recorded only if an encoder's weights ask for them.
   virtual std::vector<MediaFeatures> features(std::span<const modalities::Prepared> media,
                                               nn::Probe* probe = nullptr) = 0;
+  // MediaFeatures::modality of media that requests call `modality`.
+  virtual std::string feature_modality(const std::string& modality) const { return modality; }
   // Gradients reach the aligner's weights and, where the features ask for them, those. Throws
   // UnsupportedError for a model without an aligner.
   virtual std::vector<EncodedMedia> align(std::span<const MediaFeatures> features,

@@ -281,6 +281,12 @@ class Parser {
       own.read("every", stage.held_out.every, 0);
       own.read("batch", stage.held_out.batch, 1);
     });
+    with_map(map, "feature_cache", [&](MapView& own) {
+      std::string folder;
+      own.read("memory_mb", stage.cache_mb, 0);
+      own.read("folder", folder);
+      if (!folder.empty()) stage.cache_folder = file_.parent_path() / folder;
+    });
     map.read("ema", stage.ema, 0);
     if (stage.ema >= 1) map.complain("ema", "expected a number below 1");
     std::string non_finite = "stop";

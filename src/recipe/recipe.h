@@ -145,6 +145,8 @@ struct Stage {
   LoraChoice lora;
   double ema = 0;  // the stage's model is a running mean of its weights, this much old; 0: it is not
   HeldOut held_out;
+  int64_t cache_mb = 0;                // of what a frozen encoder made of media, in memory
+  std::filesystem::path cache_folder;  // and on disk; empty: nothing
   bool skips_non_finite = false;  // a step whose loss is no number is left out; else it stops
   std::string dtype = "reference";  // of what is written: families/output.h
   uint64_t seed = 42;

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "families/sequence_builder.h"
+#include "training/feature_cache.h"
 
 namespace isthmus::training {
 namespace {
@@ -32,10 +33,12 @@ std::vector<Forwarded::Range> media_rows(const families::Example& example,
 }  // namespace
 
 std::vector<families::EncodedMedia> encode(families::Family& family,
-                                           std::span<const families::Example> batch) {
+                                           std::span<const families::Example> batch,
+                                           FeatureCache* cache) {
   std::vector<modalities::Prepared> media;
   for (const families::Example& example : batch)
     media.insert(media.end(), example.media.begin(), example.media.end());
+  if (cache != nullptr) return family.align(cache->features(media));
   return family.encode(media, nullptr);
 }
 

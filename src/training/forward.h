@@ -23,10 +23,13 @@ struct Forwarded {
 };
 
 Forwarded forward(families::Family& family, std::span<const families::Example> batch);
+class FeatureCache;
 // The same with the media already encoded, or others in their places, in order.
 Forwarded forward(families::Family& family, std::span<const families::Example> batch,
                   std::vector<families::EncodedMedia> media, nn::Probe* probe = nullptr);
+// `cache`: of a frozen encoder, or null.
 std::vector<families::EncodedMedia> encode(families::Family& family,
-                                           std::span<const families::Example> batch);
+                                           std::span<const families::Example> batch,
+                                           FeatureCache* cache = nullptr);
 
 }  // namespace isthmus::training

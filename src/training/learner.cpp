@@ -38,7 +38,8 @@ Learner::Learner(families::Family& family, std::vector<std::unique_ptr<Optimizer
       options_(options) {}
 
 TokenLoss Learner::loss(std::span<const families::Example> batch) {
-  const Forwarded found = forward(family_, batch);
+  // All media of the batch go through encoder and aligner together.
+  const Forwarded found = forward(family_, batch, encode(family_, batch, cache_));
   return token_loss(family_.language_model(), found.hidden, found.labels, found.weights);
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "families/family.h"
+#include "training/feature_cache.h"
 #include "training/loss.h"
 #include "training/optimizer.h"
 #include "training/processes.h"
@@ -52,6 +53,8 @@ class Learner {
   // The same with a rate per group, in the order of the optimisers and their groups.
   double step(const std::vector<double>& rates);
   void drop_gradients();
+  // Of the frozen encoder; it must outlive the learner.
+  void set_feature_cache(FeatureCache* cache) { cache_ = cache; }
 
   const std::vector<Trainable>& trainables() const { return trainables_; }
   const std::vector<std::unique_ptr<Optimizer>>& optimizers() const { return optimizers_; }
@@ -65,6 +68,7 @@ class Learner {
   std::vector<Trainable> trainables_;
   LearnerOptions options_;
   std::shared_ptr<Processes> processes_;
+  FeatureCache* cache_ = nullptr;
   bool joined_ = false;  // the gradients are those of all processes
 };
 

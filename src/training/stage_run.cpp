@@ -72,6 +72,14 @@ StageRun::StageRun(families::Family& family, const recipe::Recipe& recipe, size_
       family, std::move(optimizers), std::move(trainables),
       LearnerOptions{stage_.clip_norm, stage_.clip_every_micro_step}, processes_);
 
+  if (stage_.cache_mb > 0 || !stage_.cache_folder.empty()) {
+    const auto folder = processes_->is_first() ? stage_.cache_folder : std::filesystem::path();
+    cache_ = std::make_unique<FeatureCache>(
+        family, FeatureCacheOptions{static_cast<size_t>(stage_.cache_mb) << 20, folder});
+    learner_->set_feature_cache(cache_.get());
+  }
+  position_ = data_->position();
+
   steps_ = stage_.steps;
   if (steps_ == 0) {
     const double samples = static_cast<double>(data_->entry(0).data->size()) * stage_.epochs;
@@ -123,27 +131,13 @@ std::vector<Shown> StageRun::preview() {
   return shown;
 }
 
-StageRun::Micro StageRun::next_batch(size_t entry, bool mixes) {
-  const size_t size = own_batch(stage_, entry, mixes, share());
-  Micro micro{entry, {}, {}};
-  while (micro.examples.size() < size) {
-    std::string name;
-    try {
-      micro.examples.push_back(use(mixes ? data_->next() : data_->next_of(entry), name));
-      micro.names.push_back(name);
-    } catch (const samples::BadSample& error) {
-      if (callbacks_ != nullptr) callbacks_->on_note(fmt::format("left out: {}", error.what()));
-      if (++bad_samples_ > stage_.bad_samples)
-        throw InputError(
-            fmt::format("stage {}: {} samples could not be used, more than the {} "
-                        "that bad_samples allows; the last: {}",
-                        stage_.name, bad_samples_, stage_.bad_samples, error.what()));
-    }
-  }
-  return micro;
-}
-
-void StageRun::micro_step(const Micro& micro, double scale, StepReport& report) {
+void StageRun::micro_step(double scale, StepReport& report) {
+  const MicroBatch micro = feed_->next();
+  ++taken_;
+  position_ = micro.position;
+  bad_samples_ = micro.bad_samples;
+  for (const std::string& note : micro.notes) callbacks_->on_note(note);
+  if (stage_.combine == Combine::kTogether) scale *= stage_.data[micro.entry].loss_multiplier;
   const MicroStep found = learner_->accumulate(micro.examples, scale);
   if (found.num_targets == 0) return;
   if (!std::isfinite(found.loss))
@@ -154,16 +148,16 @@ void StageRun::micro_step(const Micro& micro, double scale, StepReport& report) 
   report.targets += found.num_targets;
 }
 
+int64_t StageRun::batches_of_step() const {
+  const bool together = stage_.combine == Combine::kTogether;
+  return stage_.accumulation * (together ? static_cast<int64_t>(data_->size()) : 1);
+}
+
 void StageRun::learn(int64_t at, StepReport& report) {
   const double share = 1 / static_cast<double>(stage_.accumulation);
   for (int64_t a = 0; a < stage_.accumulation; ++a) {
-    if (stage_.combine == Combine::kTogether) {
-      for (size_t e = 0; e < data_->size(); ++e)
-        micro_step(next_batch(e, false), share * stage_.data[e].loss_multiplier, report);
-    } else {
-      const bool mixes = stage_.combine == Combine::kSamples;
-      micro_step(next_batch(mixes ? 0 : data_->turn(), mixes), share, report);
-    }
+    for (int64_t m = 0; m < batches_of_step() / stage_.accumulation; ++m)
+      micro_step(share, report);
     report.gradient_norm = learner_->finish_micro_step();
   }
   // The least rate is one number for all groups, not a share of each.
@@ -209,11 +203,18 @@ StepReport StageRun::step(int64_t at) {
   if (stage_.lora.dropout > 0)
     torch::manual_seed(stage_.seed + static_cast<uint64_t>(at * processes_->world()) +
                        static_cast<uint64_t>(processes_->rank()));
+  taken_ = 0;
   try {
     learn(at, report);
     average();
   } catch (const NonFinite& found) {
     learner_->drop_gradients();
+    // What is left of the step's batches goes with it.
+    for (; taken_ < batches_of_step(); ++taken_) {
+      const MicroBatch passed = feed_->next();
+      position_ = passed.position;
+      bad_samples_ = passed.bad_samples;
+    }
     const std::string what = fmt::format("step {}: {}", report.step, found.what);
     if (!stage_.skips_non_finite)
       throw ModelError(what + "; \"non_finite: skip\" in the stage leaves such steps out");
@@ -238,8 +239,8 @@ TrainingState StageRun::state(int64_t step) {
   state.step = step;
   ordered_json prints = ordered_json::array();
   for (size_t e = 0; e < data_->size(); ++e) prints.push_back(data_->entry(e).data->fingerprint());
-  const ordered_json place = {{"drawn", data_->position().drawn},
-                              {"places", data_->position().places},
+  const ordered_json place = {{"drawn", position_.drawn},
+                              {"places", position_.places},
                               {"bad_samples", bad_samples_}};
   ordered_json places = ordered_json::array();
   for (const std::string& text : processes_->gather(place.dump()))
@@ -323,6 +324,7 @@ void StageRun::restore(const TrainingState& saved) {
     bad_samples_ += places[rank].at("bad_samples").get<int64_t>();
   }
   data_->go_to(position);
+  position_ = position;
 }
 
 bool StageRun::run(const std::filesystem::path& checkpoints, const StageCallbacks& callbacks) {
@@ -348,12 +350,14 @@ bool StageRun::run(const std::filesystem::path& checkpoints, const StageCallback
     return processes_->world() == 1 ? own : processes_->any(own);
   };
   if (processes_->is_first()) callbacks.on_begin(at);
+  feed_ = std::make_unique<Feed>(family_, stage_, *data_, share(), bad_samples_);
   while (at < steps_ && !cancelled()) {
     const StepReport report = step(at);
     if (processes_->is_first()) callbacks.on_step(report);
     ++at;
     if (stage_.save_every > 0 && at % stage_.save_every == 0) save();
   }
+  feed_.reset();
   save();
   processes_->wait();
   callbacks_ = nullptr;

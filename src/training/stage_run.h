@@ -12,6 +12,8 @@
 #include "families/family.h"
 #include "recipe/recipe.h"
 #include "samples/mixture.h"
+#include "training/feature_cache.h"
+#include "training/feed.h"
 #include "training/learner.h"
 #include "training/processes.h"
 #include "training/schedule.h"
@@ -70,16 +72,11 @@ class StageRun {
   bool run(const std::filesystem::path& checkpoints, const StageCallbacks& callbacks);
 
  private:
-  struct Micro {
-    size_t entry;
-    std::vector<std::string> names;
-    std::vector<families::Example> examples;
-  };
-  Micro next_batch(size_t entry, bool mixes);
   families::Example use(const samples::Mixture::Drawn& drawn, std::string& name);
   StepReport step(int64_t at);
+  int64_t batches_of_step() const;
   void learn(int64_t at, StepReport& report);
-  void micro_step(const Micro& micro, double scale, StepReport& report);
+  void micro_step(double scale, StepReport& report);
   void average();
   void gauge(StepReport& report) const;
   TrainingState state(int64_t step);
@@ -92,11 +89,15 @@ class StageRun {
   const recipe::Stage& stage_;
   std::shared_ptr<Processes> processes_;
   std::unique_ptr<samples::Mixture> data_;
+  std::unique_ptr<Feed> feed_;  // while it runs
+  samples::MixturePosition position_;  // of what was learnt from
+  std::unique_ptr<FeatureCache> cache_;
   std::unique_ptr<Learner> learner_;
   std::vector<Tensor> means_;  // of the trainables, where the stage keeps one
   Schedule schedule_;
   int64_t steps_ = 0;
   int64_t bad_samples_ = 0;
+  int64_t taken_ = 0;  // of the step's batches
   std::vector<double> sums_;
   std::vector<int64_t> counts_;
   const StageCallbacks* callbacks_ = nullptr;

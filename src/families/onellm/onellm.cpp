@@ -120,6 +120,10 @@ std::vector<MediaFeatures> OneLlm::features(std::span<const modalities::Prepared
   return features;
 }
 
+std::string OneLlm::feature_modality(const std::string& modality) const {
+  return layout::find_modality(model_.config.modalities, modality, model_.sources.name).key;
+}
+
 std::vector<EncodedMedia> OneLlm::align(std::span<const MediaFeatures> features, nn::Probe* probe) {
   nn::ForwardContext context;
   context.probe = probe;

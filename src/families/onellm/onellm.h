@@ -39,6 +39,7 @@ class OneLlm : public Family {
   modalities::Prepared prepare(const MediaSource& source) const override;
   std::vector<MediaFeatures> features(std::span<const modalities::Prepared> media,
                                       nn::Probe* probe) override;
+  std::string feature_modality(const std::string& modality) const override;
   std::vector<EncodedMedia> align(std::span<const MediaFeatures> features,
                                   nn::Probe* probe) override;
   Example example(const samples::Sample& sample, const ExampleOptions& options) const override;
