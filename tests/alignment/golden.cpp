@@ -18,7 +18,7 @@ template <typename T>
 std::vector<T> elements(const formats::RawTensor& tensor) {
   const std::vector<std::byte> bytes = formats::to_contiguous(tensor);
   std::vector<T> values(bytes.size() / sizeof(T));
-  std::memcpy(values.data(), bytes.data(), bytes.size());
+  if (!bytes.empty()) std::memcpy(values.data(), bytes.data(), bytes.size());
   return values;
 }
 
