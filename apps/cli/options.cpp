@@ -326,6 +326,11 @@ Parsed parse_command_line(int argc, char** argv) {
     verb->add_option("--threads", o.load.threads, "Threads to compute with (default: all cores)");
   }
 
+  CLI::App* demo = app.add_subcommand(
+      "demo", "The models that come with Isthmus answer, before alignment and after");
+  demo->add_option("-o,--out", o.out, "HTML page to write (default: demo.html)")->type_name("FILE");
+  demo->add_option("--threads", o.load.threads, "Threads to compute with (default: all cores)");
+
   CLI::App* merge = app.add_subcommand(
       "merge", "Fold a projector or a LoRA into the model below it, as one folder of its own");
   add_model(*merge, o);

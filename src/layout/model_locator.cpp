@@ -187,6 +187,25 @@ ModelLocator ModelLocator::from_environment() {
   return locator;
 }
 
+fs::path ModelLocator::shared_files() {
+  std::vector<fs::path> places;
+  if (const auto given = environment("ISTHMUS_SHARE")) places.emplace_back(*given);
+  std::error_code ignored;
+  // bin/isthmus, or libexec/isthmus/isthmus-compute
+  const fs::path program = fs::read_symlink("/proc/self/exe", ignored).parent_path();
+  places.push_back(program / "../share/isthmus");
+  places.push_back(program / "../../share/isthmus");
+  places.emplace_back(ISTHMUS_SOURCE_DIR);
+  for (const fs::path& place : places)
+    if (is_file(place / "demo/models/llava/config.json"))
+      return fs::weakly_canonical(place, ignored);
+  std::vector<std::string> names;
+  for (const fs::path& place : places) names.push_back(place.lexically_normal().string());
+  throw ModelError(fmt::format(
+      "the models that come with Isthmus were not found in {}; ISTHMUS_SHARE can name their place",
+      fmt::join(names, ", ")));
+}
+
 fs::path ModelLocator::find_model(const std::string& model) const {
   if (!is_path(model)) throw ModelError("the name of the model is empty or not a path");
   std::error_code ignored;
@@ -196,6 +215,10 @@ fs::path ModelLocator::find_model(const std::string& model) const {
   Search search;
   (void)search.at(model);
   if (const auto found = search_by_name(*this, model, search)) return *found;
+  constexpr std::string_view kOwn = "demo-";
+  if (model.starts_with(kOwn))
+    if (const auto found = search.at(shared_files() / "demo/models" / model.substr(kOwn.size())))
+      return *found;
   search.fail(
       fmt::format("{}: model not found", model),
       "Give a folder, set ISTHMUS_MODELS to the folder that holds your models, or download the "

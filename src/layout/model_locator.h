@@ -20,8 +20,13 @@ struct ModelLocator {
   // clip_cache is HOME/.cache/clip.
   static ModelLocator from_environment();
 
-  // MODEL of the command line: an existing folder or file; else a name below a root; else a
-  // repository id
+  // What comes with Isthmus, below it `demo/` and `recipes/`: ISTHMUS_SHARE, else share/isthmus
+  // beside the program's folder, else the sources it was built from. Throws ModelError.
+  static std::filesystem::path shared_files();
+
+  // MODEL of the command line: an existing folder or file; else a name below a root; else one of
+  // the models that come with Isthmus (demo-llava, demo-onellm, demo-flamingo); else a repository
+  // id
   // ("liuhaotian/llava-v1.5-7b") in the cache. Throws ModelError listing every place looked at.
   std::filesystem::path find_model(const std::string& model) const;
 

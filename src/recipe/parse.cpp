@@ -86,6 +86,7 @@ class Parser {
       read_list(own, "modalities", fresh.modalities, "expected a list of modalities");
       own.read("experts", fresh.experts, 1);
       own.read("resampler_width", fresh.resampler_width, 0);
+      own.read("token_scale", fresh.token_scale, 0);
       const YAML::Node sizes = own.find("sizes");
       for (auto entry = sizes.begin(); sizes.IsMap() && entry != sizes.end(); ++entry) {
         MapView size(sizes, own.path() + "sizes.", complaints_);
@@ -180,6 +181,8 @@ class Parser {
     map.read("kind", entry.kind);
     map.read("name", entry.name);
     map.read("split", entry.split, {"train", "test", "held_out"});
+    if (const YAML::Node asks = map.find("asks"); asks.IsMap())
+      for (const auto& ask : asks) entry.asks[ask.first.Scalar()] = ask.second.as<double>(0);
     map.read("samples", entry.samples, 1);
     map.read("side", entry.side, 16);
     map.read("path", file);

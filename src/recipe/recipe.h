@@ -52,6 +52,7 @@ struct FreshAligner {
 
   std::vector<std::string> modalities;  // as requests call them; with `path`: those it gets beside
   int64_t experts = 3, resampler_width = 0;
+  double token_scale = 1;
   std::map<std::string, std::vector<int64_t>> sizes;  // families/onellm/start.h
 
   FreshLanguageModel language_model;
@@ -81,6 +82,7 @@ struct DataEntry {
   int64_t min_kb = 10;                   // interleaved pages: smaller pictures are left out
   bool in_page_order = true;             // interleaved pages: the reference's quirk
   std::string kind, split = "train";     // of the world
+  std::map<std::string, double> asks;    // how often each kind of question; empty: the usual
   int64_t samples = 1000000, side = 96;  // of the world: how many there are, pixels of its pictures
   samples::OrderKind order = samples::OrderKind::kShuffled;
   std::string name;  // in reports; empty: what label() makes of the rest

@@ -110,6 +110,7 @@ families::onellm::StartOptions onellm_options(const recipe::FreshAligner& fresh,
   take(options.resampler_layers, fresh.resampler_layers);
   options.resampler_width = fresh.resampler_width;
   options.sizes = fresh.sizes;
+  options.token_scale = fresh.token_scale;
   options.seed = seed;
   options.dtype = dtype == "reference" || dtype == "stored" ? "bf16" : dtype;
   return options;

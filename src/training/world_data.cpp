@@ -37,6 +37,18 @@ Split split_of(const std::string& name) {
 // The seed of everything in a split: nothing that is tested was ever drawn for training.
 uint64_t seed_of(Split split) { return 20261126 + static_cast<uint64_t>(split); }
 
+world::AskWeights asks_of(const recipe::DataEntry& entry) {
+  world::AskWeights weights = world::kUsualAsks;
+  for (const auto& [name, weight] : entry.asks) {
+    size_t ask = 0;
+    while (ask < world::kNumAsks && world::name_of(static_cast<world::Ask>(ask)) != name) ++ask;
+    if (ask == world::kNumAsks)
+      throw UsageError(fmt::format("asks: \"{}\" is no kind of question", name));
+    weights[ask] = weight;
+  }
+  return weights;
+}
+
 // Samples that are drawn when they are asked for.
 class Drawn : public samples::DataSet {
  public:
@@ -45,8 +57,8 @@ class Drawn : public samples::DataSet {
 
   size_t size() const override { return static_cast<size_t>(entry_.samples); }
   std::string fingerprint() const override {
-    return fmt::format("world/1 {} {} {} {} {}", entry_.kind, entry_.modality, entry_.split,
-                       entry_.samples, entry_.side);
+    return fmt::format("world/1 {} {} {} {} {} {}", entry_.kind, entry_.modality, entry_.split,
+                       entry_.samples, entry_.side, fmt::join(asks_of(entry_), " "));
   }
 
  protected:
@@ -64,12 +76,14 @@ class Drawn : public samples::DataSet {
 
 class Chat final : public Drawn {
  public:
-  using Drawn::Drawn;
+  explicit Chat(const recipe::DataEntry& entry) : Drawn(entry), asks_(asks_of(entry)) {}
   Sample at(size_t index) const override {
     Dice own = dice(index, 1);
-    const bool hard = entry_.kind == "hard_chat";
-    return chat_document(own, hard ? kHardAsks : world::kUsualAsks, name(index));
+    return chat_document(own, asks_, name(index));
   }
+
+ private:
+  world::AskWeights asks_;
 };
 
 class Rows final : public Drawn {
@@ -140,6 +154,7 @@ class Media : public Drawn {
     options.voxels = kVoxels;
     if (entry.modality != "image") options.limits.max_objects = 2;
     else options.limits.max_objects = 4;
+    options.asks = asks_of(entry);
     return options;
   }
 
@@ -233,13 +248,13 @@ class Album final : public Drawn {
 }  // namespace
 
 std::unique_ptr<samples::DataSet> open_world(const recipe::DataEntry& entry) {
-  if (entry.kind == "chat" || entry.kind == "hard_chat") return std::make_unique<Chat>(entry);
+  if (entry.kind == "chat") return std::make_unique<Chat>(entry);
   if (entry.kind == "rows") return std::make_unique<Rows>(entry);
   if (entry.kind == "names") return std::make_unique<Names>(entry);
   if (entry.kind == "questions") return std::make_unique<Questions>(entry);
   if (entry.kind == "captions" || entry.kind == "plain") return std::make_unique<Captions>(entry);
   if (entry.kind == "episodes" || entry.kind == "pictures") return std::make_unique<Album>(entry);
-  throw UsageError(fmt::format("kind \"{}\" of the world: expected chat, hard_chat, rows, names, questions, captions, "
+  throw UsageError(fmt::format("kind \"{}\" of the world: expected chat, rows, names, questions, captions, "
                                "plain, episodes or pictures",
                                entry.kind));
 }

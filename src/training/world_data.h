@@ -11,7 +11,6 @@ namespace isthmus::training {
 // By entry.kind, `entry.samples` samples of `entry.split`, drawn by number, media in memory:
 //   chat        texts for the language model: a description in the place where soft tokens will
 //               stand, then questions, in the templates of LLaVA and OneLLM; and captions copied
-//   hard_chat   the same, with the questions that are learnt last more often
 //   rows        short texts for the language model in Flamingo's spelling: names given and used,
 //               tasks shown by examples, questions, pairs of words looked up
 //   names       the same names, for a test: 1, 2, 4 or 8 shots, and only the query counts

@@ -39,9 +39,6 @@ class DocumentWriter {
 // The description where a picture would stand, and the questions, as LLaVA (vicuna_v1) and OneLLM
 // ask them, or the description copied as they caption.
 samples::Sample chat_document(world::Dice& dice, const world::AskWeights& asks, std::string name);
-// What takes a small language model longest to learn: what is where, whether there is one, sizes,
-// relations.
-inline constexpr world::AskWeights kHardAsks{.5, .5, .5, 4, 4, .5, 3, 1.5, 1.5, 1.5, 1.5, 1.5, 1.5};
 // A row in Flamingo's spelling: <img> is <image>, the end of a sentence <|endofchunk|>.
 samples::Sample row_document(const world::Row& row, std::string name);
 

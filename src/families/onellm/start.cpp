@@ -182,8 +182,8 @@ bool has(std::string_view name, std::string_view part) {
 }
 
 // Everything below `encoder.tokenizers` and `aligner`, and whatever else no file will fill.
-void draw(OneLlmModules& modules, uint64_t seed) {
-  at::Generator generator = at::make_generator<at::CPUGeneratorImpl>(seed);
+void draw(OneLlmModules& modules, const StartOptions& options) {
+  at::Generator generator = at::make_generator<at::CPUGeneratorImpl>(options.seed);
   double weight_bound = 0;  // of the linear map a bias belongs to
   for (const nn::Slot& slot : nn::slots_of(modules)) {
     if (slot.name.starts_with("decoder.")) continue;
@@ -200,9 +200,9 @@ void draw(OneLlmModules& modules, uint64_t seed) {
     if (has(slot.name, "resample_tokens") || has(slot.name, "positional_embedding"))
       value.normal_(0, 0.02, generator);
     else if (has(slot.name, "_tag."))
-      value.uniform_(0, 1, generator);
+      value.uniform_(0, options.token_scale, generator);
     else if (slot.name.ends_with("weight"))
-      value.fill_(1);
+      value.fill_(has(slot.name, "clip_proj2.") ? options.token_scale : 1);
     else if (has(slot.name, ".1.bias"))
       value.zero_();
     else
@@ -332,7 +332,7 @@ void write_new(const fs::path& base, const fs::path& vision, const StartOptions&
   model.config = plan.config(language.config);
   model.sources.tokenizer_folder = language.tokenizer_folder;
   OneLlmModules modules(model.config);
-  draw(modules, options.seed);
+  draw(modules, options);
   language.sources.push_back(std::move(eye.source));
   weights::BindOptions bind;
   bind.present = "*";
@@ -367,7 +367,7 @@ void write_grown(const fs::path& earlier, const fs::path& base, const StartOptio
         if (m.router_hidden == 0) m.router_hidden = router;
       }
   OneLlmModules modules(config);
-  draw(modules, wanted.seed);
+  draw(modules, wanted);
 
   const layout::OneLlmNames names = layout::onellm_names("llma.", config.modalities);
   std::map<std::string, nn::Slot> slots;  // by file name

@@ -19,6 +19,9 @@ struct StartOptions {
   // Sizes of tokenizers that no tensor exists for yet, and what onellm.json holds: the keys of
   // onellm.json, and imu_window, fmri_voxels, audio_channels … ; what is left out is as published.
   std::map<std::string, std::vector<int64_t>> sizes;
+  // Of new soft tokens and tags, against the reference's, which are far longer than a small language
+  // model's words: what it writes into the rows of longer ones is lost in them.
+  double token_scale = 1;
   uint64_t seed = 0;
   std::string dtype = "bf16";  // of the file
 };

@@ -1,0 +1,264 @@
+#include "demo.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <iostream>
+#include <iterator>
+#include <memory>
+#include <optional>
+
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+#include "base/atomic_folder.h"
+#include "demo_page.h"
+#include "engine/load.h"
+#include "isthmus/error.h"
+#include "isthmus/model.h"
+#include "layout/model_locator.h"
+#include "media/imu.h"
+#include "media/number_array.h"
+#include "recipe/recipe.h"
+#include "training/fresh_start.h"
+#include "world/encode.h"
+#include "world/episodes.h"
+#include "world/examples.h"
+#include "world/words.h"
+
+namespace isthmus::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr uint64_t kSeed = 4711;  // of inputs that no recipe draws
+constexpr int kSide = 256;        // pixels of the pictures shown
+
+std::string text_of(const world::Bytes& bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+// A model before its aligner learnt anything, and after.
+struct Pair {
+  Model before, after;
+};
+
+Model load(const std::string& model, const std::string& base, const Options& options) {
+  return load_pretrained_model(model, base, "", options.load).model;
+}
+
+// The untrained one is drawn as the recipe draws it, into `folder`.
+Pair load_pair(const fs::path& root, const recipe::Recipe& recipe, const char* model,
+               const fs::path& folder, const Options& options) {
+  const fs::path start = folder / model;
+  training::write_fresh(recipe, recipe.stages.front().seed, start);
+  const bool projector = recipe.model.fresh->kind == "projector";
+  return {load(start.string(), projector ? recipe.model.base : "", options),
+          load((root / "demo/models" / model).string(), "", options)};
+}
+
+recipe::Recipe recipe_of(const fs::path& root, const char* name) {
+  return recipe::load_recipe(root / "recipes/demo" / name);
+}
+
+// All modalities at once: stage III begins with what stage II has learnt.
+recipe::Recipe untrained_onellm(const fs::path& root) {
+  recipe::Recipe recipe = recipe_of(root, "onellm3.yaml");
+  const recipe::Recipe first = recipe_of(root, "onellm1.yaml");
+  recipe.model.path.clear();
+  recipe.model.base = first.model.base;
+  recipe.model.vision = first.model.vision;
+  recipe.model.fresh->resampler_layers = first.model.fresh->resampler_layers;
+  recipe.model.fresh->resampler_width = first.model.fresh->resampler_width;
+  return recipe;
+}
+
+std::string trimmed(std::string text) {
+  const size_t begin = text.find_first_not_of(" \n");
+  if (begin == std::string::npos) return "";
+  return text.substr(begin, text.find_last_not_of(" \n") + 1 - begin);
+}
+
+std::string ask(const Model& model, Request request) {
+  request.generate.max_new_tokens = 24;
+  return trimmed(model.generate(request).text);
+}
+
+Request question_about(const Part& medium, const std::string& question) {
+  Request request;
+  request.messages = {{"user", {medium, Part::of_text(question)}}};
+  return request;
+}
+
+// What the input looks like to people.
+std::string shown(const world::Example& example, const world::Film* film) {
+  if (film != nullptr) {
+    std::string frames;
+    for (size_t i = 0; i < film->frames.size(); i += 2)
+      frames += png_as_html(text_of(world::write_png(film->frames[i])));
+    return frames;
+  }
+  if (example.modality == "image" || example.modality == "normal")
+    return png_as_html(text_of(example.file));
+  if (!example.picture.empty()) return png_as_html(text_of(example.picture));
+  return "";
+}
+
+std::string signal_of(const world::Example& example) {
+  std::vector<std::vector<float>> curves;
+  if (example.modality == "imu") {
+    const auto recording = media::parse_imu_csv(text_of(example.file), "imu");
+    for (const auto& channel : recording.channels) curves.push_back(channel);
+  } else if (example.modality == "audio") {
+    std::vector<float> wave;
+    constexpr size_t kHeader = 44;
+    for (size_t i = kHeader; i + 1 < example.file.size(); i += 2)
+      wave.push_back(static_cast<float>(static_cast<int16_t>(
+          static_cast<uint16_t>(example.file[i]) | static_cast<uint16_t>(example.file[i + 1]) << 8)));
+    curves.push_back(std::move(wave));
+  } else if (example.modality == "fmri") {
+    curves.push_back(media::NumberArray(example.file, "fmri").values());
+  }
+  return curves_as_html(curves);
+}
+
+class Show {
+ public:
+  explicit Show(const Options& options)
+      : options_(options), colour_(::isatty(STDOUT_FILENO) != 0) {}
+
+  void add(DemoItem item) {
+    std::cout << fmt::format("\n{}, {}\n", item.family, item.title);
+    for (const DemoAnswer& answer : item.answers) {
+      const bool right = answer.is_right();
+      std::cout << fmt::format("  {}\n    before  {}\n    after   {}{}{}\n", answer.question,
+                               answer.before.empty() ? "(nothing)" : answer.before,
+                               colour_ ? (right ? "\x1b[32m" : "\x1b[33m") : "", answer.after,
+                               right ? (colour_ ? " ✓\x1b[0m" : " ✓")
+                                     : fmt::format("{}   (right: {})", colour_ ? "\x1b[0m" : "",
+                                                   answer.right))
+                << std::flush;
+      ++asked_;
+      right_ += right ? 1 : 0;
+    }
+    items_.push_back(std::move(item));
+  }
+
+  void questions(const Pair& models, const char* family, const std::string& modality,
+                 uint64_t index, size_t count) {
+    world::ExampleOptions options;
+    options.view = {kSide, kSide, 2};
+    options.points = 1024;
+    options.voxels = 512;
+    options.limits.max_objects = modality == "image" ? 3 : 2;
+    const world::Examples examples(kSeed, world::Split::kTest, options);
+    const world::Example example = examples.draw(modality, index);
+    Part medium = Part::of_media(modality, {});
+    medium.data = example.file;
+    std::string picture;
+    if (modality == "depth" || modality == "normal") {
+      medium.rgb_data = world::write_png(media::filled_image(kSide, kSide, media::Rgb{0, 0, 0}));
+      picture = shown(example, nullptr);
+    } else if (modality == "points") {
+      picture = shown(examples.draw("image", index), nullptr);
+    } else if (modality == "image") {
+      picture = shown(example, nullptr);
+    } else if (modality != "video") {
+      picture = signal_of(example);
+    }
+    DemoItem item{family, modality + ": " + example.description, picture, {}};
+    for (size_t i = 0; i < std::min(count, example.exchanges.size()); ++i) {
+      const auto& exchange = example.exchanges[i];
+      item.answers.push_back({exchange.question,
+                              ask(models.before, question_about(medium, exchange.question)),
+                              ask(models.after, question_about(medium, exchange.question)),
+                              exchange.answer});
+    }
+    add(std::move(item));
+  }
+
+  // A name is given to two kinds of things by examples, then asked for.
+  void naming(const Pair& models, uint64_t index) {
+    const world::Album album(kSeed, world::Split::kTest, {200, 0, 0, 0});
+    world::Dice dice(world::seed_of(kSeed, 9, index));
+    const world::Episode episode = world::naming_episode(
+        dice, album, {.of = world::NameClass::kObject, .ways = 2, .shots = 4, .balanced = true});
+    Request request;
+    DemoItem item{"Flamingo", "", "", {}};
+    std::string right, told;
+    size_t picture = 0;
+    const auto words = world::split_words(episode.row.text());
+    std::vector<std::string> chunk;
+    for (const std::string_view word : words) {
+      if (word == "<img>") {
+        const auto png = world::write_png(
+            world::render(album.scene(episode.pictures.at(picture++)), {kSide, kSide, 2}));
+        request.prompt.push_back(Part::of_image_data(png));
+        item.picture += png_as_html(text_of(png));
+        chunk.clear();
+      } else if (word == ".") {
+        right = chunk.back();
+        if (picture == episode.pictures.size()) break;
+        const std::string text = chunk.front() + " " + chunk.back();
+        told += (told.empty() ? "" : ", ") + chunk.back();
+        request.prompt.push_back(Part::of_text(text));
+        request.prompt.push_back(Part::of_token("<|endofchunk|>"));
+      } else {
+        chunk.emplace_back(word);
+      }
+    }
+    request.prompt.push_back(Part::of_text(chunk.front()));
+    item.title = fmt::format("four pictures called {}; the fifth?", told);
+    item.answers.push_back(
+        {"the fifth picture is", ask(models.before, request), ask(models.after, request), right});
+    add(std::move(item));
+  }
+
+  void finish(const fs::path& page) const {
+    write_demo_page(page, items_);
+    std::cout << fmt::format("\n{} of {} answers are right. The same with pictures: {}\n", right_,
+                             asked_, page.string());
+  }
+
+ private:
+  const Options& options_;
+  bool colour_;
+  std::vector<DemoItem> items_;
+  int right_ = 0, asked_ = 0;
+};
+
+// Removed again, whatever happens.
+struct ScratchFolder {
+  fs::path path = fs::temp_directory_path() / fmt::format("isthmus-demo-{}", ::getpid());
+  ScratchFolder() { fs::create_directories(path); }
+  ~ScratchFolder() {
+    std::error_code ignored;
+    fs::remove_all(path, ignored);
+  }
+};
+
+}  // namespace
+
+int demo(const Options& options) {
+  engine::prepare_arithmetic(options.load.threads);
+  const fs::path root = layout::ModelLocator::shared_files();
+  const ScratchFolder scratch;
+  Show show(options);
+  {
+    const Pair llava = load_pair(root, recipe_of(root, "llava.yaml"), "llava", scratch.path, options);
+    for (const uint64_t index : {3, 8, 21}) show.questions(llava, "LLaVA", "image", index, 3);
+  }
+  {
+    const Pair onellm = load_pair(root, untrained_onellm(root), "onellm", scratch.path, options);
+    for (const std::string_view modality : world::kModalities)
+      show.questions(onellm, "OneLLM", std::string(modality), 5, 2);
+  }
+  {
+    const Pair flamingo = load_pair(root, recipe_of(root, "flamingo.yaml"), "flamingo", scratch.path, options);
+    for (const uint64_t index : {1, 2, 3}) show.naming(flamingo, index);
+  }
+  show.finish(options.out.empty() ? fs::path("demo.html") : options.out);
+  return 0;
+}
+
+}  // namespace isthmus::cli

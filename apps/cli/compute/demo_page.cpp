@@ -1,0 +1,109 @@
+#include "demo_page.h"
+
+#include <algorithm>
+#include <map>
+#include <span>
+
+#include <fmt/format.h>
+
+#include "base/atomic_file.h"
+#include "base/base64.h"
+
+namespace isthmus::cli {
+namespace {
+
+std::string escaped(const std::string& text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '<')
+      out += "&lt;";
+    else if (c == '&')
+      out += "&amp;";
+    else if (c == '"')
+      out += "&quot;";
+    else
+      out += c;
+  }
+  return out;
+}
+
+constexpr const char* kHead = R"(<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>Isthmus: before and after alignment</title>
+<style>
+:root { color-scheme: light dark; --line: #8884; --good: #1a7f37; --bad: #b35900; --quiet: #8a8a8a; }
+body { font: 16px/1.45 system-ui, sans-serif; max-width: 68rem; margin: 2rem auto; padding: 0 1rem; }
+h1 { font-weight: 600; } h2 { margin-top: 2.5rem; }
+.items { display: grid; grid-template-columns: repeat(auto-fill, minmax(20rem, 1fr)); gap: 1.2rem; }
+.item { border: 1px solid var(--line); border-radius: .6rem; padding: .9rem; }
+.item h3 { margin: 0 0 .6rem; font-size: 1rem; font-weight: 600; }
+.shown { display: flex; flex-wrap: wrap; gap: .3rem; margin-bottom: .6rem; }
+.shown img, .shown svg { width: 100%; max-width: 16rem; border-radius: .3rem; image-rendering: auto; }
+.shown.many img { width: 4.6rem; }
+table { border-collapse: collapse; width: 100%; font-size: .9rem; }
+td, th { text-align: left; padding: .2rem .3rem; border-top: 1px solid var(--line); vertical-align: top; }
+th { font-weight: 500; color: var(--quiet); } .before { color: var(--quiet); }
+.right { color: var(--good); } .wrong { color: var(--bad); }
+</style></head><body>
+<h1>Before and after alignment</h1>
+<p>A frozen encoder, a frozen language model, and between them an aligner: untrained, its answers are noise; trained for
+a few minutes, they are about what is there. None of these inputs was ever learnt from. The same language model stands
+behind all three families.</p>
+)";
+
+}  // namespace
+
+std::string png_as_html(const std::string& png) {
+  return fmt::format("<img alt=\"\" src=\"data:image/png;base64,{}\">",
+                     encode_base64(std::as_bytes(std::span(png.data(), png.size()))));
+}
+
+std::string curves_as_html(const std::vector<std::vector<float>>& curves) {
+  constexpr int kWidth = 320, kHeight = 120;
+  constexpr size_t kPoints = 320;
+  std::string svg = fmt::format("<svg viewBox=\"0 0 {} {}\" fill=\"none\">", kWidth, kHeight);
+  constexpr const char* kColours[] = {"#4269d0", "#efb118", "#ff725c", "#6cc5b0", "#3ca951", "#a463f2"};
+  size_t number = 0;
+  for (const std::vector<float>& curve : curves) {
+    if (curve.empty()) continue;
+    const auto [low, high] = std::ranges::minmax(curve);
+    const double range = std::max(1e-6, static_cast<double>(high - low));
+    svg += fmt::format("<polyline stroke=\"{}\" stroke-width=\"1\" points=\"",
+                       kColours[number++ % std::size(kColours)]);
+    const size_t count = std::min(kPoints, curve.size());
+    for (size_t i = 0; i < count; ++i) {
+      const double value = (curve[i * curve.size() / count] - low) / range;
+      svg += fmt::format("{:.1f},{:.1f} ", static_cast<double>(i) * kWidth / static_cast<double>(count),
+                         (1 - value) * (kHeight - 4) + 2);
+    }
+    svg += "\"/>";
+  }
+  return svg + "</svg>";
+}
+
+void write_demo_page(const std::filesystem::path& file, const std::vector<DemoItem>& items) {
+  std::string html = kHead;
+  std::string family;
+  for (const DemoItem& item : items) {
+    if (item.family != family) {
+      if (!family.empty()) html += "</div>\n";
+      family = item.family;
+      html += fmt::format("<h2>{}</h2>\n<div class=\"items\">\n", escaped(family));
+    }
+    const bool many = item.picture.find("<img", item.picture.find("<img") + 1) != std::string::npos;
+    html += fmt::format("<div class=\"item\"><h3>{}</h3><div class=\"shown{}\">{}</div>\n<table>"
+                        "<tr><th>question</th><th>before</th><th>after</th></tr>",
+                        escaped(item.title), many ? " many" : "", item.picture);
+    for (const DemoAnswer& answer : item.answers)
+      html += fmt::format(
+          "<tr><td>{}</td><td class=\"before\">{}</td><td class=\"{}\">{}{}</td></tr>",
+          escaped(answer.question), escaped(answer.before), answer.is_right() ? "right" : "wrong",
+          escaped(answer.after),
+          answer.is_right() ? " ✓" : fmt::format(" (right: {})", escaped(answer.right)));
+    html += "</table></div>\n";
+  }
+  html += family.empty() ? "</body></html>\n" : "</div>\n</body></html>\n";
+  write_file(file, html);
+}
+
+}  // namespace isthmus::cli
