@@ -61,6 +61,8 @@ class Parser {
     FreshAligner fresh;
     MapView own(node, "model.fresh.", complaints_);
     own.read("kind", fresh.kind, {"projector", "gated_cross_attention", "universal_projection", "language_model"});
+    if (fresh.kind == "projector" || fresh.kind == "universal_projection")
+      own.read("token_scale", fresh.token_scale, 0);
     if (fresh.kind == "projector") {
       own.read("projector", fresh.projector);
       own.read("select_layer", fresh.select_layer);
@@ -86,7 +88,6 @@ class Parser {
       read_list(own, "modalities", fresh.modalities, "expected a list of modalities");
       own.read("experts", fresh.experts, 1);
       own.read("resampler_width", fresh.resampler_width, 0);
-      own.read("token_scale", fresh.token_scale, 0);
       const YAML::Node sizes = own.find("sizes");
       for (auto entry = sizes.begin(); sizes.IsMap() && entry != sizes.end(); ++entry) {
         MapView size(sizes, own.path() + "sizes.", complaints_);

@@ -44,6 +44,8 @@ struct FreshAligner {
   std::string select_feature = "patch";  // "patch", "cls_patch"
   std::string aspect_ratio = "square";   // "square", "pad", "anyres"
   std::optional<FreshTower> tower;       // instead of model.vision
+  // Projector, universal projection: length of new soft tokens, against the reference's.
+  double token_scale = 1;
 
   int64_t cross_attn_every_n_layers = 1;
   int64_t resampler_layers = 0, resampler_heads = 0, latents = 0, cross_attention_heads = 0,
@@ -52,7 +54,6 @@ struct FreshAligner {
 
   std::vector<std::string> modalities;  // as requests call them; with `path`: those it gets beside
   int64_t experts = 3, resampler_width = 0;
-  double token_scale = 1;
   std::map<std::string, std::vector<int64_t>> sizes;  // families/onellm/start.h
 
   FreshLanguageModel language_model;

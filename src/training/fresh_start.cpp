@@ -34,10 +34,11 @@ int64_t depth_of(const std::string& projector) {
       "model.fresh.projector \"{}\": expected linear, or mlp2x_gelu to mlp9x_gelu", projector));
 }
 
-formats::RawTensor drawn(const std::string& name, Shape shape, int64_t fan_in, Rng& rng) {
+formats::RawTensor drawn(const std::string& name, Shape shape, int64_t fan_in, double scale,
+                         Rng& rng) {
   int64_t count = 1;
   for (const int64_t size : shape) count *= size;
-  const double bound = 1 / std::sqrt(static_cast<double>(fan_in));
+  const double bound = scale / std::sqrt(static_cast<double>(fan_in));
   const auto values = std::make_shared<std::vector<float>>(static_cast<size_t>(count));
   for (float& value : *values) value = static_cast<float>((2 * rng.uniform() - 1) * bound);
   formats::RawTensor tensor;
@@ -75,8 +76,9 @@ void write_llava(const recipe::FreshAligner& aligner, const fs::path& base,
     // nn.Sequential counts the activations between the layers.
     const std::string prefix =
         depth == 1 ? "model.mm_projector." : fmt::format("model.mm_projector.{}.", 2 * layer);
-    tensors.push_back(drawn(prefix + "weight", {hidden, in}, in, rng));
-    tensors.push_back(drawn(prefix + "bias", {hidden}, in, rng));
+    const double scale = layer + 1 == depth ? aligner.token_scale : 1;
+    tensors.push_back(drawn(prefix + "weight", {hidden, in}, in, scale, rng));
+    tensors.push_back(drawn(prefix + "bias", {hidden}, in, scale, rng));
   }
   fs::create_directories(folder);
   formats::write_torch_checkpoint(folder / "mm_projector.bin", tensors);
