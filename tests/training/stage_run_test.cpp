@@ -9,10 +9,9 @@
 #include <gtest/gtest.h>
 
 #include "error_message.h"
-#include "families/registry.h"
 #include "isthmus/error.h"
 #include "nn/slots.h"
-#include "training/fresh_start.h"
+#include "small_llava.h"
 #include "training/metrics_log.h"
 
 namespace isthmus::training {
@@ -20,91 +19,20 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const fs::path kCases = fs::path(ISTHMUS_FIXTURES) / "llava";
-const fs::path kParts = kCases / "train_stage1/model";
-
-fs::path fresh_folder(const std::string& name) {
-  const fs::path folder = fs::path(testing::TempDir()) / ("isthmus_stage_" + name);
-  fs::remove_all(folder);
-  fs::create_directories(folder);
-  return folder;
-}
-
-std::string recipe_text(const std::string& more = "") {
-  return "model:\n  base: " + (kParts / "vicuna-tiny").string() +
-         "\n  vision: " + (kParts / "openai/clip-tiny-patch14-42").string() +
-         "\n  fresh: {projector: mlp2x_gelu}\n"
-         "stages:\n"
-         "  - name: align\n"
-         "    trainable: [\"aligner.*\"]\n"
-         "    data: [{type: conversations, path: " +
-         (kCases / "train_stage1/inputs/data.json").string() +
-         ", media: " + (kCases / "train_stage1/inputs/images").string() +
-         ", template: plain}]\n"
-         "    batch: 3\n    steps: 8\n    groups: [{match: \"*\", rate: 1.0e-2}]\n"
-         "    schedule: {decay: cosine, warmup_steps: 1}\n    save_every: 2\n" +
-         more;
-}
-
-recipe::Recipe written(const fs::path& folder, const std::string& text) {
-  std::ofstream(folder / "recipe.yaml") << text;
-  return recipe::load_recipe(folder / "recipe.yaml");
-}
-
-std::shared_ptr<families::Family> fresh_llava(const fs::path& folder,
-                                              const recipe::Recipe& recipe) {
-  write_fresh(recipe, 1,
-                    folder / "start");
-  LoadOptions options;
-  options.vision = recipe.model.vision;
-  return families::load_family((folder / "start").string(), recipe.model.base, "llava-start",
-                               options);
-}
-
-struct Outcome {
-  std::vector<double> losses;
-  std::vector<Tensor> weights;
-};
-
-// Interrupted after each of `stops` steps, with a new process's worth of objects each time.
-Outcome train(const std::string& name, const std::vector<int64_t>& stops) {
-  const fs::path folder = fresh_folder(name);
-  const recipe::Recipe recipe = written(folder, recipe_text());
-  Outcome outcome;
-  for (size_t part = 0; part <= stops.size(); ++part) {
-    const auto family = fresh_llava(folder, recipe);
-    StageRun run(*family, recipe, 0);
-    StageCallbacks callbacks;
-    int64_t done = 0;
-    callbacks.on_step = [&](const StepReport& report) {
-      outcome.losses.push_back(report.losses.front());
-      done = report.step;
-    };
-    callbacks.cancelled = [&] { return part < stops.size() && done >= stops[part]; };
-    EXPECT_EQ(run.run(folder / "checkpoints", callbacks), part == stops.size());
-    outcome.weights.clear();
-    for (const auto& parameter : family->modules().named_parameters())
-      if (parameter.value().requires_grad())
-        outcome.weights.push_back(parameter.value().detach().clone());
-  }
-  return outcome;
-}
-
 TEST(StageRun, LearnsAndResumesToTheBit) {
-  const Outcome whole = train("whole", {}), parts = train("parts", {1, 3, 6});
+  const Whole whole = train("whole", recipe_text(), {});
+  const Whole parts = train("parts", recipe_text(), {1, 3, 6});
   ASSERT_EQ(whole.losses.size(), 8u);
   EXPECT_LT(whole.losses.back(), 0.9 * whole.losses.front());
   EXPECT_EQ(whole.losses, parts.losses);
-  ASSERT_EQ(whole.weights.size(), 4u);
-  for (size_t i = 0; i < whole.weights.size(); ++i)
-    EXPECT_TRUE(torch::equal(whole.weights[i], parts.weights[i])) << i;
+  EXPECT_EQ(whole.weights.size(), 4u);
+  expect_same_bits(whole.weights, parts.weights);
 }
 
 TEST(StageRun, TrainsThroughAQuantisedLanguageModel) {
   const fs::path folder = fresh_folder("quantised");
   const recipe::Recipe recipe = written(folder, recipe_text());
-  write_fresh(recipe, 1,
-                    folder / "start");
+  write_fresh(recipe, 1, folder / "start");
   for (const char* storage : {"q8", "q4"}) {
     LoadOptions options;
     options.vision = recipe.model.vision;
@@ -122,9 +50,8 @@ TEST(StageRun, TrainsThroughAQuantisedLanguageModel) {
 
 TEST(StageRun, TheLeastRateIsANumberOfItsOwn) {
   const fs::path folder = fresh_folder("least");
-  std::string text = recipe_text();
-  const std::string old = "warmup_steps: 1}";
-  text.replace(text.find(old), old.size(), "warmup_steps: 1, min_rate: 4.0e-3}");
+  const std::string text =
+      replaced(recipe_text(), "warmup_steps: 1}", "warmup_steps: 1, min_rate: 4.0e-3}");
   const recipe::Recipe recipe = written(folder, text);
   const auto family = fresh_llava(folder, recipe);
   std::vector<double> rates;
@@ -190,9 +117,9 @@ TEST(StageRun, BrokenSamplesAreCountedAndEndTheRunInTime) {
   std::ofstream(folder / "data.json")
       << R"([{"id": 1, "image": "gone.png", "conversations": [{"from": "human", "value": "<image>"},
             {"from": "gpt", "value": "A cat."}]}])";
-  std::string text = recipe_text("    bad_samples: 5\n");
-  const std::string old = (kCases / "train_stage1/inputs/data.json").string();
-  text.replace(text.find(old), old.size(), (folder / "data.json").string());
+  const std::string text = replaced(recipe_text("    bad_samples: 5\n"),
+                                    llava_case("train_stage1/inputs/data.json").string(),
+                                    (folder / "data.json").string());
   const recipe::Recipe recipe = written(folder, text);
   const auto family = fresh_llava(folder, recipe);
   StageRun run(*family, recipe, 0);
