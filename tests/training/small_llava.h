@@ -67,37 +67,44 @@ inline recipe::Recipe written(const std::filesystem::path& folder, const std::st
   return recipe::load_recipe(folder / "recipe.yaml");
 }
 
-inline std::shared_ptr<families::Family> fresh_llava(const std::filesystem::path& folder,
-                                                     const recipe::Recipe& recipe) {
-  write_fresh(recipe, 1, folder / "start");
+inline std::shared_ptr<families::Family> load_start(const std::filesystem::path& folder,
+                                                    const recipe::Recipe& recipe) {
   LoadOptions options;
   options.vision = recipe.model.vision;
   return families::load_family((folder / "start").string(), recipe.model.base, "llava-start",
                                options);
 }
 
+inline std::shared_ptr<families::Family> fresh_llava(const std::filesystem::path& folder,
+                                                     const recipe::Recipe& recipe) {
+  write_fresh(recipe, 1, folder / "start");
+  return load_start(folder, recipe);
+}
+
 struct Outcome {
   bool finished = false;
-  std::vector<double> losses;
+  std::vector<double> losses;  // of every entry of each step
   std::vector<int64_t> steps, skipped;
   std::vector<std::string> notes;
 };
 
 // The first stage, until `stop` steps are done in all (0: to its end).
 inline Outcome run_stage(families::Family& family, const recipe::Recipe& recipe,
-                         const std::filesystem::path& checkpoints, int64_t stop = 0) {
+                         const std::filesystem::path& checkpoints, int64_t stop = 0,
+                         std::shared_ptr<Processes> processes = Processes::from_environment()) {
   Outcome outcome;
-  StageRun run(family, recipe, 0);
+  const bool is_first = processes->is_first();
+  StageRun run(family, recipe, 0, std::move(processes));
   StageCallbacks callbacks;
   int64_t done = 0;
   callbacks.on_step = [&](const StepReport& report) {
-    outcome.losses.push_back(report.losses.front());
+    outcome.losses.insert(outcome.losses.end(), report.losses.begin(), report.losses.end());
     outcome.steps.push_back(report.step);
     if (report.skipped) outcome.skipped.push_back(report.step);
     done = report.step;
   };
   callbacks.on_note = [&](const std::string& note) { outcome.notes.push_back(note); };
-  callbacks.cancelled = [&] { return stop > 0 && done >= stop; };
+  callbacks.cancelled = [&] { return is_first && stop > 0 && done >= stop; };
   outcome.finished = run.run(checkpoints, callbacks);
   return outcome;
 }
