@@ -202,6 +202,51 @@ TEST(LowRank, LeavesAFolderOfPeftAndFoldsIntoAWholeModel) {
   EXPECT_LT((logits(*full, recipe) - logits(*merged, recipe)).abs().max().item<double>(), 1e-5);
 }
 
+// What is written whole holds the branches folded in.
+void expect_folded_into(const std::string& model, const std::string& target) {
+  const fs::path folder = fresh_folder("lora_folded");
+  const recipe::Recipe recipe =
+      written(folder, "model:\n" + model +
+                          "stages:\n  - name: one\n    trainable: [\"aligner.*\"]\n    dtype: f32\n"
+                          "    data: [{type: world, kind: captions, side: 32}]\n    batch: 2\n"
+                          "    steps: 3\n    groups: [{match: \"*\", rate: 2.0e-2}]\n"
+                          "    lora: {rank: 2, targets: [\"" +
+                          target + "\"]}\n");
+  write_fresh(recipe, 1, folder / "start");
+  const auto family = families::load_family((folder / "start").string(), "", "", {});
+  const auto logits = [](families::Family& any) {
+    const torch::NoGradGuard no_gradient;
+    const families::Example example{{families::TextSegment{{1, 40, 300, 17, 25}}}, {}, 0};
+    return any.language_model().logits(forward(any, std::span(&example, 1)).hidden);
+  };
+  const Tensor before = logits(*family);
+  ASSERT_TRUE(run_stage(*family, recipe, folder / "checkpoints").finished);
+  const Tensor now = logits(*family);
+  ASSERT_GT((now - before).abs().max().item<double>(), 1e-2);
+  family->save(folder / "model", {.dtype = "f32"});
+  const auto again = families::load_family((folder / "model").string(), "", "", {});
+  EXPECT_LT((logits(*again) - now).abs().max().item<double>(), 1e-4);
+}
+
+TEST(LowRank, IsFoldedIntoWhatAFlamingoSaves) {
+  const fs::path parts = fs::path(ISTHMUS_FIXTURES) / "openflamingo/neox_pythia_parallel/model";
+  expect_folded_into("  base: " + (parts / "lm").string() +
+                         "\n  vision: " + (parts / "clip").string() +
+                         "\n  fresh: {kind: gated_cross_attention, cross_attn_every_n_layers: 2, "
+                         "resampler_layers: 1, resampler_heads: 1, latents: 2, "
+                         "cross_attention_heads: 1, gate: 0.5}\n",
+                     "decoder.layers.*.query_key_value");
+}
+
+TEST(LowRank, IsFoldedIntoWhatAOneLlmSaves) {
+  expect_folded_into(
+      replaced(llava_model_text("{kind: universal_projection, modalities: [image], experts: 1, "
+                                "resampler_layers: 1, resampler_width: 16, sizes: "
+                                "{resampler_heads: 2, resample_tokens: 4}}"),
+               "model:\n", ""),
+      "decoder.layers.*.q_proj");
+}
+
 TEST(LowRank, ATargetThatFitsNothingIsNamed) {
   const fs::path folder = fresh_folder("lora_idle");
   const recipe::Recipe recipe =

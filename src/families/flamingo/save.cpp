@@ -41,6 +41,16 @@ std::set<std::string> slots_in(const weights::WeightSource& checkpoint) {
   return slots;
 }
 
+// Matrices into which a low-rank branch is folded: no longer those of the language model's files.
+std::set<std::string> folded_slots(const weights::Publisher& publisher) {
+  constexpr std::string_view kFactor = "lora_A.weight";
+  std::set<std::string> slots;
+  for (const std::string& name : publisher.low_rank())
+    if (name.ends_with(kFactor))
+      slots.insert(name.substr(0, name.size() - kFactor.size()) + "weight");
+  return slots;
+}
+
 std::vector<OutgoingTensor> tensors_of(const weights::Publisher& publisher,
                                        const layout::FlamingoOutputNames& names,
                                        const std::set<std::string>& trained) {
@@ -72,6 +82,7 @@ void save(FlamingoModules& modules, const layout::FlamingoModel& model,
   if (model.checkpoint) trained.merge(slots_in(sources.back()));
   const weights::Publisher publisher(modules, sources,
                                      {.dtype = output_dtype(options.dtype, kReferenceDType)});
+  trained.merge(folded_slots(publisher));
   const layout::FlamingoOutputNames names(model.language_type, model.language_config);
   std::vector<OutgoingTensor> tensors = tensors_of(publisher, names, trained);
   if (model.checkpoint)
