@@ -11,8 +11,8 @@
 #include <set>
 
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
-#include "base/json_view.h"
 #include "error_message.h"
 #include "families/flamingo/start.h"
 #include "families/onellm/start.h"
@@ -21,7 +21,10 @@
 #include "nn/slots.h"
 #include "small_llava.h"
 #include "training/forward.h"
+#include "training/held_out.h"
+#include "training/measurements.h"
 #include "weights/tensor_of.h"
+#include "world/examples.h"
 #include "world/words.h"
 
 namespace isthmus::training {
@@ -252,8 +255,15 @@ TEST(FreshFlamingo, ItsGatesStandWhereTheyAreAsked) {
     }
   EXPECT_EQ(gates, 2u * 2);  // of four blocks, every second one
   EXPECT_EQ(weight(*family, "aligner.resampler.latents").sizes()[0], 4);
-  EXPECT_TRUE(run_stage(*family, recipe, folder / "checkpoints").finished);
+  const Outcome outcome = run_stage(*family, recipe, folder / "checkpoints");
+  EXPECT_TRUE(outcome.finished);
   EXPECT_NE(weight(*family, "aligner.cross_attention.1.attn_gate").item<float>(), .5f);
+  // Features that are kept change nothing.
+  recipe::Recipe cached = recipe;
+  cached.stages[0].cache_mb = 4;
+  const auto other = families::load_family((folder / "start").string(), "", "", {});
+  EXPECT_EQ(run_stage(*other, cached, folder / "cached").losses, outcome.losses);
+  expect_same_bits(learnt(*other), learnt(*family));
 
   families::flamingo::StartOptions wrong;
   wrong.latents = 0;
@@ -312,6 +322,48 @@ TEST(FreshOneLlm, GrowsModalitiesAndExpertsOutOfThePictures) {
       const std::string twin = "aligner.experts.0" + slot.name.substr(17);
       EXPECT_TRUE(torch::equal(slot.value(), weight(*now, twin))) << slot.name;
     }
+}
+
+// A step takes a sample of every kind, and every kind has its share in the routing.
+TEST(FreshOneLlm, LearnsFromEveryModality) {
+  const fs::path folder = fresh_folder("onellm_all");
+  std::string modalities, data;
+  for (const std::string_view modality : world::kModalities) {
+    modalities += std::string(modalities.empty() ? "" : ", ") + std::string(modality);
+    data += "      - {type: world, kind: captions, side: 32, modality: " + std::string(modality) +
+            "}\n";
+  }
+  const recipe::Recipe recipe = written(
+      folder,
+      llava_model_text(
+          "{kind: universal_projection, modalities: [" + modalities +
+          "], experts: 2, resampler_layers: 1, resampler_width: 16, sizes: {resampler_heads: 2, "
+          "resample_tokens: 4, audio_window: [128, 64], imu_stride: 30, fmri_voxels: 512, "
+          "fmri_tokens: 2, point_groups: 8, point_group_size: 4}}") +
+          "stages:\n  - name: one\n    trainable: [\"aligner.*\", \"encoder.tokenizers.*\"]\n"
+          "    dtype: f32\n    combine: together\n    data:\n" +
+          data +
+          "    batch: 1\n    steps: 1\n    groups: [{match: \"*\", rate: 1.0e-3}]\n"
+          "    held_out:\n      samples: 2\n      data:\n" +
+          data);
+  write_fresh(recipe, 1, folder / "start");
+  const auto family = families::load_family((folder / "start").string(), "", "", {});
+  const Outcome outcome = run_stage(*family, recipe, folder / "checkpoints");
+  ASSERT_TRUE(outcome.finished);
+  EXPECT_EQ(outcome.losses.size(), world::kModalities.size());
+  for (const double loss : outcome.losses) EXPECT_TRUE(std::isfinite(loss));
+  HeldOut held_out(*family, recipe.stages[0].held_out);
+  for (size_t e = 0; e < held_out.size(); ++e) {
+    const auto found = measure(*family, held_out, e);
+    const auto routing = found.at("routing").at(std::string(world::kModalities[e]));
+    ASSERT_EQ(routing.size(), 2u);
+    EXPECT_NEAR(routing[0].get<double>() + routing[1].get<double>(), 1, 1e-5) << held_out.name(e);
+    EXPECT_GT(found.at("loss").get<double>(), 0);
+  }
+  family->save(folder / "model", {.dtype = "f32"});
+  const auto again = families::load_family((folder / "model").string(), "", "", {});
+  for (const nn::Slot& slot : nn::slots_of(family->modules()))
+    EXPECT_TRUE(torch::equal(slot.value(), weight(*again, slot.name))) << slot.name;
 }
 
 TEST(FreshOneLlm, UnknownModalitiesAndSizesAreRefused) {
