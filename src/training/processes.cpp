@@ -10,6 +10,7 @@
 
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
+#include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
@@ -50,6 +51,12 @@ Place place_of_this_process() {
   return {};
 }
 
+// torchrun may keep the store on that port itself, for all attempts: every process is its client.
+bool launcher_keeps_store() {
+  const char* const text = std::getenv("TORCHELASTIC_USE_AGENT_STORE");
+  return text != nullptr && std::string_view(text) == "True";
+}
+
 class Alone final : public Processes {
  public:
   Alone() : Processes(0, 1) {}
@@ -80,7 +87,7 @@ class Several final : public Processes {
     guard([&] {
       c10d::TCPStoreOptions store;
       store.port = static_cast<uint16_t>(port);
-      store.isServer = place.rank == 0;
+      store.isServer = place.rank == 0 && !launcher_keeps_store();
       store.numWorkers = static_cast<size_t>(place.world);
       store.timeout = std::chrono::seconds(seconds);
       auto options = c10d::ProcessGroupGloo::Options::create();
@@ -89,9 +96,12 @@ class Several final : public Processes {
       options->devices.push_back(address == "127.0.0.1" || address == "localhost"
                                      ? c10d::ProcessGroupGloo::createDeviceForHostname("127.0.0.1")
                                      : c10d::ProcessGroupGloo::createDefaultDevice());
+      const int64_t attempt = number("TORCHELASTIC_RESTART_COUNT").value_or(0);
       group_ = c10::make_intrusive<c10d::ProcessGroupGloo>(
-          c10::make_intrusive<c10d::TCPStore>(address, store), static_cast<int>(place.rank),
-          static_cast<int>(place.world), options);
+          c10::make_intrusive<c10d::PrefixStore>(
+              fmt::format("isthmus/{}", attempt),
+              c10::make_intrusive<c10d::TCPStore>(address, store)),
+          static_cast<int>(place.rank), static_cast<int>(place.world), options);
     });
   }
 

@@ -4,11 +4,13 @@
 
 #include <array>
 #include <barrier>
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <thread>
 
 #include <gtest/gtest.h>
+#include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
 #include "error_message.h"
 #include "isthmus/error.h"
@@ -191,6 +193,33 @@ TEST(Owners, KeepAboutAsManyNumbersEach) {
     loads[static_cast<size_t>(owners[i])] += trainables[i].value.numel();
   EXPECT_EQ(loads, (std::array<int64_t, 2>{12, 12}));
   EXPECT_EQ(owners_of(trainables, 9).size(), 6u);
+}
+
+TEST(Processes, MeetInTheStoreThatTheirLauncherKeeps) {
+  c10d::TCPStoreOptions options;
+  options.port = 0;
+  options.isServer = true;
+  options.waitWorkers = false;
+  c10d::TCPStore store("127.0.0.1", options);
+  const int64_t before = store.getNumKeys();
+  const std::map<std::string, std::string> environment = {
+      {"RANK", "1"},
+      {"WORLD_SIZE", "2"},
+      {"MASTER_ADDR", "127.0.0.1"},
+      {"MASTER_PORT", std::to_string(store.getPort())},
+      {"TORCHELASTIC_USE_AGENT_STORE", "True"},
+      {"ISTHMUS_RENDEZVOUS_SECONDS", "60"}};
+  for (const auto& [name, value] : environment) ::setenv(name.c_str(), value.c_str(), 1);
+  double theirs = 0, own = 0;
+  std::thread second([&] { theirs = Processes::from_environment()->sum(2); });
+  // It has read the environment once it is heard of.
+  while (store.getNumKeys() == before) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  ::setenv("RANK", "0", 1);
+  own = Processes::from_environment()->sum(3);
+  second.join();
+  for (const auto& [name, value] : environment) ::unsetenv(name.c_str());
+  EXPECT_EQ(own, 5);
+  EXPECT_EQ(theirs, 5);
 }
 
 TEST(Processes, ArePlacedAsLaunchersSayIt) {
