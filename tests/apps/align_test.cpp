@@ -191,6 +191,12 @@ void expect_near_tensors(const fs::path& got, const fs::path& want) {
   }
 }
 
+void wait_for_checkpoint(const fs::path& out) {
+  const fs::path first = out / "align/checkpoints/step-000000005.safetensors";
+  for (int i = 0; i < 60'000 && !fs::exists(first); ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+}
+
 TEST(AlignTogether, TwoProcessesLearnWhatOneLearns) {
   const fs::path folder = fresh_folder();
   // The first measures while the second waits.
@@ -222,11 +228,7 @@ TEST(AlignTogether, WhatTwoBeganOneEnds) {
   ASSERT_EQ(alone.status, 0) << alone.err;
   // One of them is interrupted once there is something to go on from; the other stops with it.
   const auto stopped = in_two_processes(recipe, out, [&] {
-    const auto begun = [&] {
-      return fs::exists(out / "align/checkpoints/step-000000005.safetensors");
-    };
-    for (int i = 0; i < 60'000 && !begun(); ++i)
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    wait_for_checkpoint(out);
     ::kill(std::stoi(text_of(out.string() + ".process1")), SIGINT);
   });
   for (const Outcome& outcome : stopped) EXPECT_EQ(outcome.status, 1) << outcome.err;
@@ -242,6 +244,18 @@ TEST(AlignTogether, WhatTwoBeganOneEnds) {
   expect_same_losses(out / "align/metrics.jsonl", folder / "alone/align/metrics.jsonl");
   expect_near_tensors(out / "align/model/mm_projector.bin",
                       folder / "alone/align/model/mm_projector.bin");
+}
+
+TEST(AlignTogether, WhereOneIsLostTheOtherStops) {
+  const fs::path folder = fresh_folder(), out = folder / "out";
+  const auto ended = in_two_processes(one_stage(folder, 100'000, 1e-5), out, [&] {
+    wait_for_checkpoint(out);
+    ::kill(std::stoi(text_of(out.string() + ".process1")), SIGKILL);
+  });
+  EXPECT_EQ(ended[1].status, 128 + SIGKILL);
+  EXPECT_EQ(ended[0].status, 6) << ended[0].err;
+  EXPECT_NE(ended[0].err.find("process 0 of 2: another process was lost"), std::string::npos)
+      << ended[0].err;
 }
 
 TEST(AlignTogether, ABatchThatCannotBeSharedIsRefused) {
