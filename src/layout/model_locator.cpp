@@ -197,7 +197,7 @@ fs::path ModelLocator::shared_files() {
   places.push_back(program / "../../share/isthmus");
   places.emplace_back(ISTHMUS_SOURCE_DIR);
   for (const fs::path& place : places)
-    if (is_file(place / "demo/models/llava/config.json"))
+    if (is_file(place / "demo/models/vision/config.json"))
       return fs::weakly_canonical(place, ignored);
   std::vector<std::string> names;
   for (const fs::path& place : places) names.push_back(place.lexically_normal().string());
@@ -217,7 +217,10 @@ fs::path ModelLocator::find_model(const std::string& model) const {
   if (const auto found = search_by_name(*this, model, search)) return *found;
   constexpr std::string_view kOwn = "demo-";
   if (model.starts_with(kOwn))
-    if (const auto found = search.at(shared_files() / "demo/models" / model.substr(kOwn.size())))
+    // LLaVA's original code tells the template from the folder's name.
+    if (const auto found =
+            search.at(shared_files() / "demo/models" /
+                      (model == "demo-llava" ? "llava-v1.5" : model.substr(kOwn.size()))))
       return *found;
   search.fail(
       fmt::format("{}: model not found", model),

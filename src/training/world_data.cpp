@@ -204,9 +204,30 @@ class Album final : public Drawn {
       : Drawn(entry), album_(seed_, split_, counts(entry)) {}
 
   Sample at(size_t index) const override {
-    const world::Episode episode = entry_.kind == "episodes"
-                                       ? world::draw_episode(seed_, index, album_)
-                                       : world::draw_picture_row(seed_, index, album_);
+    if (entry_.kind == "shots") return shots(index);
+    return document_of(entry_.kind == "episodes" ? world::draw_episode(seed_, index, album_)
+                                                 : world::draw_picture_row(seed_, index, album_),
+                       index);
+  }
+
+ private:
+  // Two kinds of objects have names, 1, 2, 4 or 8 pictures say which; only the query counts.
+  Sample shots(size_t index) const {
+    static constexpr std::array<int, 4> kShots = {1, 2, 4, 8};
+    Dice own = dice(index, 7);
+    const int count = kShots[index % kShots.size()];
+    Sample sample = document_of(
+        world::naming_episode(own, album_,
+                              {.of = world::NameClass::kObject, .ways = 2, .shots = count,
+                               .balanced = true}),
+        index);
+    std::ranges::fill(sample.weights, 0.0f);
+    sample.weights.back() = 1;
+    sample.tags = {fmt::format("{} shots", count)};
+    return sample;
+  }
+
+  Sample document_of(const world::Episode& episode, size_t index) const {
     Sample sample;
     sample.name = name(index);
     size_t picture = 0;
@@ -236,7 +257,6 @@ class Album final : public Drawn {
     return sample;
   }
 
- private:
   static world::Album::Counts counts(const recipe::DataEntry& entry) {
     return entry.split == "train" ? world::Album::Counts{5000, 5000, 3000, 0}
                                   : world::Album::Counts{800, 600, 400, 0};
@@ -253,9 +273,10 @@ std::unique_ptr<samples::DataSet> open_world(const recipe::DataEntry& entry) {
   if (entry.kind == "names") return std::make_unique<Names>(entry);
   if (entry.kind == "questions") return std::make_unique<Questions>(entry);
   if (entry.kind == "captions" || entry.kind == "plain") return std::make_unique<Captions>(entry);
-  if (entry.kind == "episodes" || entry.kind == "pictures") return std::make_unique<Album>(entry);
+  if (entry.kind == "episodes" || entry.kind == "pictures" || entry.kind == "shots")
+    return std::make_unique<Album>(entry);
   throw UsageError(fmt::format("kind \"{}\" of the world: expected chat, rows, names, questions, captions, "
-                               "plain, episodes or pictures",
+                               "plain, episodes, shots or pictures",
                                entry.kind));
 }
 

@@ -18,6 +18,7 @@ namespace isthmus::training {
 //   captions    documents: a medium and its description
 //   plain       a conversation of LLaVA's plain template: a picture and its description
 //   episodes    Flamingo's documents: few-shot episodes of nine pictures
+//   shots       the same for a test: names of two kinds of objects, and only the query counts
 //   pictures    Flamingo's documents: one picture, described or asked about
 // Throws UsageError for a kind, split or modality there is none of.
 std::unique_ptr<samples::DataSet> open_world(const recipe::DataEntry& entry);

@@ -15,7 +15,11 @@ class Numbers final : public DataSet {
  public:
   explicit Numbers(size_t size) : size_(size) {}
   size_t size() const override { return size_; }
-  Sample at(size_t index) const override { return {std::to_string(index), {}, {}, {}, {}}; }
+  Sample at(size_t index) const override {
+    Sample sample;
+    sample.name = std::to_string(index);
+    return sample;
+  }
   std::string fingerprint() const override { return "numbers"; }
 
  private:

@@ -245,7 +245,7 @@ int demo(const Options& options) {
   const ScratchFolder scratch;
   Show show(options);
   {
-    const Pair llava = load_pair(root, recipe_of(root, "llava.yaml"), "llava", scratch.path, options);
+    const Pair llava = load_pair(root, recipe_of(root, "llava.yaml"), "llava-v1.5", scratch.path, options);
     for (const uint64_t index : {3, 8, 21}) show.questions(llava, "LLaVA", "image", index, 3);
   }
   {
