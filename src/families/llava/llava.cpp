@@ -113,7 +113,10 @@ std::vector<MediaFeatures> Llava::features(std::span<const modalities::Prepared>
   nn::ForwardContext context;
   context.probe = probe;
   for (size_t begin = 0; begin < media.size();) {
-    const size_t end = end_of_batch(media, begin, settings_.tower->num_patches());
+    // A probe sees one medium after the other.
+    const size_t end = probe != nullptr
+                           ? begin + 1
+                           : end_of_batch(media, begin, settings_.tower->num_patches());
     std::vector<Tensor> pixels;
     std::vector<int64_t> tiles;
     for (const modalities::Prepared& medium : media.subspan(begin, end - begin)) {

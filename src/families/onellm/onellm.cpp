@@ -103,7 +103,8 @@ std::vector<MediaFeatures> OneLlm::features(std::span<const modalities::Prepared
   for (size_t begin = 0; begin < media.size();) {
     const auto& modality =
         layout::find_modality(model_.config.modalities, media[begin].modality, model_.sources.name);
-    const size_t end = end_of_batch(media, begin);
+    // A probe sees one medium after the other.
+    const size_t end = probe != nullptr ? begin + 1 : end_of_batch(media, begin);
     std::vector<Tensor> inputs;
     for (const modalities::Prepared& medium : media.subspan(begin, end - begin))
       inputs.push_back(encoder_input(medium, modality));
@@ -134,7 +135,8 @@ std::vector<EncodedMedia> OneLlm::align(std::span<const MediaFeatures> features,
     size_t end = begin;
     for (; end < features.size() && features[end].modality == first.modality &&
            features[end].values.sizes() == first.values.sizes() &&
-           std::ssize(values) * first.values.size(1) <= kRowsAtOnce;
+           (values.empty() ||
+            (probe == nullptr && std::ssize(values) * first.values.size(1) <= kRowsAtOnce));
          ++end)
       values.push_back(features[end].values);
     const Tensor tokens =
