@@ -95,18 +95,21 @@ Request question_about(const Part& medium, const std::string& question) {
   return request;
 }
 
-// What the input looks like to people.
-std::string shown(const world::Example& example, const world::Film* film) {
-  if (film != nullptr) {
-    std::string frames;
-    for (size_t i = 0; i < film->frames.size(); i += 2)
-      frames += png_as_html(text_of(world::write_png(film->frames[i])));
-    return frames;
+// Every other frame of a video, which is made of PNG files one after the other.
+std::string frames_of(const world::Bytes& video) {
+  const std::string bytes = text_of(video);
+  const std::string begins("\x89PNG\r\n\x1a\n", 8), ends("IEND");
+  constexpr size_t kCheck = 4;  // bytes behind the last chunk's name
+  std::string html;
+  size_t number = 0;
+  for (size_t at = 0; (at = bytes.find(begins, at)) != std::string::npos;) {
+    const size_t end = bytes.find(ends, at);
+    if (end == std::string::npos) break;
+    const size_t length = end + ends.size() + kCheck - at;
+    if (number++ % 2 == 0) html += png_as_html(bytes.substr(at, length));
+    at += length;
   }
-  if (example.modality == "image" || example.modality == "normal")
-    return png_as_html(text_of(example.file));
-  if (!example.picture.empty()) return png_as_html(text_of(example.picture));
-  return "";
+  return html;
 }
 
 std::string signal_of(const world::Example& example) {
@@ -161,18 +164,20 @@ class Show {
     Part medium = Part::of_media(modality, {});
     medium.data = example.file;
     if (modality == "depth") medium.unit = "mm";
-    std::string picture;
-    if (modality == "depth" || modality == "normal") {
+    if (!example.picture.empty())
       medium.rgb_data = world::write_png(media::filled_image(kSide, kSide, media::Rgb{0, 0, 0}));
-      picture = shown(example, nullptr);
+    std::string picture, note;
+    if (modality == "video") {
+      picture = frames_of(example.file);
     } else if (modality == "points") {
-      picture = shown(examples.draw("image", index), nullptr);
-    } else if (modality == "image") {
-      picture = shown(example, nullptr);
-    } else if (modality != "video") {
+      picture = png_as_html(text_of(examples.draw("image", index).file));
+      note = " (seen as points of this scene)";
+    } else if (modality == "image" || modality == "depth" || modality == "normal") {
+      picture = png_as_html(text_of(example.file));
+    } else {
       picture = signal_of(example);
     }
-    DemoItem item{family, modality + ": " + example.description, picture, {}};
+    DemoItem item{family, modality + ": " + example.description + note, picture, {}};
     for (size_t i = 0; i < std::min(count, example.exchanges.size()); ++i) {
       const auto& exchange = example.exchanges[i];
       item.answers.push_back({exchange.question,
