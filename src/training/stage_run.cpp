@@ -168,6 +168,11 @@ void StageRun::learn(int64_t at, StepReport& report) {
   gauge(report);
   const double norm = learner_->step(rates);
   if (!std::isfinite(norm)) throw NonFinite{"the gradients are no numbers"};
+  if (at == 0 && norm == 0 && report.targets > 0)
+    throw UsageError(fmt::format(
+        "stage {}: {} tokens carry loss, but no gradient reaches what learns ({}, …): it has no part "
+        "in these samples",
+        stage_.name, report.targets, learner_->trainables().front().name));
   if (!stage_.clip_every_micro_step) report.gradient_norm = norm;
   report.rate = rates.empty() ? 0 : rates.front();
 }

@@ -65,7 +65,7 @@ class StageRun {
   // To the end, or until any process is cancelled; the first process saves to `checkpoints` as the
   // stage says, and then. Resumes from there, where a checkpoint of the same recipe and data lies,
   // also with another number of processes. Throws UsageError for one of another recipe or other
-  // data, naming what differs; InputError when more samples are broken than the stage allows;
+  // data, naming what differs, and in the first step for weights that no gradient reaches; InputError when more samples are broken than the stage allows;
   // ModelError for a loss that is no number, naming step and samples: weights are as they were
   // before that step. True: it came to its end, and the weights are the stage's result (the running
   // mean, where it asks for one).

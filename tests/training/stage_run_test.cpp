@@ -10,6 +10,7 @@
 
 #include "error_message.h"
 #include "isthmus/error.h"
+#include "nn/dense_matrix.h"
 #include "nn/slots.h"
 #include "small_llava.h"
 #include "training/metrics_log.h"
@@ -139,6 +140,23 @@ TEST(StageRun, ALossThatIsNoNumberNamesItsSamples) {
   }
   const std::string error = message_of<ModelError>([&] { run.run(folder / "checkpoints", {}); });
   EXPECT_NE(error.find("step 1: the loss is nan; the samples were data.json["), std::string::npos)
+      << error;
+}
+
+TEST(StageRun, WeightsThatNoGradientReachesAreToldAtOnce) {
+  const fs::path folder = fresh_folder("no_gradient");
+  std::string text = recipe_text();
+  const std::string all = "\"aligner.*\"";
+  text.replace(text.find(all), all.size(), "\"aligner.projector.0.*\"");
+  const recipe::Recipe recipe = written(folder, text);
+  const auto family = fresh_llava(folder, recipe);
+  // Nothing goes back through a last layer of zeros.
+  for (const nn::Slot& slot : nn::slots_of(family->modules()))
+    if (slot.name == "aligner.projector.2.weight")
+      slot.set_matrix(std::make_shared<nn::DenseMatrix>(torch::zeros(slot.shape)));
+  StageRun run(*family, recipe, 0);
+  const std::string error = message_of<UsageError>([&] { run.run(folder / "checkpoints", {}); });
+  EXPECT_NE(error.find("no gradient reaches what learns (aligner.projector.0."), std::string::npos)
       << error;
 }
 
