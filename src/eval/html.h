@@ -1,14 +1,10 @@
-// Pieces of a page that come from outside: text that may hold anything, and pictures.
+// What a page shows or links to besides text (text/html.h).
 #pragma once
 
 #include <filesystem>
 #include <string>
-#include <string_view>
 
 namespace isthmus::eval {
-
-// Text for an element or a quoted attribute. Broken UTF-8 and control characters become U+FFFD.
-std::string escape_html(std::string_view text);
 
 // Where a page in `folder` finds this picture: a data URI of its bytes if it has at most `limit` of
 // them and is of a kind browsers show, else a relative or file link.

@@ -10,8 +10,10 @@
 #include "eval/report_style.h"
 #include "eval/score_curve.h"
 #include "isthmus/version.h"
+#include "text/html.h"
 
 namespace isthmus::eval {
+using text::escape_html;
 namespace {
 
 constexpr size_t kWorst = 9;

@@ -1,13 +1,14 @@
 #include "eval/score_curve.h"
+#include "text/html.h"
 
 #include <algorithm>
 #include <cmath>
 
 #include <fmt/format.h>
 
-#include "eval/html.h"
 
 namespace isthmus::eval {
+using text::escape_html;
 namespace {
 
 // The drawing, in units of its view box.

@@ -4,7 +4,6 @@
 #include <string>
 
 #include "base/check.h"
-#include "isthmus/error.h"
 
 namespace isthmus::layout {
 
@@ -16,20 +15,11 @@ text::TokenId id_of(const text::Tokenizer& tokenizer, std::string_view token) {
   return *id;
 }
 
-// The reference loads AutoTokenizer, which prefers the fast one. Of unigram models there is none
-// here; they are loaded as the slow ones.
-std::shared_ptr<const text::Tokenizer> load_base(const std::filesystem::path& folder) {
-  try {
-    return text::Tokenizer::load(folder, {.prefer_fast = true});
-  } catch (const UnsupportedError&) {
-    return text::Tokenizer::load(folder);
-  }
-}
-
 }  // namespace
 
 FlamingoTokens FlamingoTokens::load(const std::filesystem::path& folder) {
-  const auto base = load_base(folder);
+  // The reference loads AutoTokenizer, which prefers the fast one.
+  const auto base = text::Tokenizer::load(folder, {.prefer_fast = true});
   const std::array media = {std::string(kEndOfChunk), std::string(kImage)};
   FlamingoTokens tokens{};
   tokens.base_size = static_cast<int64_t>(base->vocab_size());

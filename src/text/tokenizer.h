@@ -37,7 +37,7 @@ class IncrementalDecoder {
 
 struct TokenizerOptions {
   // True: tokenizer.json if it is there, else tokenizer.model with the rules of transformers' fast
-  // tokenizers. False: tokenizer.model with the rules of the slow (Python) ones if it is there,
+  // tokenizers (of unigram models, which have no fast form here, those of the slow ones). False: tokenizer.model with the rules of the slow (Python) ones if it is there,
   // else tokenizer.json.
   bool prefer_fast = false;
 };

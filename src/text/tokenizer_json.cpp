@@ -175,8 +175,7 @@ std::shared_ptr<const Tokenizer> load_sentencepiece_as_fast(const std::filesyste
                                                             TokenizerSettings settings) {
   const SentencePieceModel model = SentencePieceModel::load(file);
   if (model.model_type != SentencePieceModel::ModelType::kBpe)
-    throw UnsupportedError(
-        fmt::format("{}: only BPE models can be used as fast tokenizers", file.string()));
+    return load_sentencepiece(file, std::move(settings));
   auto pipeline = std::make_shared<Pipeline>();
   pipeline->model = BpeModel::from_sentencepiece(model);
   TokenTable table = make_token_table(model, file.string(), settings);

@@ -1,12 +1,12 @@
 #include "text/word_model.h"
 
-#include <bit>
 #include <cstdint>
 #include <set>
 #include <string_view>
 
 #include <fmt/format.h>
 
+#include "base/wire.h"
 #include "isthmus/error.h"
 #include "text/sentencepiece_model.h"
 
@@ -17,55 +17,41 @@ using Type = SentencePieceModel::PieceType;
 
 constexpr float kPieceScore = -1, kCharacterScore = -20;
 
-// One message of the protobuf wire format.
-class WireWriter {
- public:
-  void number(uint32_t field, uint64_t value) {
-    tag(field, 0);
-    varint(value);
-  }
-  void real(uint32_t field, float value) {
-    tag(field, 5);
-    const auto bits = std::bit_cast<uint32_t>(value);
-    for (int i = 0; i < 4; ++i) bytes_ += static_cast<char>(bits >> (8 * i) & 0xFF);
-  }
-  void text(uint32_t field, std::string_view value) {
-    tag(field, 2);
-    varint(value.size());
-    bytes_ += value;
-  }
-  const std::string& bytes() const { return bytes_; }
+// Field numbers of sentencepiece_model.proto.
+namespace model {
+constexpr uint32_t kPieces = 1, kTrainerSpec = 2, kNormalizerSpec = 3;
+}
+namespace pieces {
+constexpr uint32_t kPiece = 1, kScore = 2, kType = 3;
+}
+namespace trainer_spec {
+constexpr uint32_t kModelType = 3, kVocabSize = 4, kUnkId = 40, kBosId = 41, kEosId = 42, kPadId = 43;
+}
+namespace normalizer_spec {
+constexpr uint32_t kName = 1, kAddDummyPrefix = 3, kRemoveExtraWhitespaces = 4,
+                   kEscapeWhitespaces = 5;
+}
 
- private:
-  void tag(uint32_t field, uint32_t wire_type) { varint(field << 3 | wire_type); }
-  void varint(uint64_t value) {
-    for (; value >= 0x80; value >>= 7) bytes_ += static_cast<char>(value | 0x80);
-    bytes_ += static_cast<char>(value);
-  }
-  std::string bytes_;
-};
-
-std::string piece(std::string_view text, float score, Type type) {
-  WireWriter writer;
-  writer.text(1, text);
-  writer.real(2, score);
-  if (type != Type::kNormal) writer.number(3, static_cast<uint64_t>(type));
-  return writer.bytes();
+WireMessage piece(std::string_view text, float score, Type type) {
+  WireMessage message;
+  message.bytes(pieces::kPiece, text).fixed(pieces::kScore, score);
+  if (type != Type::kNormal) message.integer(pieces::kType, static_cast<int64_t>(type));
+  return message;
 }
 
 }  // namespace
 
-std::string word_model(std::span<const std::string> pieces) {
-  WireWriter model;
+std::string word_model(std::span<const std::string> words) {
+  WireMessage file;
   std::set<std::string, std::less<>> known;
   const auto add = [&](const std::string& text, float score, Type type) {
     if (text.empty() || !known.insert(text).second)
       throw UsageError(fmt::format("the piece \"{}\" is empty or comes twice", text));
-    model.text(1, piece(text, score, type));
+    file.message(model::kPieces, piece(text, score, type));
   };
   add("<unk>", 0, Type::kUnknown);
   for (const char* const mark : {"<s>", "</s>"}) add(mark, 0, Type::kControl);
-  for (const std::string& text : pieces)
+  for (const std::string& text : words)
     add(text, kPieceScore,
         text.size() > 2 && text.front() == '<' && text.back() == '>' ? Type::kUserDefined
                                                                       : Type::kNormal);
@@ -75,20 +61,22 @@ std::string word_model(std::span<const std::string> pieces) {
     if (!known.contains(std::string(1, c)))
       add(std::string(1, c), kCharacterScore, Type::kNormal);
 
-  WireWriter trainer;  // trainer_spec
-  trainer.number(3, 1);  // unigram
-  trainer.number(4, known.size());
-  for (const auto& [field, id] : {std::pair{40u, uint64_t{0}}, {41u, uint64_t{1}}, {42u, uint64_t{2}}})
-    trainer.number(field, id);
-  trainer.number(43, ~uint64_t{0});  // no padding
-  WireWriter normalizer;             // normalizer_spec
-  normalizer.text(1, "identity");
-  normalizer.number(3, 1);  // a blank in front
-  normalizer.number(4, 0);  // blanks are kept
-  normalizer.number(5, 1);  // and spelled ▁
-  model.text(2, trainer.bytes());
-  model.text(3, normalizer.bytes());
-  return model.bytes();
+  WireMessage trainer;
+  trainer
+      .integer(trainer_spec::kModelType, static_cast<int64_t>(SentencePieceModel::ModelType::kUnigram))
+      .integer(trainer_spec::kVocabSize, static_cast<int64_t>(known.size()))
+      .integer(trainer_spec::kUnkId, 0)
+      .integer(trainer_spec::kBosId, 1)
+      .integer(trainer_spec::kEosId, 2)
+      .integer(trainer_spec::kPadId, -1);
+  // A blank in front of the text, and every blank kept, as ▁.
+  WireMessage normalizer;
+  normalizer.bytes(normalizer_spec::kName, "identity")
+      .integer(normalizer_spec::kAddDummyPrefix, 1)
+      .integer(normalizer_spec::kRemoveExtraWhitespaces, 0)
+      .integer(normalizer_spec::kEscapeWhitespaces, 1);
+  file.message(model::kTrainerSpec, trainer).message(model::kNormalizerSpec, normalizer);
+  return file.data();
 }
 
 }  // namespace isthmus::text

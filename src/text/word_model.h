@@ -10,6 +10,6 @@ namespace isthmus::text {
 // ("▁red", "\n", "###"), those of the form <…> as user-defined ones, then the printable characters
 // of ASCII for words that are not among them. A piece is preferred to the characters it is made of.
 // Throws UsageError for a piece that is empty or comes twice.
-std::string word_model(std::span<const std::string> pieces);
+std::string word_model(std::span<const std::string> words);
 
 }  // namespace isthmus::text

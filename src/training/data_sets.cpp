@@ -67,6 +67,13 @@ families::ExampleOptions example_options(const recipe::DataEntry& entry, uint64_
   return options;
 }
 
+DrawnExample draw_example(const families::Family& family, const recipe::Stage& stage,
+                          const samples::Mixture& data, const samples::Mixture::Drawn& drawn) {
+  const samples::Sample sample = data.entry(drawn.entry).data->at(drawn.index);
+  return {sample.name,
+          family.example(sample, example_options(stage.data[drawn.entry], stage.seed, drawn))};
+}
+
 size_t own_batch(const recipe::Stage& stage, size_t entry, bool mixes, samples::Share share) {
   return static_cast<size_t>(whole_batch(stage, entry, mixes)) / share.world;
 }

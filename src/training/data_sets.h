@@ -3,8 +3,9 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 
-#include "families/example.h"
+#include "families/family.h"
 #include "recipe/recipe.h"
 #include "samples/mixture.h"
 
@@ -21,6 +22,14 @@ std::unique_ptr<samples::Mixture> open_mixture(const recipe::Stage& stage, sampl
 // same for every run.
 families::ExampleOptions example_options(const recipe::DataEntry& entry, uint64_t seed,
                                          const samples::Mixture::Drawn& drawn);
+
+// A sample as the family is trained on it. Throws BadSample.
+struct DrawnExample {
+  std::string name;
+  families::Example example;
+};
+DrawnExample draw_example(const families::Family& family, const recipe::Stage& stage,
+                          const samples::Mixture& data, const samples::Mixture::Drawn& drawn);
 
 // Samples of one micro-batch that this process takes.
 size_t own_batch(const recipe::Stage& stage, size_t entry, bool mixes, samples::Share share);

@@ -75,10 +75,9 @@ MicroBatch Feed::make(size_t entry, bool mixes) {
   while (micro.examples.size() < size) {
     const samples::Mixture::Drawn drawn = mixes ? data_.next() : data_.next_of(entry);
     try {
-      const samples::Sample sample = data_.entry(drawn.entry).data->at(drawn.index);
-      micro.examples.push_back(
-          family_.example(sample, example_options(stage_.data[drawn.entry], stage_.seed, drawn)));
-      micro.names.push_back(sample.name);
+      DrawnExample found = draw_example(family_, stage_, data_, drawn);
+      micro.examples.push_back(std::move(found.example));
+      micro.names.push_back(std::move(found.name));
     } catch (const samples::BadSample& error) {
       micro.notes.push_back(fmt::format("left out: {}", error.what()));
       if (++bad_samples_ > stage_.bad_samples)

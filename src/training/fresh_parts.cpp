@@ -18,6 +18,7 @@
 #include "isthmus/error.h"
 #include "text/sentencepiece_model.h"
 #include "text/word_model.h"
+#include "weights/tensor_of.h"
 
 namespace isthmus::training {
 namespace {
@@ -40,16 +41,7 @@ class Weights {
 
   void write(const fs::path& file) const {
     std::vector<formats::RawTensor> all;
-    for (const auto& [name, tensor] : tensors_) {
-      formats::RawTensor raw;
-      raw.name = name;
-      raw.dtype = DType::kF32;
-      raw.shape.assign(tensor.sizes().begin(), tensor.sizes().end());
-      raw.strides.assign(tensor.strides().begin(), tensor.strides().end());
-      raw.bytes = {static_cast<const std::byte*>(tensor.data_ptr()), tensor.nbytes()};
-      raw.owner = std::make_shared<const Tensor>(tensor);
-      all.push_back(std::move(raw));
-    }
+    for (const auto& [name, tensor] : tensors_) all.push_back(weights::raw_of(name, tensor));
     formats::write_safetensors(file, all, {{"format", "pt"}});
   }
 

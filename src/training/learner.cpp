@@ -32,10 +32,9 @@ Learner::Learner(families::Family& family, std::vector<std::unique_ptr<Optimizer
 
 Learner::Learner(families::Family& family, std::vector<std::unique_ptr<Optimizer>> optimizers,
                  const LearnerOptions& options)
-    : family_(family),
-      optimizers_(std::move(optimizers)),
-      trainables_(members_of(optimizers_)),
-      options_(options) {}
+    : Learner(family, std::move(optimizers), {}, options, Processes::alone()) {
+  trainables_ = members_of(optimizers_);
+}
 
 TokenLoss Learner::loss(std::span<const families::Example> batch) {
   // All media of the batch go through encoder and aligner together.
@@ -52,7 +51,7 @@ MicroStep Learner::accumulate(std::span<const families::Example> batch, double s
   double sum = found.mean.defined() ? found.mean.item<double>() * found.weight : 0;
   double weight = found.weight;
   auto targets = static_cast<double>(found.num_targets);
-  if (processes_) {
+  if (processes_->world() > 1) {
     const Tensor all = torch::tensor({sum, weight, targets}, torch::kDouble);
     processes_->add_up(std::span(&all, 1));
     sum = all[0].item<double>(), weight = all[1].item<double>(), targets = all[2].item<double>();
@@ -64,7 +63,7 @@ MicroStep Learner::accumulate(std::span<const families::Example> batch, double s
 
 // Of all processes, where any has one.
 void Learner::join_gradients() {
-  if (!processes_ || processes_->world() == 1 || joined_) return;
+  if (processes_->world() == 1 || joined_) return;
   const torch::NoGradGuard no_gradient;
   Tensor present = torch::zeros({static_cast<int64_t>(trainables_.size())});
   for (size_t i = 0; i < trainables_.size(); ++i)
@@ -111,7 +110,7 @@ double Learner::step(const std::vector<double>& rates) {
 }
 
 void Learner::share_weights() {
-  if (!processes_ || processes_->world() == 1) return;
+  if (processes_->world() == 1) return;
   const auto owners = owners_of(trainables_, processes_->world());
   for (int64_t rank = 0; rank < processes_->world(); ++rank) {
     std::vector<Tensor> own;

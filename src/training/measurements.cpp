@@ -9,6 +9,7 @@
 #include "alignment/cka.h"
 #include "alignment/dependence.h"
 #include "alignment/gap.h"
+#include "alignment/generator.h"
 #include "alignment/norms.h"
 #include "alignment/retrieval.h"
 #include "alignment/spectrum.h"
@@ -58,28 +59,28 @@ void add_rows(const Tensor& hidden, const std::vector<int64_t>& places, int64_t 
   items.insert(items.end(), places.size(), item);
 }
 
-// At most `kRows`, evenly spread.
-std::vector<int64_t> thinned(std::vector<int64_t> places) {
-  const auto count = std::ssize(places);
-  if (count <= kRows) return places;
+// At most `kRows` of one item, the same at every layer and step.
+std::vector<int64_t> thinned(const std::vector<int64_t>& places, const std::string& item) {
   std::vector<int64_t> kept;
-  for (int64_t i = 0; i < kRows; ++i) kept.push_back(places[static_cast<size_t>(i * count / kRows)]);
+  for (const int64_t i : alignment::rows_within_budget(item, std::ssize(places), kRows, 0))
+    kept.push_back(places[static_cast<size_t>(i)]);
   return kept;
 }
 
-std::vector<int64_t> media_places(const std::vector<Forwarded::Range>& ranges) {
+std::vector<int64_t> media_places(const std::vector<Forwarded::Range>& ranges,
+                                  const std::string& item) {
   std::vector<int64_t> places;
   for (const Forwarded::Range& range : ranges)
     for (int64_t i = range.begin; i < range.end; ++i) places.push_back(i);
-  return thinned(std::move(places));
+  return thinned(places, item);
 }
 
-std::vector<int64_t> answer_places(const Tensor& labels) {
+std::vector<int64_t> answer_places(const Tensor& labels, const std::string& item) {
   std::vector<int64_t> places;
   const auto label = labels.accessor<int64_t, 1>();
   for (int64_t i = 0; i < labels.size(0); ++i)
     if (label[i] != families::kIgnoredLabel) places.push_back(i);
-  return thinned(std::move(places));
+  return thinned(places, item);
 }
 
 void put(ordered_json& json, const char* name, const alignment::Value& value) {
@@ -175,8 +176,9 @@ void add_rows_of(families::Family& family, std::span<const families::Example> ex
       cloud.width = hidden.size(2);
       for (size_t b = 0; b < batch.size(); ++b) {
         const auto row = static_cast<int64_t>(b), item = static_cast<int64_t>(begin + b);
-        const auto places = media_places(found.media_rows[b]);
-        const auto answers = answer_places(found.labels[row]);
+        const std::string name = std::to_string(item);
+        const auto places = media_places(found.media_rows[b], name);
+        const auto answers = answer_places(found.labels[row], name);
         if (places.empty() || answers.empty()) continue;
         add_rows(hidden[row], places, item, cloud.media, cloud.media_item);
         add_rows(hidden[row], answers, item, cloud.text, cloud.text_item);

@@ -21,6 +21,7 @@ class Processes {
   // not set) and MASTER_PORT (29500). Without any of them: one process. Waits up to
   // ISTHMUS_RENDEZVOUS_SECONDS (300) for the others. Throws UsageError for values that are none.
   static std::shared_ptr<Processes> from_environment();
+  static std::shared_ptr<Processes> alone();
   virtual ~Processes() = default;
 
   int64_t rank() const { return rank_; }

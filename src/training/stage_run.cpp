@@ -95,12 +95,6 @@ int64_t StageRun::trainable_count() const {
   return count;
 }
 
-families::Example StageRun::use(const Mixture::Drawn& drawn, std::string& name) {
-  const samples::Sample sample = data_->entry(drawn.entry).data->at(drawn.index);
-  name = sample.name;
-  return family_.example(sample, example_options(stage_.data[drawn.entry], stage_.seed, drawn));
-}
-
 std::vector<Shown> StageRun::preview() {
   constexpr int kTries = 20;
   std::vector<Shown> shown;
@@ -110,13 +104,12 @@ std::vector<Shown> StageRun::preview() {
     Shown found;
     for (int i = 0; i < kTries && found.sample.empty(); ++i) {
       try {
-        std::string name;
-        families::Example example = use(data_->next_of(e), name);
-        for (const families::Segment& segment : example.segments)
+        DrawnExample drawn = draw_example(family_, stage_, *data_, data_->next_of(e));
+        for (const families::Segment& segment : drawn.example.segments)
           if (const auto* text = std::get_if<families::TextSegment>(&segment);
               text != nullptr && text->is_target && !text->ids.empty())
-            found.sample = name;
-        if (!found.sample.empty()) found.example = std::move(example);
+            found.sample = drawn.name;
+        if (!found.sample.empty()) found.example = std::move(drawn.example);
       } catch (const samples::BadSample& error) {
         problem = error.what();
       }

@@ -72,7 +72,6 @@ class StageRun {
   bool run(const std::filesystem::path& checkpoints, const StageCallbacks& callbacks);
 
  private:
-  families::Example use(const samples::Mixture::Drawn& drawn, std::string& name);
   StepReport step(int64_t at);
   int64_t batches_of_step() const;
   void learn(int64_t at, StepReport& report);

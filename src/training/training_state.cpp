@@ -13,18 +13,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-formats::RawTensor raw_of(const std::string& name, const Tensor& tensor) {
-  const auto dense = std::make_shared<const Tensor>(tensor.detach().to(torch::kFloat).contiguous());
-  formats::RawTensor raw;
-  raw.name = name;
-  raw.dtype = DType::kF32;
-  raw.shape.assign(dense->sizes().begin(), dense->sizes().end());
-  raw.strides.assign(dense->strides().begin(), dense->strides().end());
-  raw.bytes = {static_cast<const std::byte*>(dense->data_ptr()), dense->nbytes()};
-  raw.owner = dense;
-  return raw;
-}
-
 TrainingState read(const fs::path& file) {
   const auto stored = formats::read_safetensors(MappedFile::open(file));
   const auto place = stored.metadata.find("place"), step = stored.metadata.find("step");
@@ -59,7 +47,7 @@ void StateFolder::save(const TrainingState& state) const {
   fs::create_directories(folder_, error);
   if (error) throw ResourceError(fmt::format("{}: {}", folder_.string(), error.message()));
   std::vector<formats::RawTensor> tensors;
-  for (const auto& [name, tensor] : state.tensors) tensors.push_back(raw_of(name, tensor));
+  for (const auto& [name, tensor] : state.tensors) tensors.push_back(weights::raw_of(name, tensor));
   formats::write_safetensors(folder_ / fmt::format("step-{:09}.safetensors", state.step), tensors,
                              {{"step", std::to_string(state.step)}, {"place", state.place.dump()}});
   const auto all = files();

@@ -62,8 +62,9 @@ Watcher::~Watcher() = default;
 
 void Watcher::begin(int64_t step, int64_t steps) {
   metrics_.emplace(folder_ / "metrics.jsonl", step);
-  // Held-out samples are measured before the first step, too.
-  if (held_out_) held_out_log_.emplace(folder_ / "held_out.jsonl", step == 0 ? -1 : step);
+  // What is measured before the first step and behind the last is measured again.
+  const bool again = step == 0 || step == steps;
+  if (held_out_) held_out_log_.emplace(folder_ / "held_out.jsonl", again ? step - 1 : step);
   events_.emplace(folder_ / "tensorboard");
   events_->resumed_after(step);
   watch::LivePageOptions options;

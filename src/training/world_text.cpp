@@ -3,6 +3,8 @@
 #include <string_view>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "text/conversation.h"
 #include "world/words.h"
 
@@ -10,47 +12,71 @@ namespace isthmus::training {
 namespace {
 
 using samples::Sample;
+using world::Account;
 using world::Dice;
 using world::Exchange;
 
-constexpr double kAnswer = 1, kEnd = .1, kQuestion = .05, kCopy = .3;
-
-Topic topic_of(Dice& dice, world::Account account) {
+Account shuffled(Dice& dice, Account account) {
   dice.shuffle(account.exchanges);
-  return {std::move(account.description), std::move(account.exchanges)};
+  return account;
+}
+
+// Independent questions about a scene, `count` at most; depth and normals show no colours.
+Account scene_account(Dice& dice, const std::vector<world::Item>& items, int count,
+                      const world::AskWeights& asks, const world::Wording& wording = {}) {
+  return {world::describe(items, wording), world::questions(dice, items, count, asks, wording)};
+}
+
+// A medium of any kind, pictures most often.
+Account draw_account(Dice& dice, const world::AskWeights& asks) {
+  constexpr double kPicture = .8;
+  const auto items = [&](int most) {
+    return world::draw_items(dice, world::Split::kAny, {.min_objects = 1, .max_objects = most});
+  };
+  if (dice.chance(kPicture)) {
+    const auto found = items(4);
+    return scene_account(dice, found, found.size() == 1 ? dice.between(1, 3) : dice.between(4, 8), asks);
+  }
+  switch (dice.below(6)) {
+    case 0: return shuffled(dice, world::account_of(world::draw_movement(dice, world::Split::kAny)));
+    case 1: return shuffled(dice, world::account_of(world::draw_sounds(dice)));
+    case 2: return shuffled(dice, world::account_of(world::draw_activity(dice)));
+    case 3: return shuffled(dice, world::account_of_seeing(items(1).front()));
+    default: return scene_account(dice, items(2), dice.between(2, 5), asks, {.colours = false});
+  }
 }
 
 // The tokenizer sees the text around a picture in pieces, and puts a blank before each.
-void add_llava(DocumentWriter& writer, const Topic& topic) {
+void add_llava(DocumentWriter& writer, const Account& account) {
   const text::ConversationTemplate& chat = *text::find_template("vicuna_v1");
   writer.text(std::string(chat.system_begin) + std::string(chat.system) +
                   std::string(chat.system_end) + std::string(chat.user_begin),
               0);
-  writer.text(" " + topic.description, kQuestion);
+  writer.text(" " + account.description, world::kDescriptionWeight);
   std::string before = " \n";
-  for (const Exchange& exchange : topic.exchanges) {
-    writer.text(before + exchange.question, kQuestion);
+  for (const Exchange& exchange : account.exchanges) {
+    writer.text(before + exchange.question, world::kDescriptionWeight);
     writer.text(" ASSISTANT:", 0);
     writer.tag(exchange.kind);
-    writer.text(" " + exchange.answer, kAnswer);
-    writer.token("</s>", kEnd);
+    writer.text(" " + exchange.answer, world::kAnswerWeight);
+    writer.token("</s>", world::kEndWeight);
     before = "USER: ";
   }
 }
 
-void add_onellm(DocumentWriter& writer, const Topic& topic, bool as_trained) {
+void add_onellm(DocumentWriter& writer, const Account& account, bool as_trained) {
   const std::string_view blank = as_trained ? " " : "";
   const text::ConversationTemplate& chat =
       *text::find_template(as_trained ? "onellm_train" : "onellm");
-  writer.text(topic.description, kQuestion);
+  writer.text(account.description, world::kDescriptionWeight);
   writer.text(" " + std::string(chat.system) + "\n\n###", 0);
-  for (const Exchange& exchange : topic.exchanges) {
+  for (const Exchange& exchange : account.exchanges) {
     writer.text(std::string(blank) + "Human: ", 0);
-    writer.text(exchange.question, kQuestion);
+    writer.text(exchange.question, world::kDescriptionWeight);
     writer.text("\n###" + std::string(blank) + "Assistant:", 0);
     writer.tag(exchange.kind);
-    writer.text(" " + exchange.answer, kAnswer);
-    writer.text("\n###", kEnd);
+    writer.text(" " + exchange.answer, world::kAnswerWeight);
+    writer.text("\n###", world::kEndWeight);
   }
 }
 
@@ -71,42 +97,19 @@ Sample DocumentWriter::take(std::string name) {
   return std::move(sample_);
 }
 
-Topic scene_topic(Dice& dice, const std::vector<world::Item>& items, int count,
-                  const world::AskWeights& asks, const world::Wording& wording) {
-  return {world::describe(items, wording), world::questions(dice, items, count, asks, wording)};
-}
-
-Topic draw_topic(Dice& dice, const world::AskWeights& asks) {
-  constexpr double kPicture = .8;
-  const auto items = [&](int most) {
-    return world::draw_items(dice, world::Split::kAny, {.min_objects = 1, .max_objects = most});
-  };
-  if (dice.chance(kPicture)) {
-    const auto found = items(4);
-    return scene_topic(dice, found, found.size() == 1 ? dice.between(1, 3) : dice.between(4, 8), asks);
-  }
-  switch (dice.below(6)) {
-    case 0: return topic_of(dice, world::account_of(world::draw_movement(dice, world::Split::kAny)));
-    case 1: return topic_of(dice, world::account_of(world::draw_sounds(dice)));
-    case 2: return topic_of(dice, world::account_of(world::draw_activity(dice)));
-    case 3: return topic_of(dice, world::account_of_seeing(items(1).front()));
-    default: return scene_topic(dice, items(2), dice.between(2, 5), asks, {.colours = false});
-  }
-}
-
 Sample chat_document(Dice& dice, const world::AskWeights& asks, std::string name) {
   DocumentWriter writer;
-  const Topic topic = draw_topic(dice, asks);
+  const Account account = draw_account(dice, asks);
   const double form = dice.uniform();
   if (form < .15) {  // OneLLM's caption, or LLaVA's plain one
-    writer.text(topic.description, kQuestion);
+    writer.text(account.description, world::kDescriptionWeight);
     const bool plain = form < .05;
-    writer.text(" " + topic.description + (plain ? "\n" : ""), kCopy);
-    if (!plain) writer.token("</s>", kEnd);
+    writer.text(fmt::format(" {}{}", account.description, plain ? "\n" : ""), world::kCopyWeight);
+    if (!plain) writer.token("</s>", world::kEndWeight);
   } else if (form < .6) {
-    add_llava(writer, topic);
+    add_llava(writer, account);
   } else {
-    add_onellm(writer, topic, form < .75);
+    add_onellm(writer, account, form < .75);
   }
   return writer.take(std::move(name));
 }

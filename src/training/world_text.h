@@ -12,17 +12,6 @@
 
 namespace isthmus::training {
 
-// What a medium shows, and what can be asked about it.
-struct Topic {
-  std::string description;
-  std::vector<world::Exchange> exchanges;
-};
-// Of a scene: independent questions, `count` at most. `wording`: depth and normals show no colours.
-Topic scene_topic(world::Dice& dice, const std::vector<world::Item>& items, int count,
-                  const world::AskWeights& asks, const world::Wording& wording = {});
-// A medium of any kind, pictures most often.
-Topic draw_topic(world::Dice& dice, const world::AskWeights& asks);
-
 // A document of texts with weights.
 class DocumentWriter {
  public:

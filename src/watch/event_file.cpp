@@ -9,9 +9,9 @@
 #include <fmt/format.h>
 
 #include "base/check.h"
+#include "base/wire.h"
 #include "isthmus/error.h"
 #include "watch/crc32c.h"
-#include "watch/wire.h"
 
 namespace isthmus::watch {
 namespace {

@@ -7,9 +7,11 @@
 #include <string>
 #include <string_view>
 
-namespace isthmus::watch {
-
+namespace isthmus {
 class WireMessage;
+}
+
+namespace isthmus::watch {
 
 // One file of TFRecord frames that hold Event messages (tensorflow/core/util/event.proto). It grows
 // by whole frames, each given to the system at once, so TensorBoard may read while the run writes.

@@ -8,7 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/atomic_file.h"
-#include "base/base64.h"
+#include "text/html.h"
 #include "watch/live_page_assets.h"
 
 namespace isthmus::watch {
@@ -16,45 +16,13 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// What browsers show, by how its files begin; "" for anything else.
-std::string_view picture_type(std::string_view bytes) {
-  if (bytes.starts_with("\x89PNG\r\n\x1a\n")) return "image/png";
-  if (bytes.starts_with("\xff\xd8\xff")) return "image/jpeg";
-  if (bytes.starts_with("GIF8")) return "image/gif";
-  if (bytes.starts_with("BM")) return "image/bmp";
-  if (bytes.starts_with("RIFF") &&
-      bytes.substr(std::min<size_t>(8, bytes.size())).starts_with("WEBP"))
-    return "image/webp";
-  return "";
-}
-
 std::string data_uri(const std::vector<std::byte>& picture, size_t limit) {
-  const std::string_view bytes(reinterpret_cast<const char*>(picture.data()), picture.size());
-  const std::string_view type = picture_type(bytes);
-  if (type.empty() || picture.size() > limit) return "";
-  return fmt::format("data:{};base64,{}", type, encode_base64(picture));
+  return picture.size() > limit ? "" : text::picture_uri(picture);
 }
 
 // Broken UTF-8 becomes U+FFFD.
 std::string dumped(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
-std::string escaped(std::string_view text) {
-  std::string result;
-  for (const char c : Json::parse(dumped(Json(text))).get<std::string>()) {
-    if (c == '&')
-      result += "&amp;";
-    else if (c == '<')
-      result += "&lt;";
-    else if (c == '>')
-      result += "&gt;";
-    else if (c == '"')
-      result += "&quot;";
-    else
-      result += c;
-  }
-  return result;
 }
 
 // Six digits are more than a screen shows.
@@ -102,7 +70,7 @@ std::string last_values(const std::vector<CurveFile>& files) {
       if (!curve.values.empty())
         rows += fmt::format(
             "<tr><td>{}</td><td>{}</td><td>{:.6g}</td></tr>\n",
-            escaped(curve.series.empty() ? curve.chart : curve.chart + " " + curve.series),
+            text::escape_html(curve.series.empty() ? curve.chart : curve.chart + " " + curve.series),
             curve.steps.back(), curve.values.back());
   return "<table><tr><th></th><th>step</th><th>last value</th></tr>\n" + rows + "</table>";
 }
@@ -127,7 +95,7 @@ std::string LivePage::data(bool is_finished) const {
     for (const Curve& curve : file.curves().all()) {
       if (curve.values.empty()) continue;
       auto chart = std::find_if(charts.begin(), charts.end(),
-                                [&](const Json& other) { return other["name"] == curve.chart; });
+                                [&](const Json& other) { return other["name"].get_ref<const std::string&>() == curve.chart; });
       if (chart == charts.end()) {
         charts.push_back({{"name", curve.chart}, {"series", Json::array()}});
         chart = charts.end() - 1;
@@ -179,7 +147,7 @@ void LivePage::write(bool is_finished) {
 <title>{0}</title>
 <style>
 )",
-                         escaped(options_.title)));
+                         text::escape_html(options_.title)));
   file.write(kLivePageStyle);
   file.write(fmt::format(R"(</style>
 </head>
@@ -192,7 +160,7 @@ void LivePage::write(bool is_finished) {
 <noscript><section>{}</section></noscript>
 </main>
 <script type="application/json" id="data">)",
-                         escaped(options_.title), escaped(options_.description),
+                         text::escape_html(options_.title), text::escape_html(options_.description),
                          last_values(files_)));
   file.write(data(is_finished));
   file.write("</script>\n<script>\n");

@@ -23,18 +23,6 @@ bool is_low_rank(std::string_view slot) {
   return slot.ends_with(".lora_A.weight") || slot.ends_with(".lora_B.weight");
 }
 
-RawTensor raw_of(const Tensor& values, const Shape& shape, DType dtype) {
-  auto kept = std::make_shared<const Tensor>(values.to(scalar_type_of(dtype)).contiguous());
-  RawTensor out;
-  out.dtype = dtype;
-  out.shape = shape;
-  out.strides = formats::row_major_strides(shape);
-  out.bytes = {static_cast<const std::byte*>(kept->data_ptr()),
-               static_cast<size_t>(kept->nbytes())};
-  out.owner = kept;
-  return out;
-}
-
 // As it is, uncopied; nothing where it is held otherwise.
 std::optional<RawTensor> held_as(const std::shared_ptr<const nn::WeightMatrix>& matrix,
                                  const Shape& shape, DType dtype) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <memory>
 
 #include <fmt/format.h>
 
@@ -57,6 +58,25 @@ torch::Tensor tensor_of(const formats::RawTensor& raw) {
 
 torch::Tensor float_tensor_of(const formats::RawTensor& raw) {
   return copy_of(raw).to(torch::kFloat);
+}
+
+formats::RawTensor raw_of(const torch::Tensor& values, const Shape& shape, DType dtype) {
+  auto kept =
+      std::make_shared<const torch::Tensor>(values.detach().to(scalar_type_of(dtype)).contiguous());
+  formats::RawTensor out;
+  out.dtype = dtype;
+  out.shape = shape;
+  out.strides = formats::row_major_strides(shape);
+  out.bytes = {static_cast<const std::byte*>(kept->data_ptr()),
+               static_cast<size_t>(kept->nbytes())};
+  out.owner = kept;
+  return out;
+}
+
+formats::RawTensor raw_of(const std::string& name, const torch::Tensor& values) {
+  formats::RawTensor out = raw_of(values, values.sizes().vec(), DType::kF32);
+  out.name = name;
+  return out;
 }
 
 }  // namespace isthmus::weights

@@ -1,21 +1,19 @@
 #include "world/encode.h"
 
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <cmath>
-#include <cstdlib>
 #include <string_view>
 
 #include <fmt/format.h>
-#include <zlib.h>
 
 #include "base/check.h"
+#include "media/encode_png.h"
 
 namespace isthmus::world {
 namespace {
 
-// Numbers as bytes, the lowest first, or (big) the highest.
+// Numbers as bytes, the lowest first.
 std::string u16(uint64_t value) {
   return {static_cast<char>(value & 255), static_cast<char>(value >> 8 & 255)};
 }
@@ -25,12 +23,6 @@ std::string u32s(std::initializer_list<uint64_t> values) {
   for (const uint64_t value : values) bytes += u32(value);
   return bytes;
 }
-std::string big_u32(uint64_t value) {
-  std::string bytes = u32(value);
-  std::reverse(bytes.begin(), bytes.end());
-  return bytes;
-}
-
 void append_float(std::string& bytes, float value) { bytes += u32(std::bit_cast<uint32_t>(value)); }
 
 Bytes bytes_of(std::string_view text) {
@@ -38,97 +30,21 @@ Bytes bytes_of(std::string_view text) {
   return {view.begin(), view.end()};
 }
 
-const Bytef* zlib_bytes(std::string_view text) {
-  return reinterpret_cast<const Bytef*>(text.data());
-}
-
-std::string png_chunk(std::string_view type, std::string_view data) {
-  const std::string body = std::string(type) + std::string(data);
-  return big_u32(data.size()) + body +
-         big_u32(crc32(0, zlib_bytes(body), static_cast<uInt>(body.size())));
-}
-
 // A RIFF chunk, or a list if the body begins with its name.
 std::string chunk(std::string_view name, const std::string& body) {
   return std::string(name) + u32(body.size()) + body + std::string(body.size() % 2, '\0');
 }
 
-uint8_t paeth(int left, int above, int corner) {
-  const int guess = left + above - corner;
-  const int a = std::abs(guess - left), b = std::abs(guess - above), c = std::abs(guess - corner);
-  return static_cast<uint8_t>(a <= b && a <= c ? left : b <= c ? above : corner);
-}
-
-// `rows` holds height rows of width * pixel_bytes bytes. Every row takes the filter whose
-// differences, as signed bytes, sum to the least: libpng's rule, too.
-std::string png(int64_t width, int64_t height, size_t pixel_bytes, int bits, int colour_type,
-                std::span<const uint8_t> rows) {
-  const size_t length = static_cast<size_t>(width) * pixel_bytes;
-  std::vector<uint8_t> filtered;
-  filtered.reserve(static_cast<size_t>(height) * (length + 1));
-  const std::vector<uint8_t> nothing(length);
-  std::array<std::vector<uint8_t>, 5> tries;
-  for (int64_t y = 0; y < height; ++y) {
-    const uint8_t* row = rows.data() + static_cast<size_t>(y) * length;
-    const uint8_t* upper = y > 0 ? row - length : nothing.data();
-    size_t best = 0;
-    int64_t least = -1;
-    for (size_t filter = 0; filter < tries.size(); ++filter) {
-      tries[filter].resize(length);
-      int64_t sum = 0;
-      for (size_t i = 0; i < length; ++i) {
-        const int left = i >= pixel_bytes ? row[i - pixel_bytes] : 0, above = upper[i];
-        const int corner = i >= pixel_bytes ? upper[i - pixel_bytes] : 0;
-        const int guess = filter == 0   ? 0
-                          : filter == 1 ? left
-                          : filter == 2 ? above
-                          : filter == 3 ? (left + above) / 2
-                                        : paeth(left, above, corner);
-        const auto value = static_cast<uint8_t>(row[i] - guess);
-        tries[filter][i] = value;
-        sum += std::min<int>(value, 256 - value);
-      }
-      if (least < 0 || sum < least) {
-        least = sum;
-        best = filter;
-      }
-    }
-    filtered.push_back(static_cast<uint8_t>(best));
-    filtered.insert(filtered.end(), tries[best].begin(), tries[best].end());
-  }
-  uLongf packed_size = compressBound(static_cast<uLong>(filtered.size()));
-  std::string packed(packed_size, '\0');
-  ISTHMUS_CHECK(compress2(reinterpret_cast<Bytef*>(packed.data()), &packed_size, filtered.data(),
-                          static_cast<uLong>(filtered.size()), Z_DEFAULT_COMPRESSION) == Z_OK,
-                "zlib");
-  packed.resize(packed_size);
-
-  const std::string header =
-      big_u32(static_cast<uint64_t>(width)) + big_u32(static_cast<uint64_t>(height)) +
-      std::string{static_cast<char>(bits), static_cast<char>(colour_type), '\0', '\0', '\0'};
-  return "\x89PNG\r\n\x1a\n" + png_chunk("IHDR", header) + png_chunk("IDAT", packed) +
-         png_chunk("IEND", "");
-}
-
-std::string png(const media::Image& image) {
-  ISTHMUS_CHECK(image.channels == 1 || image.channels == 3, "one or three channels");
-  constexpr int kGrey = 0, kRgb = 2;
-  return png(image.width, image.height, static_cast<size_t>(image.channels), 8,
-             image.channels == 1 ? kGrey : kRgb, image.pixels);
-}
-
 }  // namespace
 
-Bytes write_png(const media::Image& image) { return bytes_of(png(image)); }
+Bytes write_png(const media::Image& image) { return media::encode_png(image); }
 
 Bytes write_depth_png(const Maps& maps) {
-  std::vector<uint8_t> rows;
-  for (const float depth : maps.depth) {
-    const long value = std::clamp(std::lround(4096 * depth), 0L, 65535L);
-    rows.push_back(static_cast<uint8_t>(value >> 8));
-    rows.push_back(static_cast<uint8_t>(value & 255));
-  }
-  return bytes_of(png(maps.width, maps.height, 2, 16, 0, rows));
+  std::vector<uint16_t> samples;
+  for (const float depth : maps.depth)
+    samples.push_back(
+        static_cast<uint16_t>(std::clamp(std::lround(4096 * depth), 0L, 65535L)));
+  return media::encode_png(maps.width, maps.height, samples);
 }
 
 media::Image normal_picture(const Maps& maps) {
@@ -200,7 +116,8 @@ Bytes write_avi(const Film& film) {
   std::string frames = "movi", index;
   size_t largest = 0;
   for (const media::Image& image : film.frames) {
-    const std::string picture = png(image);
+    const Bytes png = media::encode_png(image);
+    const std::string picture(reinterpret_cast<const char*>(png.data()), png.size());
     largest = std::max(largest, picture.size());
     index += "00dc" + u32s({kKeyFrame, frames.size(), picture.size()});
     frames += chunk("00dc", picture);

@@ -57,6 +57,24 @@ INSTANTIATE_TEST_SUITE_P(OpenFlamingo, Golden,
                                                        "opt_every2", "media_masking"})),
                          name_of);
 
+// Cases too large to lie among the tests: replayed where a developer has them beside the sources.
+class GoldenBeside : public testing::TestWithParam<const char*> {};
+
+TEST_P(GoldenBeside, EveryStageAgreesWithTheReference) {
+  const auto folder =
+      std::filesystem::path(ISTHMUS_SOURCE_DIR) / "../shared/fixtures" / GetParam();
+  if (!std::filesystem::exists(folder / "expect.json")) GTEST_SKIP() << "the case is not there";
+  const GoldenReport report = verify_golden(folder, "", {});
+  EXPECT_GE(report.stages.size(), 5u);
+  for (const StageResult& stage : report.stages)
+    EXPECT_TRUE(stage.agrees) << stage.request << ": " << stage.stage
+                              << " differs: " << stage.detail;
+}
+
+INSTANTIATE_TEST_SUITE_P(Cases, GoldenBeside,
+                         testing::Values("openflamingo/mpt7b_every4", "onellm/sharded2"),
+                         [](const auto& info) { return info.index == 0 ? "mpt7b_every4" : "sharded2"; });
+
 // The low-rank branch beside the weights computes W x + s B A x without the float16 rounding of
 // merging.
 TEST(Golden, UnmergedLoraAgreesWithinTheStatedRounding) {

@@ -5,8 +5,10 @@
 #include "eval/html.h"
 #include "eval/report_html.h"
 #include "eval_testing.h"
+#include "text/html.h"
 
 namespace isthmus::eval {
+using text::escape_html;
 namespace {
 
 using nlohmann::json;

@@ -9,8 +9,8 @@
 #include <nlohmann/json.hpp>
 
 #include "base/atomic_file.h"
+#include "media/encode_png.h"
 #include "watch/curves.h"
-#include "watch/png.h"
 
 namespace isthmus::watch {
 namespace {
@@ -159,10 +159,8 @@ TEST_F(LivePageTest, TextsCannotBecomePartOfThePage) {
 }
 
 TEST_F(LivePageTest, PicturesAreInThePageUnlessTheyAreTooLarge) {
-  const std::string png = encode_png(2, 2, 3, std::vector<uint8_t>(12, 9));
-  std::vector<std::byte> bytes;
-  for (const char c : png) bytes.push_back(static_cast<std::byte>(c));
-  LivePage live = this->live({.title = "run", .most_picture_bytes = png.size()});
+  const std::vector<std::byte> bytes = media::encode_png(media::filled_image(2, 2, {9, 9, 9}));
+  LivePage live = this->live({.title = "run", .most_picture_bytes = bytes.size()});
   std::vector<std::byte> larger = bytes;
   larger.push_back({});
   live.show({{.question = "What?", .answer = "Grey.", .picture = bytes},

@@ -3,23 +3,23 @@
 #include <algorithm>
 #include <filesystem>
 #include <iostream>
-#include <iterator>
-#include <memory>
-#include <optional>
+#include <utility>
 
 #include <unistd.h>
 
 #include <fmt/format.h>
 
-#include "base/atomic_folder.h"
 #include "demo_page.h"
 #include "engine/load.h"
-#include "isthmus/error.h"
 #include "isthmus/model.h"
 #include "layout/model_locator.h"
+#include "media/audio.h"
+#include "media/encode_png.h"
 #include "media/imu.h"
 #include "media/number_array.h"
+#include "media/video.h"
 #include "recipe/recipe.h"
+#include "text/unicode.h"
 #include "training/fresh_start.h"
 #include "world/encode.h"
 #include "world/episodes.h"
@@ -73,12 +73,6 @@ recipe::Recipe untrained_onellm(const fs::path& root) {
   return recipe;
 }
 
-std::string trimmed(std::string text) {
-  const size_t begin = text.find_first_not_of(" \n");
-  if (begin == std::string::npos) return "";
-  return text.substr(begin, text.find_last_not_of(" \n") + 1 - begin);
-}
-
 std::string ask(const Model& model, Request request) {
   request.generate.max_new_tokens = 24;
   // OneLLM's inference goes on two positions too early; training knows no such shift.
@@ -86,7 +80,7 @@ std::string ask(const Model& model, Request request) {
   std::string text = model.generate(request).text;
   constexpr size_t kShown = 60;
   if (text.size() > kShown) text = text.substr(0, kShown) + " …";
-  return trimmed(text);
+  return std::string(text::strip(text));
 }
 
 Request question_about(const Part& medium, const std::string& question) {
@@ -95,20 +89,12 @@ Request question_about(const Part& medium, const std::string& question) {
   return request;
 }
 
-// Every other frame of a video, which is made of PNG files one after the other.
-std::string frames_of(const world::Bytes& video) {
-  const std::string bytes = text_of(video);
-  const std::string begins("\x89PNG\r\n\x1a\n", 8), ends("IEND");
-  constexpr size_t kCheck = 4;  // bytes behind the last chunk's name
+// Every other frame.
+std::string frames_of(const world::Bytes& file) {
+  media::VideoReader video(file, "video");
   std::string html;
-  size_t number = 0;
-  for (size_t at = 0; (at = bytes.find(begins, at)) != std::string::npos;) {
-    const size_t end = bytes.find(ends, at);
-    if (end == std::string::npos) break;
-    const size_t length = end + ends.size() + kCheck - at;
-    if (number++ % 2 == 0) html += png_as_html(bytes.substr(at, length));
-    at += length;
-  }
+  for (int64_t i = 0; i < video.num_frames(); i += 2)
+    html += picture_as_html(media::encode_png(video.frame(i)));
   return html;
 }
 
@@ -118,12 +104,10 @@ std::string signal_of(const world::Example& example) {
     const auto recording = media::parse_imu_csv(text_of(example.file), "imu");
     for (const auto& channel : recording.channels) curves.push_back(channel);
   } else if (example.modality == "audio") {
-    std::vector<float> wave;
-    constexpr size_t kHeader = 44;
-    for (size_t i = kHeader; i + 1 < example.file.size(); i += 2)
-      wave.push_back(static_cast<float>(static_cast<int16_t>(
-          static_cast<uint16_t>(example.file[i]) | static_cast<uint16_t>(example.file[i + 1]) << 8)));
-    curves.push_back(std::move(wave));
+    media::AudioReader sound(example.file, "audio");
+    std::vector<float>& wave = curves.emplace_back();
+    for (media::AudioBlock block; sound.next(block);)
+      wave.insert(wave.end(), block.channel(0).begin(), block.channel(0).end());
   } else if (example.modality == "fmri") {
     curves.push_back(media::NumberArray(example.file, "fmri").values());
   }
@@ -170,10 +154,10 @@ class Show {
     if (modality == "video") {
       picture = frames_of(example.file);
     } else if (modality == "points") {
-      picture = png_as_html(text_of(examples.draw("image", index).file));
+      picture = picture_as_html(examples.draw("image", index).file);
       note = " (seen as points of this scene)";
     } else if (modality == "image" || modality == "depth" || modality == "normal") {
-      picture = png_as_html(text_of(example.file));
+      picture = picture_as_html(example.file);
     } else {
       picture = signal_of(example);
     }
@@ -225,9 +209,9 @@ class Show {
           const auto png = world::write_png(
               world::render(album.scene(episode.pictures.at(picture++)), {kSide, kSide, 2}));
           request.prompt.push_back(Part::of_image_data(png));
-          item.picture += png_as_html(text_of(png));
+          item.picture += picture_as_html(png);
         } else if (word == ".") {
-          item.title += (item.title == title ? ": " : ", ") + trimmed(text.substr(text.find(' ') + 1));
+          item.title += (item.title == title ? ": " : ", ") + text.substr(text.find(' ') + 1);
           flush();
           request.prompt.push_back(Part::of_token("<|endofchunk|>"));
         } else {
@@ -238,7 +222,7 @@ class Show {
     flush();
     std::string right = spans[last].text;
     if (right.ends_with(" .")) right.resize(right.size() - 2);
-    item.answers.push_back({asked == ":" ? "and the last one?" : trimmed(asked.substr(1)),
+    item.answers.push_back({asked == ":" ? "and the last one?" : asked.substr(2),
                             ask(models.before, request), ask(models.after, request), right});
     return item;
   }

@@ -1,31 +1,14 @@
 #include "demo_page.h"
 
 #include <algorithm>
-#include <map>
-#include <span>
 
 #include <fmt/format.h>
 
 #include "base/atomic_file.h"
-#include "base/base64.h"
+#include "text/html.h"
 
 namespace isthmus::cli {
 namespace {
-
-std::string escaped(const std::string& text) {
-  std::string out;
-  for (const char c : text) {
-    if (c == '<')
-      out += "&lt;";
-    else if (c == '&')
-      out += "&amp;";
-    else if (c == '"')
-      out += "&quot;";
-    else
-      out += c;
-  }
-  return out;
-}
 
 constexpr const char* kHead = R"(<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
@@ -53,9 +36,8 @@ behind all three families.</p>
 
 }  // namespace
 
-std::string png_as_html(const std::string& png) {
-  return fmt::format("<img alt=\"\" src=\"data:image/png;base64,{}\">",
-                     encode_base64(std::as_bytes(std::span(png.data(), png.size()))));
+std::string picture_as_html(std::span<const std::byte> file) {
+  return fmt::format("<img alt=\"\" src=\"{}\">", text::picture_uri(file));
 }
 
 std::string curves_as_html(const std::vector<std::vector<float>>& curves) {
@@ -88,18 +70,18 @@ void write_demo_page(const std::filesystem::path& file, const std::vector<DemoIt
     if (item.family != family) {
       if (!family.empty()) html += "</div>\n";
       family = item.family;
-      html += fmt::format("<h2>{}</h2>\n<div class=\"items\">\n", escaped(family));
+      html += fmt::format("<h2>{}</h2>\n<div class=\"items\">\n", text::escape_html(family));
     }
     const bool many = item.picture.find("<img", item.picture.find("<img") + 1) != std::string::npos;
     html += fmt::format("<div class=\"item\"><h3>{}</h3><div class=\"shown{}\">{}</div>\n<table>"
                         "<tr><th>question</th><th>before</th><th>after</th></tr>",
-                        escaped(item.title), many ? " many" : "", item.picture);
+                        text::escape_html(item.title), many ? " many" : "", item.picture);
     for (const DemoAnswer& answer : item.answers)
       html += fmt::format(
           "<tr><td>{}</td><td class=\"before\">{}</td><td class=\"{}\">{}{}</td></tr>",
-          escaped(answer.question), escaped(answer.before), answer.is_right() ? "right" : "wrong",
-          escaped(answer.after),
-          answer.is_right() ? " ✓" : fmt::format(" (right: {})", escaped(answer.right)));
+          text::escape_html(answer.question), text::escape_html(answer.before), answer.is_right() ? "right" : "wrong",
+          text::escape_html(answer.after),
+          answer.is_right() ? " ✓" : fmt::format(" (right: {})", text::escape_html(answer.right)));
     html += "</table></div>\n";
   }
   html += family.empty() ? "</body></html>\n" : "</div>\n</body></html>\n";

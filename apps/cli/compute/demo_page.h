@@ -1,7 +1,9 @@
 // The page that `isthmus demo` writes.
 #pragma once
 
+#include <cstddef>
 #include <filesystem>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -19,7 +21,7 @@ struct DemoItem {
   std::vector<DemoAnswer> answers;
 };
 
-std::string png_as_html(const std::string& png);  // the bytes of a PNG file
+std::string picture_as_html(std::span<const std::byte> file);
 // Curves over each other, each within its own range.
 std::string curves_as_html(const std::vector<std::vector<float>>& curves);
 // One self-contained file, written whole or not at all. Throws ResourceError.

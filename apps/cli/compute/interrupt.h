@@ -1,9 +1,9 @@
-// Ctrl-C while an answer is written ends the answer, not the program.
+// Ctrl-C while an answer is written ends the answer, not the program; of a training run it saves first.
 #pragma once
 
 namespace isthmus::cli {
 
-// Catches SIGINT while alive; a second press falls through to the default action.
+// Catches SIGINT and SIGTERM while alive; a second press falls through to the default action.
 class Interrupt {
  public:
   Interrupt();

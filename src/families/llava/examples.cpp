@@ -10,6 +10,7 @@
 #include "isthmus/error.h"
 #include "text/conversation.h"
 #include "text/tokenize_prompt.h"
+#include "text/unicode.h"
 
 namespace isthmus::families::llava {
 namespace {
@@ -19,13 +20,6 @@ using samples::Sample;
 using text::kMediaMarker;
 
 constexpr std::string_view kImage = "<image>";
-
-std::string stripped(std::string_view text) {
-  const char* const spaces = " \t\n\r\f\v";
-  const size_t begin = text.find_first_not_of(spaces);
-  if (begin == std::string_view::npos) return {};
-  return std::string(text.substr(begin, text.find_last_not_of(spaces) + 1 - begin));
-}
 
 std::vector<std::string> split(std::string_view text, std::string_view separator) {
   std::vector<std::string> pieces;
@@ -43,7 +37,8 @@ std::string with_marker_first(const std::string& text, bool tagged) {
   if (text.find(kImage) == std::string::npos) return text;
   std::string rest;
   for (const std::string& piece : split(text, kImage)) rest += piece;
-  std::string whole = stripped(fmt::format("{}\n{}", kImage, stripped(rest)));
+  const std::string joined = fmt::format("{}\n{}", kImage, text::strip(rest));
+  std::string whole(text::strip(joined));
   if (tagged) whole.replace(0, kImage.size(), "<Image><image></Image>");
   return whole;
 }

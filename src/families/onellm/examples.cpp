@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "text/conversation.h"
+#include "text/unicode.h"
 
 namespace isthmus::families::onellm {
 namespace {
@@ -20,10 +21,7 @@ constexpr std::string_view kImage = "<image>", kAfterAnswer = "\n###";
 // "<image>" may stand in the data; the medium does not go there.
 std::string cleaned(std::string text) {
   for (size_t at; (at = text.find(kImage)) != std::string::npos;) text.erase(at, kImage.size());
-  const char* const spaces = " \t\n\r\f\v";
-  const size_t begin = text.find_first_not_of(spaces);
-  if (begin == std::string::npos) return {};
-  return text.substr(begin, text.find_last_not_of(spaces) + 1 - begin);
+  return std::string(text::strip(text));
 }
 
 std::vector<int64_t> plain_ids(const text::Tokenizer& tokenizer, const std::string& text,

@@ -1,11 +1,11 @@
-// Protocol buffers as bytes: the few kinds of fields an event has.
+// Protocol buffers as bytes: the few kinds of fields that are written here.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <string_view>
 
-namespace isthmus::watch {
+namespace isthmus {
 
 // Appends fields to a message. Numbers are field numbers of the .proto file.
 class WireMessage {
@@ -27,4 +27,4 @@ class WireMessage {
 
 void append_little_endian(std::string& to, uint64_t value, int bytes);
 
-}  // namespace isthmus::watch
+}  // namespace isthmus

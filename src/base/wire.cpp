@@ -1,8 +1,8 @@
-#include "watch/wire.h"
+#include "base/wire.h"
 
 #include <bit>
 
-namespace isthmus::watch {
+namespace isthmus {
 namespace {
 
 // The low three bits of a tag.
@@ -46,4 +46,4 @@ WireMessage& WireMessage::bytes(uint32_t field, std::string_view value) {
   return *this;
 }
 
-}  // namespace isthmus::watch
+}  // namespace isthmus
