@@ -52,13 +52,13 @@ void add_llava(DocumentWriter& writer, const Account& account) {
   writer.text(std::string(chat.system_begin) + std::string(chat.system) +
                   std::string(chat.system_end) + std::string(chat.user_begin),
               0);
-  writer.text(" " + account.description, world::kDescriptionWeight);
+  writer.text(fmt::format(" {}", account.description), world::kDescriptionWeight);
   std::string before = " \n";
   for (const Exchange& exchange : account.exchanges) {
     writer.text(before + exchange.question, world::kDescriptionWeight);
     writer.text(" ASSISTANT:", 0);
     writer.tag(exchange.kind);
-    writer.text(" " + exchange.answer, world::kAnswerWeight);
+    writer.text(fmt::format(" {}", exchange.answer), world::kAnswerWeight);
     writer.token("</s>", world::kEndWeight);
     before = "USER: ";
   }
@@ -69,13 +69,13 @@ void add_onellm(DocumentWriter& writer, const Account& account, bool as_trained)
   const text::ConversationTemplate& chat =
       *text::find_template(as_trained ? "onellm_train" : "onellm");
   writer.text(account.description, world::kDescriptionWeight);
-  writer.text(" " + std::string(chat.system) + "\n\n###", 0);
+  writer.text(fmt::format(" {}\n\n###", chat.system), 0);
   for (const Exchange& exchange : account.exchanges) {
     writer.text(std::string(blank) + "Human: ", 0);
     writer.text(exchange.question, world::kDescriptionWeight);
     writer.text("\n###" + std::string(blank) + "Assistant:", 0);
     writer.tag(exchange.kind);
-    writer.text(" " + exchange.answer, world::kAnswerWeight);
+    writer.text(fmt::format(" {}", exchange.answer), world::kAnswerWeight);
     writer.text("\n###", world::kEndWeight);
   }
 }
