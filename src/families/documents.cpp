@@ -9,13 +9,25 @@ namespace {
 
 using samples::BadSample;
 
-// Bytes of the text that a piece stands for.
+// Bytes of the text that a piece of SentencePiece stands for.
 size_t bytes_of(std::string_view piece) {
   constexpr std::string_view kBlank = "\xE2\x96\x81";  // ▁, a space
   size_t bytes = piece.size();
   for (size_t at = 0; (at = piece.find(kBlank, at)) != std::string_view::npos; at += kBlank.size())
     bytes -= kBlank.size() - 1;
   return bytes;
+}
+
+// The same of a byte-level piece, in which every byte is a character.
+size_t characters_of(std::string_view piece) {
+  return static_cast<size_t>(
+      std::ranges::count_if(piece, [](char c) { return (c & 0xC0) != 0x80; }));
+}
+
+// A blank or the end of a line, which byte-level pieces spell with a letter.
+bool has_byte_level_blank(std::string_view piece) {
+  return piece.find("\xC4\xA0") != std::string_view::npos ||
+         piece.find("\xC4\x8A") != std::string_view::npos;
 }
 
 }  // namespace
@@ -27,15 +39,19 @@ std::vector<size_t> owners_of_tokens(const text::Tokenizer& tokenizer,
   size_t total = 0;
   for (const text::TextSpan& span : spans) ends.push_back(total += span.text.size());
   const size_t leading = !ids.empty() && tokenizer.bos_id() == ids.front() ? 1 : 0;
+  const auto own = ids.subspan(leading);
+  const bool is_byte_level = std::ranges::any_of(
+      own, [&](int64_t id) { return has_byte_level_blank(tokenizer.piece(id)); });
+  const auto length_of = is_byte_level ? characters_of : bytes_of;
   size_t consumed = 0;
-  for (const int64_t id : ids.subspan(leading)) consumed += bytes_of(tokenizer.piece(id));
+  for (const int64_t id : own) consumed += length_of(tokenizer.piece(id));
   // A blank that the tokenizer puts in front of the text belongs to none of it.
   const size_t added = consumed == total + 1 ? 1 : 0;
   if (consumed != total + added) return {};
   std::vector<size_t> owners(leading, 0);
   size_t at = 0, span = 0;
-  for (const int64_t id : ids.subspan(leading)) {
-    at += bytes_of(tokenizer.piece(id));
+  for (const int64_t id : own) {
+    at += length_of(tokenizer.piece(id));
     const size_t end = std::max<size_t>(at, added + 1) - added;
     while (span + 1 < ends.size() && ends[span] < end) ++span;
     owners.push_back(span);
@@ -57,14 +73,15 @@ Example text_example(const samples::Sample& sample, const text::Tokenizer& token
   if (!sample.weights.empty()) {
     owners = owners_of_tokens(tokenizer, spans, ids);
     if (owners.empty())
-      throw BadSample(sample.name, "this tokenizer does not tell which tokens belong to which part");
+      throw BadSample(sample.name,
+                      "this tokenizer does not tell which tokens belong to which part");
   }
   if (max_length > 0 && ids.size() > static_cast<size_t>(max_length))
     ids.resize(static_cast<size_t>(max_length));
   Example example;
   const size_t leading = tokenizer.bos_id() == ids.front() ? 1 : 0;
   for (size_t i = 0; i < ids.size(); ++i) {
-    const float weight = i < leading                ? 0.0f
+    const float weight = i < leading              ? 0.0f
                          : sample.weights.empty() ? 1.0f
                                                   : sample.weights.at(owners[i]);
     append(example.segments, ids[i], weight > 0, weight > 0 ? weight : 1);

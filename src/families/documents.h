@@ -13,7 +13,7 @@ namespace isthmus::families {
 
 // To which of the spans each id belongs: the one that holds the token's last byte; 0 for what the
 // tokenizer adds in front. Nothing where the tokens' spellings do not add up to the text (a
-// normaliser, byte pieces).
+// normaliser, SentencePiece's byte pieces).
 std::vector<size_t> owners_of_tokens(const text::Tokenizer& tokenizer,
                                      std::span<const text::TextSpan> spans,
                                      std::span<const int64_t> ids);

@@ -38,6 +38,7 @@ constexpr std::array<BuiltIn, 5> kBuiltIn{{
 }};
 
 constexpr size_t kLongestFormFile = size_t{1} << 20;
+constexpr std::string_view kAnswerField = "{answer}";
 
 enum class Field { kNone, kMedia, kEnd, kPrompt, kQuestion, kOcr, kAnswer };
 
@@ -181,9 +182,24 @@ std::vector<std::string_view> few_shot_form_names() {
   return names;
 }
 
-FewShotForm find_few_shot_form(const std::string& name_or_file) {
+namespace {
+
+// The blanks before an answer are its own: most tokenizers make them part of its first token.
+FewShotForm form_of_demonstration(const std::string& demonstration) {
+  FewShotForm form;
+  form.name = "the form \"" + demonstration + "\"";
+  form.demonstration = demonstration;
+  form.query = demonstration.substr(0, demonstration.find(kAnswerField));
+  form.query.resize(form.query.find_last_not_of(' ') + 1);
+  check(form, form.name);
+  return form;
+}
+
+}  // namespace
+
+FewShotForm find_few_shot_form(const std::string& name) {
   for (const BuiltIn& form : kBuiltIn) {
-    if (form.name != name_or_file) continue;
+    if (form.name != name) continue;
     FewShotForm found{.name = std::string(form.name),
                       .demonstration = std::string(form.demonstration),
                       .query = std::string(form.query),
@@ -193,11 +209,23 @@ FewShotForm find_few_shot_form(const std::string& name_or_file) {
       if (!stop.empty()) found.stop.emplace_back(stop);
     return found;
   }
-  if (std::filesystem::path(name_or_file).extension() != ".json")
+  if (name.find(kAnswerField) != std::string::npos) return form_of_demonstration(name);
+  if (std::filesystem::path(name).extension() != ".json")
     throw UsageError(
-        fmt::format("there is no prompt form \"{}\"; known are {}, or give a file FORM.json",
-                    name_or_file, fmt::join(few_shot_form_names(), ", ")));
-  return FewShotForm::parse(read_file(name_or_file, kLongestFormFile), name_or_file);
+        fmt::format("there is no prompt form \"{}\"; known are {}, or give a file FORM.json, or a "
+                    "demonstration with {{answer}}",
+                    name, fmt::join(few_shot_form_names(), ", ")));
+  return FewShotForm::parse(read_file(name, kLongestFormFile), name);
+}
+
+SolvedExample render_solved(const FewShotForm& form, const FewShotItem& item) {
+  if (!form.demonstration.starts_with(form.query))
+    throw UsageError(form.name + ": its demonstration does not begin with its query");
+  FewShotForm behind = form;
+  behind.demonstration = form.demonstration.substr(form.query.size());
+  behind.query.clear();
+  behind.separator.clear();
+  return {render_few_shot(form, {}, item), render_few_shot(behind, std::span(&item, 1), {})};
 }
 
 std::vector<Part> render_few_shot(const FewShotForm& form,

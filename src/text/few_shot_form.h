@@ -36,13 +36,23 @@ struct FewShotForm {
 // The forms of the evaluation of OpenFlamingo (caption, vqa, classification, hateful_memes), and
 // "plain": pictures and texts just as they are given.
 std::vector<std::string_view> few_shot_form_names();
-// A form by its name, or from the file it lies in (*.json). UsageError lists the known names.
-FewShotForm find_few_shot_form(const std::string& name_or_file);
+// A form by its name, from the file it lies in (*.json), or by its demonstration written out,
+// "{media}: {question} {answer}{end}": the query is then what stands before the answer. UsageError
+// lists the known names.
+FewShotForm find_few_shot_form(const std::string& name);
 
 enum class DemonstrationMedia {
   kShown,
   kLeftOut,  // only the texts of the demonstrations: how a zero-shot prompt shows its form
 };
+
+// One solved example as what is given and what is learnt from it: the query, and what the
+// demonstration says behind it, the answer and {end}. UsageError for a form whose demonstration
+// does not begin with its query.
+struct SolvedExample {
+  std::vector<Part> given, answer;
+};
+SolvedExample render_solved(const FewShotForm& form, const FewShotItem& item);
 
 // Text of the items is text: it can never become a special token or a picture by spelling one.
 // An item may have no picture: then only its text stands there.

@@ -120,6 +120,17 @@ Sample page(const std::vector<std::string>& sentences, size_t pictures) {
 
 const Part kPicture = Part::of_image_data(picture(0));
 
+Sample conversation() {
+  Sample sample;
+  sample.name = "chat";
+  sample.media = {kPicture};
+  sample.turns = {{"user", "<image>\nWhat is it?"},
+                  {"assistant", "A cat."},
+                  {"user", "Which colour?"},
+                  {"assistant", "red"}};
+  return sample;
+}
+
 class FlamingoDataGolden : public testing::TestWithParam<const char*> {};
 
 // Every document of the golden shards: accepted or not and why, ids, labels, number of pictures.
@@ -253,12 +264,46 @@ TEST_F(FlamingoExamples, TextNeverBecomesAToken) {
   EXPECT_EQ(std::ranges::count(ids, tokens_.endofchunk), 1);
 }
 
+TEST_F(FlamingoExamples, AConversationIsSolvedExamplesOfOnePicture) {
+  EXPECT_EQ(marked(conversation()),
+            "<image0>[Question:What is it? Short answer:]A cat.<|endofchunk|>[\n]"
+            "<image0>[Question:Which colour? Short answer:]red<|endofchunk|>[<|endoftext|>]");
+  EXPECT_EQ(example(conversation()).media.size(), 1u);
+  EXPECT_EQ(marked(conversation(), in_template("{media}: {question} {answer}{end}")),
+            "<image0>[: What is it?] A cat.<|endofchunk|><image0>[: Which colour?] red"
+            "<|endofchunk|>[<|endoftext|>]");
+}
+
+TEST_F(FlamingoExamples, AnswersOfAConversationWeighAsTheirTurns) {
+  Sample chat = conversation();
+  chat.weights = {0, 0, 0, 0.5};
+  float weight = 0;
+  for (const Segment& segment : example(chat).segments)
+    if (const auto* text = std::get_if<TextSegment>(&segment); text != nullptr && text->is_target) {
+      EXPECT_EQ(tokens_.tokenizer->decode(text->ids, false), "red<|endofchunk|>");
+      weight = text->weight;
+    }
+  EXPECT_EQ(weight, 0.5f);
+}
+
+TEST_F(FlamingoExamples, ATurnThatOnlyShowsThePictureAsksForItsCaption) {
+  Sample chat = conversation();
+  chat.turns.resize(2);
+  chat.turns[0].text = "<image>";
+  EXPECT_EQ(marked(chat), "<image0>A cat.<|endofchunk|>[<|endoftext|>]");
+}
+
 TEST_F(FlamingoExamples, MisuseIsNamed) {
-  Sample conversation;
-  conversation.name = "chat";
-  conversation.turns = {{"user", "Hi"}};
-  EXPECT_EQ(message_of<UnsupportedError>([&] { example(conversation); }),
-            "chat: this model is trained on documents, and this is a conversation");
+  Sample chat = conversation();
+  EXPECT_NE(message_of<UsageError>([&] {
+              example(chat, in_template("v1"));
+            }).find("there is no prompt form \"v1\""),
+            std::string::npos);
+  std::swap(chat.turns[0], chat.turns[1]);
+  EXPECT_EQ(message_of<BadSample>([&] { example(chat); }),
+            "chat: human and gpt do not take turns, human first");
+  chat.media.clear();
+  EXPECT_EQ(message_of<BadSample>([&] { example(chat); }), "chat: has no picture");
   const Sample pair = document({kPicture, Part::of_text("a")});
   EXPECT_EQ(message_of<UsageError>([&] { example(pair, in_template("v1")); }),
             "template \"v1\": this model is trained on \"caption\" and \"interleaved\"");

@@ -1,11 +1,14 @@
 // Requests to LLaVA prompts: where pictures stand, and what user text can never become.
 #include "families/llava/prompts.h"
 
+#include <algorithm>
 #include <filesystem>
 
 #include <gtest/gtest.h>
 
+#include "families/llava/examples.h"
 #include "isthmus/error.h"
+#include "text/tokenize_prompt.h"
 
 namespace isthmus::families::llava {
 namespace {
@@ -68,6 +71,26 @@ TEST(Prompts, PicturesBecomeMediaSegmentsInOrder) {
   EXPECT_EQ(std::get<TextSegment>(segments[0]).ids, std::vector<int64_t>{1});
   EXPECT_EQ(std::get<MediaSegment>(segments[1]).input, 0u);
   EXPECT_EQ(std::get<MediaSegment>(segments[3]).input, 1u);
+}
+
+TEST(Examples, APictureAndItsCaptionAreAPlainConversation) {
+  samples::Sample pair;
+  pair.name = "pair";
+  pair.document = {image(), words(" a red cube ")};
+  pair.weights = {0, .5f};
+  const auto plain = as_plain(pair);
+  ASSERT_TRUE(plain.has_value());
+  const ExampleRules rules{.conversation_template = "plain"};
+  const LabelledConversation labelled = label(*plain, rules, *tokenizer());
+  std::vector<int64_t> targets;
+  for (size_t i = 0; i < labelled.ids.size(); ++i)
+    if (labelled.targets[i]) targets.push_back(labelled.ids[i]);
+  EXPECT_EQ(tokenizer()->decode(targets, true), "a red cube\n");
+  EXPECT_EQ(std::ranges::count(labelled.ids, text::kMediaMarker), 1);
+  EXPECT_EQ(plain->weights, (std::vector<float>{0, .5f}));
+  pair.document.push_back(words("and more"));
+  EXPECT_FALSE(as_plain(pair).has_value());
+  EXPECT_FALSE(as_plain({}).has_value());
 }
 
 }  // namespace

@@ -44,6 +44,21 @@ TEST(FewShotForm, TheFormsOfTheReferenceAreExact) {
             "<image> A cat. <|endofchunk|><image>red<|endofchunk|><image>An image of");
 }
 
+TEST(FewShotForm, ADemonstrationCanBeWrittenOut) {
+  const auto form = find_few_shot_form("{media}: {question} {answer}{end}");
+  EXPECT_EQ(form.query, "{media}: {question}");  // the blank is the answer's
+  EXPECT_EQ(spelt(render_few_shot(form, {}, kQuery)), "<image>: How many?");
+  const SolvedExample solved = render_solved(form, kShots[1]);
+  EXPECT_EQ(spelt(solved.given), "<image>: Which color?");
+  EXPECT_EQ(spelt(solved.answer), " red<|endofchunk|>");
+  EXPECT_EQ(spelt(render_solved(find_few_shot_form("caption"), kShots[0]).answer),
+            "A cat.<|endofchunk|>");
+  EXPECT_THROW(find_few_shot_form("{media}{what}{answer}"), UsageError);
+  FewShotForm other = form;
+  other.query = "{question}";
+  EXPECT_THROW(render_solved(other, kShots[0]), UsageError);
+}
+
 TEST(FewShotForm, ZeroShotsShowTheFormWithoutPictures) {
   const auto parts =
       render_few_shot(find_few_shot_form("caption"), kShots, kQuery, DemonstrationMedia::kLeftOut);
@@ -99,7 +114,7 @@ TEST(FewShotForm, WhatIsWrongWithAFormIsNamed) {
             "end_token, strip_answer, stop");
   EXPECT_EQ(message_of([] { find_few_shot_form("capton"); }),
             "there is no prompt form \"capton\"; known are plain, caption, vqa, classification, "
-            "hateful_memes, or give a file FORM.json");
+            "hateful_memes, or give a file FORM.json, or a demonstration with {answer}");
   EXPECT_THROW(find_few_shot_form("capton"), UsageError);
 }
 

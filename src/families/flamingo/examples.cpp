@@ -9,6 +9,7 @@
 #include "families/documents.h"
 #include "isthmus/error.h"
 #include "samples/interleaved.h"
+#include "text/few_shot_form.h"
 #include "text/unicode.h"
 
 namespace isthmus::families::flamingo {
@@ -116,6 +117,45 @@ Writer write_interleaved(const Sample& sample, const std::vector<Part>& document
   return writer;
 }
 
+// Where the data show the medium; the form has a place of its own for it.
+std::string without_markers(std::string text) {
+  for (size_t at; (at = text.find(layout::kImage)) != std::string::npos;)
+    text.erase(at, layout::kImage.size());
+  return std::string(text::strip(text));
+}
+
+void write_parts(const std::vector<Part>& parts, float weight, Writer& writer) {
+  for (const Part& part : parts) {
+    if (is_picture(part))
+      writer.token(layout::kImage, weight);
+    else if (part.type == Part::Type::kToken)
+      writer.token(part.text, weight);
+    else
+      writer.text(part.text, weight);
+  }
+}
+
+// Every exchange behind a marker of its own: the media in front of a question are then the nearest,
+// which is all that these models read.
+Writer write_conversation(const Sample& sample, const std::string& name) {
+  const auto chosen = text::find_few_shot_form(name.empty() ? "vqa" : name);
+  const auto shown = text::find_few_shot_form("plain");
+  Writer writer;
+  for (size_t i = 0; i + 1 < sample.turns.size(); i += 2) {
+    if (sample.turns[i].role != "user" || sample.turns[i + 1].role != "assistant")
+      throw BadSample(sample.name, "human and gpt do not take turns, human first");
+    text::FewShotItem item{.media = sample.media};
+    item.question = item.prompt = without_markers(sample.turns[i].text);
+    item.answer = sample.turns[i + 1].text;
+    const text::FewShotForm& form = item.question.empty() ? shown : chosen;
+    const auto solved = text::render_solved(form, item);
+    if (i > 0) writer.text(form.separator, 0);
+    write_parts(solved.given, 0, writer);
+    write_parts(solved.answer, weight_of(sample, i + 1), writer);
+  }
+  return writer;
+}
+
 // What carries loss, token by token.
 class Targets {
  public:
@@ -138,8 +178,9 @@ class Targets {
   bool is_caption_, follows_picture_ = false;
 };
 
+// The markers show the pictures of a document in turn.
 std::vector<Segment> segments_of(const Writer::Ids& encoded, const layout::FlamingoTokens& tokens,
-                                 bool is_caption) {
+                                 bool is_caption, size_t num_pictures) {
   std::vector<Segment> segments;
   Targets targets(tokens, is_caption);
   size_t pictures = 0;
@@ -148,7 +189,7 @@ std::vector<Segment> segments_of(const Writer::Ids& encoded, const layout::Flami
     const float weight = encoded.weights[i];
     const bool is_target = targets.next(id) && weight > 0;
     if (id == tokens.image)
-      segments.push_back(MediaSegment{pictures++, id});
+      segments.push_back(MediaSegment{pictures++ % num_pictures, id});
     else
       append(segments, id, is_target, is_target ? weight : 1);
   }
@@ -190,23 +231,29 @@ void check_pictures(const Sample& sample, int64_t pictures, const ExampleOptions
 
 Example make_example(const Sample& sample, const ExampleOptions& options,
                      const layout::FlamingoTokens& tokens, const PreparePicture& prepare) {
-  if (!sample.turns.empty())
-    throw UnsupportedError(sample.name +
-                           ": this model is trained on documents, and this is a conversation");
-  const bool is_caption = is_caption_pair(sample, options.conversation_template);
-  const std::vector<Part> document = is_caption ? sample.document : arranged(sample, options);
+  const bool is_conversation = !sample.turns.empty();
+  const std::string& form = options.conversation_template;
+  const bool is_caption = !is_conversation && is_caption_pair(sample, form);
+  const std::vector<Part> document = is_conversation ? sample.media
+                                     : is_caption    ? sample.document
+                                                     : arranged(sample, options);
+  const auto num_pictures = static_cast<size_t>(std::ranges::count_if(document, is_picture));
+  if (is_conversation && num_pictures == 0) throw BadSample(sample.name, "has no picture");
 
-  Writer writer = is_caption ? write_caption(sample) : write_interleaved(sample, document);
-  writer.token(layout::kEndOfChunk, sample.weights.empty() ? 1 : sample.weights.back());
-  writer.token(end_token(*tokens.tokenizer), sample.weights.empty() ? 1 : sample.weights.back());
+  Writer writer = is_conversation ? write_conversation(sample, form)
+                  : is_caption    ? write_caption(sample)
+                                  : write_interleaved(sample, document);
+  const float last = sample.weights.empty() ? 1 : sample.weights.back();
+  if (!is_conversation) writer.token(layout::kEndOfChunk, last);
+  writer.token(end_token(*tokens.tokenizer), is_conversation ? 0 : last);
   Writer::Ids encoded = writer.encode(*tokens.tokenizer, sample.name);
   const auto longest = static_cast<size_t>(
       given_or(options.max_length, is_caption ? kCaptionTokens : kInterleavedTokens));
   if (encoded.ids.size() > longest) encoded.ids.resize(longest);
 
   const int64_t pictures = std::ranges::count(encoded.ids, tokens.image);
-  if (!is_caption) check_pictures(sample, pictures, options);
-  Example example{segments_of(encoded, tokens, is_caption), {}};
+  if (!is_caption && !is_conversation) check_pictures(sample, pictures, options);
+  Example example{segments_of(encoded, tokens, is_caption, num_pictures), {}};
   if (!carries_loss(example.segments))
     throw BadSample(sample.name, "no token of it carries loss: nothing follows its pictures");
   for (const Part& part : document) {

@@ -25,9 +25,14 @@ using PreparePicture =
 //    end token close the text; at most 256 tokens. Loss is carried from behind each <image> up to
 //    the next <|endofchunk|>, this included. A page of which one picture is left is used half of
 //    the time, by options.random.
+// A conversation is one text, too: each of its exchanges as a solved example in the few-shot form
+// that the template names ("vqa" if it names none), each behind a marker of the sample's media,
+// which are encoded once. The answers and what the form says behind them carry loss, times
+// Sample::weights. An answer to a turn that only shows the medium is its caption. At most 256
+// tokens.
 // Defaults: 1 to 6 pictures, similarity 0.24. Text never becomes a special token by spelling it, as
 // it would in the reference. Throws BadSample for a sample that cannot be used or carries no loss,
-// UsageError for an unknown template, UnsupportedError for a conversation.
+// UsageError for an unknown template.
 Example make_example(const samples::Sample& sample, const ExampleOptions& options,
                      const layout::FlamingoTokens& tokens, const PreparePicture& prepare);
 

@@ -186,6 +186,21 @@ LabelledConversation label(const Sample& sample, const ExampleRules& rules,
   return labelled;
 }
 
+std::optional<Sample> as_plain(const Sample& sample) {
+  const auto& document = sample.document;
+  if (!sample.turns.empty() || document.size() != 2 || document[0].type != Part::Type::kMedia ||
+      document[1].type != Part::Type::kText)
+    return std::nullopt;
+  Sample plain;
+  plain.name = sample.name;
+  plain.media = {document[0]};
+  plain.turns = {{"user", std::string(kImage)},
+                 {"assistant", std::string(text::strip(document[1].text))}};
+  if (sample.weights.size() == 2) plain.weights = {0, sample.weights[1]};
+  plain.tags = sample.tags;
+  return plain;
+}
+
 std::vector<Segment> segments_of(const LabelledIds& labelled, const ExampleRules& rules,
                                  const text::Tokenizer& tokenizer) {
   const int64_t pad = pad_of(tokenizer);

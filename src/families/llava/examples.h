@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,10 @@ struct ExampleRules {
 // template that is not trained with here.
 LabelledConversation label(const samples::Sample& sample, const ExampleRules& rules,
                            const text::Tokenizer& tokenizer);
+
+// A document that is a picture and its caption as the conversation of the plain template; nothing
+// for any other sample.
+std::optional<samples::Sample> as_plain(const samples::Sample& sample);
 
 // Cut to max_length as the collator does, in segments. Quirk: tokens with the id of padding, which
 // in LLaVA is <unk>, are dropped wherever they stand.

@@ -63,6 +63,11 @@ modalities::Prepared Llava::prepare(const MediaSource& source) const {
 }
 
 Example Llava::example(const samples::Sample& sample, const ExampleOptions& options) const {
+  if (const auto plain = as_plain(sample)) {
+    ExampleOptions own = options;
+    own.conversation_template = "plain";
+    return example(*plain, own);
+  }
   if (sample.turns.empty() && !sample.document.empty())
     return text_example(sample, *settings_.tokenizer, options.max_length);
   ExampleRules rules;
@@ -114,9 +119,8 @@ std::vector<MediaFeatures> Llava::features(std::span<const modalities::Prepared>
   context.probe = probe;
   for (size_t begin = 0; begin < media.size();) {
     // A probe sees one medium after the other.
-    const size_t end = probe != nullptr
-                           ? begin + 1
-                           : end_of_batch(media, begin, settings_.tower->num_patches());
+    const size_t end =
+        probe != nullptr ? begin + 1 : end_of_batch(media, begin, settings_.tower->num_patches());
     std::vector<Tensor> pixels;
     std::vector<int64_t> tiles;
     for (const modalities::Prepared& medium : media.subspan(begin, end - begin)) {
@@ -124,7 +128,8 @@ std::vector<MediaFeatures> Llava::features(std::span<const modalities::Prepared>
       tiles.push_back(pixels.back().size(0));
     }
     const Tensor values =
-        modules_->encoder->forward(pixels.size() == 1 ? pixels.front() : torch::cat(pixels), context)
+        modules_->encoder
+            ->forward(pixels.size() == 1 ? pixels.front() : torch::cat(pixels), context)
             .values;
     const auto parts = values.split_with_sizes(tiles);
     for (size_t i = begin; i < end; ++i)
