@@ -9,6 +9,7 @@
 
 #include "isthmus/error.h"
 #include "recipe/recipe.h"
+#include "recipe/tree.h"
 #include "recipe/yaml_view.h"
 #include "samples/shards.h"
 
@@ -33,6 +34,8 @@ class Parser {
     for (size_t i = 0; stages.IsSequence() && i < stages.size(); ++i)
       recipe.stages.push_back(stage_of(stages[i], fmt::format("stages[{}].", i)));
     if (stages.IsSequence() && stages.size() == 0) map.complain("stages", "is empty");
+    if (map.find("compare").IsDefined())
+      map.complain("compare", "this recipe leaves the aligner open; it is for isthmus compare");
     map.finish();
     return recipe;
   }
@@ -44,11 +47,13 @@ class Parser {
     map.read("path", model.path);
     map.read("base", model.base);
     map.read("vision", model.vision);
-    if (const YAML::Node fresh = map.find("fresh"); fresh.IsDefined()) model.fresh = fresh_of(fresh);
+    if (const YAML::Node fresh = map.find("fresh"); fresh.IsDefined())
+      model.fresh = fresh_of(fresh);
     if (model.path.empty() && !model.fresh)
       complaints_.add(node, "model: expected either path or fresh");
     if (!model.path.empty() && model.fresh && model.fresh->kind != "universal_projection")
-      complaints_.add(node, "model: expected either path or fresh; only a universal_projection grows");
+      complaints_.add(node,
+                      "model: expected either path or fresh; only a universal_projection grows");
     if (model.path.empty() && model.fresh && model.base.empty() &&
         model.fresh->kind != "language_model")
       complaints_.add(node, "model.base is missing: a fresh aligner needs a language model");
@@ -60,7 +65,8 @@ class Parser {
   FreshAligner fresh_of(const YAML::Node& node) {
     FreshAligner fresh;
     MapView own(node, "model.fresh.", complaints_);
-    own.read("kind", fresh.kind, {"projector", "gated_cross_attention", "universal_projection", "language_model"});
+    own.read("kind", fresh.kind,
+             {"projector", "gated_cross_attention", "universal_projection", "language_model"});
     if (fresh.kind == "projector" || fresh.kind == "universal_projection")
       own.read("token_scale", fresh.token_scale, 0);
     if (fresh.kind == "projector") {
@@ -348,7 +354,8 @@ void add_leaves(const YAML::Node& node, const std::string& path,
   if (node.IsMap()) {
     for (const auto& entry : node) add_leaves(entry.second, prefix + entry.first.Scalar(), leaves);
   } else if (node.IsSequence()) {
-    for (size_t i = 0; i < node.size(); ++i) add_leaves(node[i], prefix + std::to_string(i), leaves);
+    for (size_t i = 0; i < node.size(); ++i)
+      add_leaves(node[i], prefix + std::to_string(i), leaves);
   } else {
     leaves[path] = node.IsScalar() ? node.Scalar() : "nothing";
   }
@@ -362,26 +369,48 @@ std::map<std::string, std::string> leaves_of(const std::string& text) {
 
 }  // namespace
 
-Recipe load_recipe(const fs::path& file, const std::vector<std::string>& sets) {
+namespace {
+
+// What the library finds wrong, as one of our errors.
+template <typename Make>
+auto readable(const fs::path& file, const Make& make) {
+  try {
+    return make();
+  } catch (const YAML::Exception& error) {
+    throw UsageError(
+        fmt::format("{}:{}: not valid YAML: {}", file.string(), error.mark.line + 1, error.msg));
+  }
+}
+
+}  // namespace
+
+YAML::Node read_tree(const fs::path& file, const std::vector<std::string>& sets) {
   std::ifstream stream(file, std::ios::binary);
   if (!stream || fs::is_directory(file))
     throw UsageError(fmt::format("{}: cannot be opened: {}", file.string(),
                                  fs::is_directory(file) ? "is a folder" : std::strerror(errno)));
   std::ostringstream text;
   text << stream.rdbuf();
-  Complaints complaints(file.string());
-  Recipe recipe;
-  try {
-    const YAML::Node root = YAML::Load(text.str());
+  return readable(file, [&] {
+    YAML::Node root = YAML::Load(text.str());
     for (const std::string& assignment : sets) set(root, assignment);
-    recipe = Parser(file, complaints).parse(root);
-    recipe.text = YAML::Dump(root);
-  } catch (const YAML::Exception& error) {
-    throw UsageError(
-        fmt::format("{}:{}: not valid YAML: {}", file.string(), error.mark.line + 1, error.msg));
-  }
+    return root;
+  });
+}
+
+Recipe recipe_of(const YAML::Node& root, const fs::path& file) {
+  Complaints complaints(file.string());
+  Recipe recipe = readable(file, [&] {
+    Recipe parsed = Parser(file, complaints).parse(root);
+    parsed.text = YAML::Dump(root);
+    return parsed;
+  });
   complaints.raise();
   return recipe;
+}
+
+Recipe load_recipe(const fs::path& file, const std::vector<std::string>& sets) {
+  return recipe_of(read_tree(file, sets), file);
 }
 
 std::vector<std::string> differences(const std::string& before, const std::string& now) {

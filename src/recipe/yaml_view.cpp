@@ -24,16 +24,16 @@ size_t distance(std::string_view a, std::string_view b) {
   return row.back();
 }
 
-std::string nearest(std::string_view key, const std::vector<std::string>& known) {
+}  // namespace
+
+std::string hint(std::string_view word, const std::vector<std::string>& known) {
   const auto found = std::ranges::min_element(
-      known, {}, [&](const std::string& other) { return distance(key, other); });
+      known, {}, [&](const std::string& other) { return distance(word, other); });
   if (found == known.end()) return "";
-  return distance(key, *found) <= std::max<size_t>(2, key.size() / 2)
+  return distance(word, *found) <= std::max<size_t>(2, word.size() / 2)
              ? fmt::format("; did you mean \"{}\"?", *found)
              : fmt::format("; known are {}", fmt::join(known, ", "));
 }
-
-}  // namespace
 
 void Complaints::add(const YAML::Node& node, const std::string& what) {
   const bool placed = node.IsDefined() && node.Mark().line >= 0;
@@ -109,7 +109,7 @@ void MapView::finish() {
     const auto key = entry.first.as<std::string>("");
     if (std::ranges::find(known_, key) == known_.end())
       complaints_.add(entry.first,
-                      fmt::format("{}{}: unknown key{}", path_, key, nearest(key, known_)));
+                      fmt::format("{}{}: unknown key{}", path_, key, hint(key, known_)));
   }
 }
 

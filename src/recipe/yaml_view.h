@@ -10,6 +10,10 @@
 
 namespace isthmus::recipe {
 
+// What is said behind a wrong word: "; did you mean \"base\"?", or which there are; "" where none
+// is.
+std::string hint(std::string_view word, const std::vector<std::string>& known);
+
 class Complaints {
  public:
   explicit Complaints(std::string source) : source_(std::move(source)) {}

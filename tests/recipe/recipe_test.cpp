@@ -7,6 +7,7 @@
 
 #include "error_message.h"
 #include "isthmus/error.h"
+#include "recipe/comparison.h"
 
 namespace isthmus::recipe {
 namespace {
@@ -220,7 +221,10 @@ TEST(Recipe, TheShippedOnesAreValid) {
   for (const auto& entry :
        fs::recursive_directory_iterator(fs::path(ISTHMUS_SOURCE_DIR) / "recipes")) {
     if (entry.path().extension() != ".yaml") continue;
-    EXPECT_NO_THROW(load_recipe(entry.path())) << entry.path();
+    if (entry.path().filename() == "compare.yaml")
+      EXPECT_EQ(load_comparison(entry.path(), default_aligners()).size(), 4u);
+    else
+      EXPECT_NO_THROW(load_recipe(entry.path())) << entry.path();
     ++count;
   }
   EXPECT_GE(count, 2);
