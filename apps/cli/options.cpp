@@ -318,8 +318,20 @@ Parsed parse_command_line(int argc, char** argv) {
   CLI::App* pretrain = app.add_subcommand(
       "pretrain", "Train what others are aligned to, recipe after recipe, as align does");
   pretrain->add_option("RECIPES", o.recipes, "YAML files, in this order")->required();
-  for (CLI::App* verb : {align, pretrain}) {
-    verb->add_option("-o,--out", o.out, "Folder of results (default: aligned/NAME)")
+  CLI::App* compare = app.add_subcommand(
+      "compare",
+      "Train several aligners on the same parts, data and budget, and report what "
+      "each is worth and costs; goes on where it ended (docs/compare.md)");
+  compare->add_option("RECIPE", o.recipes, "YAML file")->required()->expected(1);
+  o.aligners = {"linear", "mlp", "resampler+xattn", "upm"};
+  compare->add_option("--aligners", o.aligners, "Which, separated by commas; mlp3x to mlp9x, too")
+      ->delimiter(',')
+      ->type_name("LIST")
+      ->default_str("linear,mlp,resampler+xattn,upm");
+  for (CLI::App* verb : {align, pretrain, compare}) {
+    verb->add_option("-o,--out", o.out,
+                     fmt::format("Folder of results (default: {}/NAME)",
+                                 verb == compare ? "compared" : "aligned"))
         ->type_name("DIR");
     verb->add_option("--set", o.sets, "Value in place of the recipe's: stages.0.batch=4")
         ->type_name("KEY=VALUE");

@@ -52,9 +52,10 @@ struct Options {
   // eval
   eval::EvalOptions eval;
 
-  // align, pretrain
+  // align, pretrain, compare
   std::vector<std::filesystem::path> recipes;
-  std::vector<std::string> sets;  // KEY=VALUE on top of it
+  std::vector<std::string> sets;      // KEY=VALUE on top of it
+  std::vector<std::string> aligners;  // of compare
 
   // merge
   std::string dtype;

@@ -26,8 +26,7 @@ std::vector<Run> runs_of(const Tensor& labels, const Tensor& weights) {
   std::vector<Run> runs;
   const auto label = labels.accessor<int64_t, 1>();
   for (int64_t i = 1; i < labels.size(0); ++i) {
-    const bool counts =
-        label[i] >= 0 && (!weights.defined() || weights[i].item<float>() >= kFull);
+    const bool counts = label[i] >= 0 && (!weights.defined() || weights[i].item<float>() >= kFull);
     if (!counts) continue;
     if (runs.empty() || runs.back().end != i) runs.push_back({i, i});
     runs.back().end = i + 1;
@@ -54,7 +53,8 @@ std::vector<families::Example> blank(std::vector<families::Example> examples) {
   return examples;
 }
 
-// Small files only: they are shown, not kept for their own sake.
+}  // namespace
+
 std::vector<std::byte> first_picture(const samples::Sample& sample) {
   constexpr uintmax_t kLargest = 400'000;
   for (const auto* parts : {&sample.media, &sample.document})
@@ -69,8 +69,6 @@ std::vector<std::byte> first_picture(const samples::Sample& sample) {
     }
   return {};
 }
-
-}  // namespace
 
 HeldOut::HeldOut(families::Family& family, const recipe::HeldOut& choice)
     : family_(family), batch_(choice.batch) {
@@ -92,18 +90,17 @@ HeldOut::HeldOut(families::Family& family, const recipe::HeldOut& choice)
       }
     }
     if (own.examples.empty())
-      throw InputError(
-          fmt::format("held_out: {}: no sample can be used: {}", own.name, problem));
+      throw InputError(fmt::format("held_out: {}: no sample can be used: {}", own.name, problem));
   }
 }
 
 std::vector<Answer> HeldOut::answers(size_t at, MediaChoice media) {
   const torch::NoGradGuard no_gradient;
   const Entry& entry = entries_.at(at);
-  const std::vector<families::Example> changed = media == MediaChoice::kOwn ? std::vector<families::Example>{}
-                                                 : media == MediaChoice::kShuffled
-                                                     ? shuffled(entry.examples)
-                                                     : blank(entry.examples);
+  const std::vector<families::Example> changed =
+      media == MediaChoice::kOwn        ? std::vector<families::Example>{}
+      : media == MediaChoice::kShuffled ? shuffled(entry.examples)
+                                        : blank(entry.examples);
   const std::vector<families::Example>& examples = changed.empty() ? entry.examples : changed;
   std::vector<Answer> answers;
   for (size_t begin = 0; begin < examples.size(); begin += static_cast<size_t>(batch_)) {
@@ -113,13 +110,12 @@ std::vector<Answer> HeldOut::answers(size_t at, MediaChoice media) {
     for (size_t b = 0; b < batch.size(); ++b) {
       const auto row = static_cast<int64_t>(b);
       const Tensor labels = found.labels[row];
-      const auto runs =
-          runs_of(labels, found.weights.defined() ? found.weights[row] : Tensor());
+      const auto runs = runs_of(labels, found.weights.defined() ? found.weights[row] : Tensor());
       const auto& tags = entry.tags[begin + b];
       for (size_t r = 0; r < runs.size(); ++r) {
         const int64_t length = runs[r].end - runs[r].begin;
-        const Tensor logits = family_.language_model().logits(
-            found.hidden[row].narrow(0, runs[r].begin - 1, length));
+        const Tensor logits =
+            family_.language_model().logits(found.hidden[row].narrow(0, runs[r].begin - 1, length));
         const Tensor wanted = labels.narrow(0, runs[r].begin, length);
         Answer& answer = answers.emplace_back();
         answer.item = begin + b;

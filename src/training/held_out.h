@@ -13,9 +13,9 @@ namespace isthmus::training {
 
 // One answer of the data, teacher-forced: the run of tokens that are to be predicted.
 struct Answer {
-  size_t item = 0;      // which sample
-  std::string tag;      // what it is about, where the data say so
-  bool exact = false;   // every token is the likeliest: greedy decoding would give it
+  size_t item = 0;     // which sample
+  std::string tag;     // what it is about, where the data say so
+  bool exact = false;  // every token is the likeliest: greedy decoding would give it
   int64_t tokens = 0;
   double log_likelihood = 0;  // natural, summed
 };
@@ -26,6 +26,9 @@ enum class MediaChoice {
   kShuffled,  // of the next sample with as many
   kBlank,     // zeros, as the encoder sees them
 };
+
+// The file of a sample's first picture, to be shown; nothing where there is none, or a large one.
+std::vector<std::byte> first_picture(const samples::Sample& sample);
 
 // Reads all samples once and keeps them prepared. Not for several threads.
 class HeldOut {

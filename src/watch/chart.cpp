@@ -12,7 +12,7 @@ namespace isthmus::watch {
 namespace {
 
 constexpr double kWidth = 640, kHeight = 300;
-constexpr double kLeft = 52, kRight = 12, kTop = 12, kBottom = 40;
+constexpr double kLeft = 64, kRight = 12, kTop = 12, kBottom = 40;
 constexpr size_t kFewPoints = 24;
 constexpr std::array<const char*, 6> kDashes = {"", "9 5", "2 4", "12 4 2 4", "5 3", "1 6"};
 

@@ -4,6 +4,7 @@
 #include "align.h"
 #include "base/log.h"
 #include "bench.h"
+#include "compare.h"
 #include "demo.h"
 #include "doctor.h"
 #include "eval.h"
@@ -18,6 +19,7 @@ namespace {
 int dispatch(const isthmus::cli::Options& options) {
   if (options.verbose) isthmus::log::set_level(isthmus::log::Level::kInfo);
   if (options.verb == "align" || options.verb == "pretrain") return isthmus::cli::align(options);
+  if (options.verb == "compare") return isthmus::cli::compare(options);
   if (options.verb == "merge") return isthmus::cli::merge(options);
   if (options.verb == "demo") return isthmus::cli::demo(options);
   if (options.verb == "run") return isthmus::cli::run(options);
