@@ -37,6 +37,7 @@ i.p0 { background: var(--c7); } i.p1 { background: var(--c1); } i.p2 { backgroun
 .legend i { display: inline-block; width: .8rem; height: .8rem; border-radius: .15rem; margin-right: .35rem; vertical-align: -.1rem; }
 .right { color: var(--good); } .wrong { color: var(--bad); }
 .answer img { image-rendering: auto; } .answer table { font-size: .92rem; margin-top: .4rem; }
+.answer td.soft { white-space: nowrap; width: 1%; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .25rem .9rem; margin: 0; } dt { color: var(--soft); } dd { margin: 0; }
 @media (max-width: 34rem) { .chart text { font-size: 19px; } dl { grid-template-columns: 1fr; } dd { margin-bottom: .4rem; } }
 )";
@@ -334,6 +335,13 @@ std::string charts(const Comparison& comparison) {
   return html + "</div>\n";
 }
 
+// Enough of an answer that does not end.
+std::string shortened(const std::string& said) {
+  constexpr size_t kShown = 60;
+  if (said.empty()) return "(nothing)";
+  return said.size() > kShown ? said.substr(0, kShown) + " …" : said;
+}
+
 std::string answers(const Comparison& comparison) {
   std::string html = "<div class=\"answers\">\n";
   for (size_t q = 0; q < comparison.questions.size(); ++q) {
@@ -349,7 +357,7 @@ std::string answers(const Comparison& comparison) {
       const bool is_right = said == shown.truth;
       html += fmt::format("<tr><td class=\"soft\">{}</td><td class=\"{}\">{} {}</td></tr>",
                           escape_html(m.aligner), is_right ? "right" : "wrong",
-                          is_right ? "✓" : "✗", escape_html(said.empty() ? "(nothing)" : said));
+                          is_right ? "✓" : "✗", escape_html(shortened(said)));
     }
     html += "</table></div></section>\n";
   }
