@@ -336,6 +336,7 @@ Parsed parse_command_line(int argc, char** argv) {
     verb->add_option("--set", o.sets, "Value in place of the recipe's: stages.0.batch=4")
         ->type_name("KEY=VALUE");
     verb->add_option("--threads", o.load.threads, "Threads to compute with (default: all cores)");
+    verb->add_option("--device", o.load.device, "cpu")->type_name("DEVICE")->capture_default_str();
   }
 
   CLI::App* demo = app.add_subcommand(

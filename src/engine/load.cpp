@@ -12,19 +12,20 @@
 
 namespace isthmus::engine {
 
-void prepare_arithmetic(int asked) {
-  const int threads =
-      asked > 0 ? asked : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+void prepare_arithmetic(const LoadOptions& options) {
+  if (options.device != "cpu")
+    throw UnsupportedError(
+        fmt::format("--device {}: this build computes on the cpu", options.device));
+  const int threads = options.threads > 0
+                          ? options.threads
+                          : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   nn::setup_blas();
   at::set_num_threads(threads);
 }
 
 std::unique_ptr<Engine> load_engine(const std::function<std::shared_ptr<families::Family>()>& load,
                                     const LoadOptions& options) {
-  if (options.device != "cpu")
-    throw UnsupportedError(
-        fmt::format("--device {}: this build computes on the cpu", options.device));
-  prepare_arithmetic(options.threads);
+  prepare_arithmetic(options);
   return std::make_unique<Engine>(load(), options.composed);
 }
 

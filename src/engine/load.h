@@ -15,8 +15,9 @@ namespace isthmus::engine {
 std::unique_ptr<Engine> load_engine(const std::string& model, const std::string& base,
                                     const std::string& name, const LoadOptions& options);
 
-// Threads to compute with (0: one per processor), and what else is set once a process.
-void prepare_arithmetic(int threads);
+// Threads to compute with (0: one per processor), and what else is set once a process. Throws
+// UnsupportedError for a device that this build cannot compute on.
+void prepare_arithmetic(const LoadOptions& options);
 
 // The family that `load` gives, called once the arithmetic is set up.
 std::unique_ptr<Engine> load_engine(const std::function<std::shared_ptr<families::Family>()>& load,

@@ -110,6 +110,9 @@ TEST(CommandLine, AnotherDeviceIsNotSupported) {
   const Outcome outcome = isthmus({"run", kModel, "-p", "Hi", "--device", "cuda"});
   EXPECT_EQ(outcome.status, 5);
   EXPECT_NE(outcome.err.find("--device cuda"), std::string::npos) << outcome.err;
+  const Outcome align = isthmus({"align", "recipe.yaml", "--device", "cuda"});
+  EXPECT_EQ(align.status, 5);
+  EXPECT_NE(align.err.find("--device cuda"), std::string::npos) << align.err;
 }
 
 // --- describe ---

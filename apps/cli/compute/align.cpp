@@ -47,7 +47,7 @@ int align(const Options& options, const fs::path& file) {
 }  // namespace
 
 int align(const Options& options) {
-  engine::prepare_arithmetic(options.load.threads);
+  engine::prepare_arithmetic(options.load);
   for (const fs::path& recipe : options.recipes)
     if (const int status = align(options, recipe); status != 0) return status;
   return 0;

@@ -56,7 +56,7 @@ std::optional<Place> trained(const Options& options, const Contestant& contestan
 }  // namespace
 
 int compare(const Options& options) {
-  engine::prepare_arithmetic(options.load.threads);
+  engine::prepare_arithmetic(options.load);
   const fs::path& file = options.recipes.front();
   const auto contestants = recipe::load_comparison(file, options.aligners, options.sets);
   recipe::check_files(contestants.front().recipe);

@@ -253,7 +253,7 @@ struct ScratchFolder {
 }  // namespace
 
 int demo(const Options& options) {
-  engine::prepare_arithmetic(options.load.threads);
+  engine::prepare_arithmetic(options.load);
   const fs::path root = layout::ModelLocator::shared_files();
   const ScratchFolder scratch;
   Show show(options);

@@ -13,7 +13,7 @@ int merge(const Options& options) {
   std::error_code ignored;
   if (std::filesystem::equivalent(options.out, options.model, ignored))
     throw UsageError("--out is the model itself; what it is made of would be lost");
-  engine::prepare_arithmetic(options.load.threads);
+  engine::prepare_arithmetic(options.load);
   LoadOptions load = options.load;
   load.merge_lora = true;
   const auto family = families::load_family(options.model, options.base, "", load);
