@@ -21,4 +21,23 @@ struct SiluMulArgs {
   int64_t count;
 };
 
+// dx = dy · f'(x) of the same three; dx may be an input.
+struct ActivationGradientArgs {
+  const float* x;
+  const float* dy;
+  float* dx;
+  int64_t count;
+};
+
+// dgate = dy · up · σ(gate) (1 + gate (1 - σ(gate))), dup = dy · gate · σ(gate); no output may be an
+// input.
+struct SiluMulGradientArgs {
+  const float* gate;
+  const float* up;
+  const float* dy;
+  float* dgate;
+  float* dup;
+  int64_t count;
+};
+
 }  // namespace isthmus::kernels

@@ -11,7 +11,8 @@
 
 namespace isthmus::kernels {
 
-// A row r = x + r · row_stride, `depth` floats. out: rows · depth_words(depth).
+// A row r = x + r · row_stride, `depth` floats; by depth: its depth k is x[k · row_stride + r]. out:
+// rows · depth_words(depth).
 struct PackRowsArgs {
   const float* x;
   int64_t row_stride, rows, depth;

@@ -26,4 +26,29 @@ struct LayerNormArgs {
   float eps;
 };
 
+// With s = 1 / sqrt(mean(x²) + eps) of a row: dx = s · weight · dy - x · s³ · mean(weight · dy · x),
+// and dweight += Σ_r dy · x · s unless it is null. dx may be dy.
+struct RmsNormGradientArgs {
+  const float* x;
+  const float* weight;
+  const float* dy;
+  float* dx;
+  float* dweight;
+  int64_t rows, dim;
+  float eps;
+};
+
+// With x̂ = (x - mean) · s of a row and g = weight · dy: dx = s · (g - mean(g) - x̂ · mean(g · x̂)),
+// dweight += Σ_r dy · x̂ and dbias += Σ_r dy unless they are null. dx may be dy.
+struct LayerNormGradientArgs {
+  const float* x;
+  const float* weight;
+  const float* dy;
+  float* dx;
+  float* dweight;
+  float* dbias;
+  int64_t rows, dim;
+  float eps;
+};
+
 }  // namespace isthmus::kernels

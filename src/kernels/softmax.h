@@ -1,4 +1,4 @@
-// Softmax of one row of attention scores, in place.
+// Softmax of one row of attention scores, in place, and its gradient.
 #pragma once
 
 #include <cstdint>
@@ -15,6 +15,16 @@ struct SoftmaxArgs {
   float scale;
   float slope = 0;
   int64_t position = 0;
+};
+
+// gradient[i] = scale · weights[i] · (gradient[i] - Σ_j weights[j] · gradient[j]) over [begin, end),
+// from the gradient of a row of weights to that of the scores they came from; zero elsewhere in
+// [0, count), whatever stood there.
+struct SoftmaxGradientArgs {
+  const float* weights;
+  float* gradient;
+  int64_t count, begin, end;
+  float scale;
 };
 
 }  // namespace isthmus::kernels

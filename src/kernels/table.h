@@ -20,6 +20,7 @@ namespace isthmus::kernels {
 struct GemmTable {
   int64_t tile_rows, tile_cols;
   void (*pack_rows)(const PackRowsArgs&);
+  void (*pack_rows_by_depth)(const PackRowsArgs&);
   void (*pack_columns_f32)(const PackColumnsArgs&);
   void (*pack_columns_f16)(const PackColumnsArgs&);
   void (*pack_columns_bf16)(const PackColumnsArgs&);
@@ -56,6 +57,13 @@ struct KernelTable {
   void (*gelu_tanh)(const ActivationArgs&);
   void (*quick_gelu)(const ActivationArgs&);
   void (*softmax_row)(const SoftmaxArgs&);
+  void (*rms_norm_gradient)(const RmsNormGradientArgs&);
+  void (*layer_norm_gradient)(const LayerNormGradientArgs&);
+  void (*silu_mul_gradient)(const SiluMulGradientArgs&);
+  void (*gelu_gradient)(const ActivationGradientArgs&);
+  void (*gelu_tanh_gradient)(const ActivationGradientArgs&);
+  void (*quick_gelu_gradient)(const ActivationGradientArgs&);
+  void (*softmax_gradient)(const SoftmaxGradientArgs&);
   void (*widen_f16)(const WidenArgs&);
   void (*widen_bf16)(const WidenArgs&);
   void (*narrow_bf16)(const NarrowArgs&);

@@ -40,6 +40,20 @@ void expect_product(const Sizes& s, const Floats& a, int64_t a_stride, const Flo
 
 class Gemm : public KernelTest {};
 
+TEST_P(Gemm, RowsByDepthPackAsRowsOfTheTransposeDo) {
+  const GemmTable& gemm = table().gemm;
+  for (const Sizes& s : kProducts) {
+    const int64_t stride = s.rows + 3;
+    const Floats stored = random_floats(s.depth * stride, 1);
+    Floats transposed(s.rows * s.depth), want(s.rows * s.depth), found(s.rows * s.depth);
+    for (int64_t r = 0; r < s.rows; ++r)
+      for (int64_t k = 0; k < s.depth; ++k) transposed[r * s.depth + k] = stored[k * stride + r];
+    gemm.pack_rows({transposed.data(), s.depth, s.rows, s.depth, want.data()});
+    gemm.pack_rows_by_depth({stored.data(), stride, s.rows, s.depth, found.data()});
+    for (int64_t i = 0; i < want.size(); ++i) ASSERT_EQ(found[i], want[i]) << s.rows << " " << i;
+  }
+}
+
 TEST_P(Gemm, MatchesDoubleForAllTypesAndPackings) {
   const GemmTable& gemm = table().gemm;
   struct Case {

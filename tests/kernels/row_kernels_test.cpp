@@ -112,6 +112,147 @@ TEST_P(RowKernels, SiluMulMatchesDouble) {
   }
 }
 
+TEST_P(RowKernels, RmsNormGradientMatchesDouble) {
+  for (const int64_t dim : kSizes) {
+    constexpr int64_t kRows = 3;
+    const Floats x = random_floats(kRows * dim, 1, 3), weight = random_floats(dim, 2),
+                 dy = random_floats(kRows * dim, 3);
+    Floats dx(kRows * dim), dweight(dim, 0.5f);
+    table().rms_norm_gradient(
+        {x.data(), weight.data(), dy.data(), dx.data(), dweight.data(), kRows, dim, 1e-5f});
+    std::vector<double> of_weight(static_cast<size_t>(dim), 0.5);
+    for (int64_t r = 0; r < kRows; ++r) {
+      double squares = 0, along = 0;
+      for (int64_t i = 0; i < dim; ++i) {
+        const double value = x[r * dim + i];
+        squares += value * value;
+        along += static_cast<double>(weight[i]) * dy[r * dim + i] * value;
+      }
+      const double s = 1 / std::sqrt(squares / static_cast<double>(dim) + 1e-5f);
+      for (int64_t i = 0; i < dim; ++i) {
+        const double value = x[r * dim + i], d = dy[r * dim + i];
+        const double want =
+            s * weight[i] * d - value * s * s * s * along / static_cast<double>(dim);
+        of_weight[static_cast<size_t>(i)] += d * value * s;
+        // Relative to what is subtracted.
+        ASSERT_NEAR(dx[r * dim + i], want, 2e-6 * (1 + s)) << "dim " << dim;
+      }
+    }
+    for (int64_t i = 0; i < dim; ++i)
+      ASSERT_NEAR(dweight[i], of_weight[static_cast<size_t>(i)], 1e-5);
+    Floats in_place = dy;
+    table().rms_norm_gradient(
+        {x.data(), weight.data(), in_place.data(), in_place.data(), nullptr, kRows, dim, 1e-5f});
+    for (int64_t i = 0; i < kRows * dim; ++i) ASSERT_EQ(in_place[i], dx[i]) << "in place";
+  }
+}
+
+TEST_P(RowKernels, LayerNormGradientMatchesDouble) {
+  for (const int64_t dim : kSizes) {
+    if (dim == 1) continue;  // a row of one number is all rounding
+    constexpr int64_t kRows = 3;
+    const Floats x = random_floats(kRows * dim, 1, 3), weight = random_floats(dim, 2),
+                 dy = random_floats(kRows * dim, 3);
+    Floats dx(kRows * dim), dweight(dim, 0.5f), dbias(dim, -0.5f);
+    table().layer_norm_gradient({x.data(), weight.data(), dy.data(), dx.data(), dweight.data(),
+                                 dbias.data(), kRows, dim, 1e-5f});
+    std::vector<double> of_weight(static_cast<size_t>(dim), 0.5), of_bias(of_weight.size(), -0.5);
+    const auto n = static_cast<double>(dim);
+    for (int64_t r = 0; r < kRows; ++r) {
+      double mean = 0, variance = 0, level = 0, along = 0;
+      for (int64_t i = 0; i < dim; ++i) mean += x[r * dim + i] / n;
+      for (int64_t i = 0; i < dim; ++i)
+        variance += (x[r * dim + i] - mean) * (x[r * dim + i] - mean) / n;
+      const double s = 1 / std::sqrt(variance + 1e-5f);
+      const auto normal = [&](int64_t i) { return (x[r * dim + i] - mean) * s; };
+      const auto g = [&](int64_t i) { return static_cast<double>(weight[i]) * dy[r * dim + i]; };
+      for (int64_t i = 0; i < dim; ++i) level += g(i) / n, along += g(i) * normal(i) / n;
+      for (int64_t i = 0; i < dim; ++i) {
+        ASSERT_NEAR(dx[r * dim + i], s * (g(i) - level - normal(i) * along), 3e-6 * (1 + s))
+            << "dim " << dim;
+        of_weight[static_cast<size_t>(i)] += dy[r * dim + i] * normal(i);
+        of_bias[static_cast<size_t>(i)] += dy[r * dim + i];
+      }
+    }
+    for (int64_t i = 0; i < dim; ++i) {
+      ASSERT_NEAR(dweight[i], of_weight[static_cast<size_t>(i)], 1e-5);
+      ASSERT_NEAR(dbias[i], of_bias[static_cast<size_t>(i)], 1e-5);
+    }
+    Floats in_place = dy;
+    table().layer_norm_gradient({x.data(), weight.data(), in_place.data(), in_place.data(), nullptr,
+                                 nullptr, kRows, dim, 1e-5f});
+    for (int64_t i = 0; i < kRows * dim; ++i) ASSERT_EQ(in_place[i], dx[i]) << "in place";
+  }
+}
+
+TEST_P(RowKernels, ActivationGradientsMatchDifferencesInDouble) {
+  struct Case {
+    void (*kernel)(const ActivationGradientArgs&);
+    std::function<double(double)> reference;
+    const char* name;
+  };
+  const Case cases[] = {
+      {table().gelu_gradient, [](double x) { return 0.5 * x * std::erfc(-x / std::sqrt(2.0)); },
+       "gelu"},
+      {table().gelu_tanh_gradient, gelu_tanh, "gelu_tanh"},
+      {table().quick_gelu_gradient, [](double x) { return x / (1 + std::exp(-1.702 * x)); },
+       "quick_gelu"},
+  };
+  const float special[] = {0.0f, 1e-40f, 50.0f, -50.0f, 200.0f, -200.0f};
+  for (const Case& c : cases) {
+    for (const int64_t size : kSizes) {
+      Floats x = random_floats(size, 1, 6), dx(size);
+      const Floats dy = random_floats(size, 2);
+      for (int64_t i = 0; i < std::min<int64_t>(size, std::size(special)); ++i) x[i] = special[i];
+      c.kernel({x.data(), dy.data(), dx.data(), size});
+      for (int64_t i = 0; i < size; ++i) {
+        constexpr double kStep = 1e-5;
+        const double slope = (c.reference(x[i] + kStep) - c.reference(x[i] - kStep)) / (2 * kStep);
+        ASSERT_NEAR(dx[i], dy[i] * slope, 2e-6) << c.name << " " << x[i];
+      }
+    }
+  }
+}
+
+TEST_P(RowKernels, SiluMulGradientMatchesDouble) {
+  for (const int64_t size : kSizes) {
+    Floats gate = random_floats(size, 1, 10), dgate(size), dup(size);
+    const Floats up = random_floats(size, 2), dy = random_floats(size, 3);
+    gate[0] = -120;  // exp overflows on the way
+    table().silu_mul_gradient({gate.data(), up.data(), dy.data(), dgate.data(), dup.data(), size});
+    for (int64_t i = 0; i < size; ++i) {
+      const double g = gate[i], s = 1 / (1 + std::exp(-g));
+      ASSERT_NEAR(dup[i], dy[i] * g * s, 1e-6 * std::max(1.0, std::abs(g)));
+      ASSERT_NEAR(dgate[i], static_cast<double>(dy[i]) * up[i] * s * (1 + g * (1 - s)), 2e-6);
+    }
+  }
+}
+
+TEST_P(RowKernels, SoftmaxGradientSeesOnlyItsRange) {
+  constexpr float kScale = 0.25f;
+  for (const int64_t count : kSizes) {
+    for (const auto& [begin, end] :
+         std::vector<std::pair<int64_t, int64_t>>{{0, count},
+                                                  {count / 3, count},
+                                                  {count / 4, count - count / 4},
+                                                  {count / 2, count / 2}}) {
+      Floats weights = random_floats(count, 1), gradient = random_floats(count, 2);
+      double along = 0;
+      for (int64_t i = begin; i < end; ++i) along += static_cast<double>(weights[i]) * gradient[i];
+      Floats found = gradient;
+      for (int64_t i = 0; i < count; ++i)
+        if (i < begin || i >= end) found[i] = weights[i] = NAN;
+      table().softmax_gradient({weights.data(), found.data(), count, begin, end, kScale});
+      for (int64_t i = 0; i < count; ++i) {
+        const bool visible = i >= begin && i < end;
+        const double want =
+            visible ? static_cast<double>(kScale) * weights[i] * (gradient[i] - along) : 0;
+        ASSERT_NEAR(found[i], want, visible ? 2e-7 * (1 + std::abs(along)) * 10 : 0) << count;
+      }
+    }
+  }
+}
+
 TEST_P(RowKernels, RotaryMatchesDouble) {
   for (const auto& [half, rest] : std::vector<std::pair<int64_t, int64_t>>{
            {1, 0}, {4, 0}, {9, 0}, {32, 0}, {64, 0}, {1, 1}, {2, 12}, {8, 48}}) {

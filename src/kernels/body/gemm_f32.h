@@ -8,6 +8,25 @@ void pack_rows(const PackRowsArgs& a) {
   });
 }
 
+// Rows of a panel lie next to each other already.
+void pack_rows_by_depth(const PackRowsArgs& a) {
+  float* out = a.out;
+  for (int64_t first = 0; first < a.rows; first += kTileRows) {
+    const int64_t panel = a.rows - first < kTileRows ? a.rows - first : kTileRows;
+    for (int64_t k = 0; k < a.depth; ++k) {
+      const float* from = a.x + k * a.row_stride + first;
+      for (int64_t part = 0; part < panel; part += kWidth) {
+        if (panel - part >= kWidth) {
+          store(out + part, load(from + part));
+        } else {
+          store_n(out + part, load_n(from + part, panel - part), panel - part);
+        }
+      }
+      out += panel;
+    }
+  }
+}
+
 template <class Element>
 void pack_columns(const PackColumnsArgs& a) {
   const char* w = static_cast<const char*>(a.w);

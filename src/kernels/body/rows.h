@@ -43,6 +43,18 @@ inline float sum_of_squares(const float* x, int64_t dim, V mean) {
   return total;
 }
 
+inline float mean_of(const float* x, int64_t dim) {
+  V s0{}, s1{};
+  int64_t j = 0;
+  for (; j + 2 * kWidth <= dim; j += 2 * kWidth) {
+    s0 = s0 + load(x + j);
+    s1 = s1 + load(x + j + kWidth);
+  }
+  float total = sum_lanes(s0 + s1);
+  for (; j < dim; ++j) total += x[j];
+  return total / static_cast<float>(dim);
+}
+
 void rms_norm(const RmsNormArgs& a) {
   for (int64_t r = 0; r < a.rows; ++r) {
     const float* x = a.x + r * a.dim;
@@ -59,15 +71,7 @@ void layer_norm(const LayerNormArgs& a) {
   for (int64_t r = 0; r < a.rows; ++r) {
     const float* x = a.x + r * a.dim;
     float* y = a.y + r * a.dim;
-    V s0{}, s1{};
-    int64_t j = 0;
-    for (; j + 2 * kWidth <= a.dim; j += 2 * kWidth) {
-      s0 = s0 + load(x + j);
-      s1 = s1 + load(x + j + kWidth);
-    }
-    float total = sum_lanes(s0 + s1);
-    for (; j < a.dim; ++j) total += x[j];
-    const V mean = splat(total / static_cast<float>(a.dim));
+    const V mean = splat(mean_of(x, a.dim));
     const float variance = sum_of_squares(x, a.dim, mean) / static_cast<float>(a.dim);
     const V scale = splat(1.0f / __builtin_sqrtf(variance + a.eps));
     if (a.bias != nullptr) {

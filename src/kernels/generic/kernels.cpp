@@ -13,6 +13,7 @@ inline V multiply_add(V sum, V a, V b) { return fma(a, b, sum); }
 // clang-format off
 #include "kernels/body/math.h"
 #include "kernels/body/rows.h"
+#include "kernels/body/gradients.h"
 #include "kernels/body/elements.h"
 #include "kernels/body/matvec.h"
 #include "kernels/body/gemm.h"
