@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "kernels/table.h"
-#include "nn/attention_paths.h"
+#include "nn/attention_problem.h"
 #include "nn/parallel.h"
 
 namespace isthmus::nn {
@@ -17,39 +17,12 @@ namespace {
 
 using kernels::GemmTable;
 using kernels::KernelTable;
+using Problem = AttentionProblem;
 
 constexpr int64_t kDecodeQueries = 4;   // up to here packing keys and values does not pay
 constexpr int64_t kKeysPerChunk = 256;  // fewest keys of a decode task when one head is split
 constexpr int64_t kDepthWords = 384;    // a panel of weights stays in the first-level cache
 constexpr int64_t kScoresLimit = 1024 * 1024;  // floats per thread, unless one panel needs more
-
-struct Problem {
-  const float* query;
-  const float* key;
-  const float* value;
-  float* out;
-  int64_t batch, query_length, heads, head_dim, kv_heads, key_length, group;
-  int64_t q_batch, q_row, q_head, k_batch, k_head, k_row, v_batch, v_head,
-      v_row;  // strides in floats
-  float scale;
-  const AttentionMask& mask;
-
-  KeyRange visible(int64_t b, int64_t t) const {
-    return visible_keys(mask, b, t, query_length, key_length);
-  }
-  // The key index at which query t stands.
-  int64_t position(int64_t t) const { return key_length - query_length + t; }
-  float slope(int64_t head) const {
-    return mask.alibi_slopes.empty() ? 0 : mask.alibi_slopes[static_cast<size_t>(head)];
-  }
-  // Of the heads from `head` on; null when there are none.
-  const float* slopes(int64_t head) const {
-    return mask.alibi_slopes.empty() ? nullptr : mask.alibi_slopes.data() + head;
-  }
-  float* out_at(int64_t b, int64_t t, int64_t head) const {
-    return out + ((b * query_length + t) * heads + head) * head_dim;
-  }
-};
 
 // ---- decode
 
@@ -124,17 +97,6 @@ void decode(const Problem& p) {
 
 // ---- prefill
 
-// The smallest range that holds what queries [first, last) see; begin == end when they see nothing.
-KeyRange seen_by(const Problem& p, int64_t b, int64_t first, int64_t last) {
-  KeyRange all{p.key_length, 0};
-  for (int64_t t = first; t < last; ++t) {
-    const KeyRange range = p.visible(b, t);
-    if (range.begin == range.end) continue;
-    all = {std::min(all.begin, range.begin), std::max(all.end, range.end)};
-  }
-  return all.begin < all.end ? all : KeyRange{0, 0};
-}
-
 // Keys [range.begin, range.end) of one head, packed.
 struct PackedKeys {
   KeyRange range;
@@ -146,7 +108,7 @@ void attend_block(const Problem& p, const PackedKeys& packed, int64_t b, int64_t
                   int64_t first, int64_t rows) {
   const KernelTable& table = kernels::kernels();
   const GemmTable& gemm = table.gemm;
-  const KeyRange seen = seen_by(p, b, first, first + rows);
+  const KeyRange seen = p.seen_by(b, first, first + rows);
   const int64_t out_stride = p.heads * p.head_dim;
   float* out = p.out_at(b, first, head);
   if (seen.begin == seen.end) {
@@ -193,7 +155,7 @@ void prefill(const Problem& p) {
     const int64_t part = task % parts, h = task / parts % p.kv_heads, b = task / parts / p.kv_heads;
     const int64_t first_block = blocks * part / parts, last_block = blocks * (part + 1) / parts;
     const KeyRange range =
-        seen_by(p, b, first_block * block_rows, std::min(last_block * block_rows, p.query_length));
+        p.seen_by(b, first_block * block_rows, std::min(last_block * block_rows, p.query_length));
     const int64_t count = range.end - range.begin;
     const auto panels = [&](int64_t n) {
       return (n + gemm.tile_cols - 1) / gemm.tile_cols * gemm.tile_cols;
@@ -220,28 +182,7 @@ Tensor attention_fused(const Tensor& query, const Tensor& key, const Tensor& val
       torch::empty({query.size(0), query.size(1), query.size(2), query.size(3)}, query.options());
   if (out.numel() == 0) return out;
   if (key.size(2) == 0) return out.zero_();
-  const Problem p{query.data_ptr<float>(),
-                  key.data_ptr<float>(),
-                  value.data_ptr<float>(),
-                  out.data_ptr<float>(),
-                  query.size(0),
-                  query.size(1),
-                  query.size(2),
-                  query.size(3),
-                  key.size(1),
-                  key.size(2),
-                  query.size(2) / key.size(1),
-                  query.stride(0),
-                  query.stride(1),
-                  query.stride(2),
-                  key.stride(0),
-                  key.stride(1),
-                  key.stride(2),
-                  value.stride(0),
-                  value.stride(1),
-                  value.stride(2),
-                  static_cast<float>(scale),
-                  mask};
+  const Problem p = problem_of(query, key, value, out.data_ptr<float>(), scale, mask);
   if (p.query_length <= kDecodeQueries) {
     decode(p);
   } else {

@@ -20,4 +20,12 @@ Tensor attention_composed(const Tensor& query, const Tensor& key, const Tensor& 
 Tensor attention_fused(const Tensor& query, const Tensor& key, const Tensor& value, double scale,
                        const AttentionMask& mask);
 
+// The gradients of attention_fused from that of its result; the weights are computed again. On the
+// same terms, and dout any float32 tensor of the result's shape.
+struct AttentionGradient {
+  Tensor query, key, value;
+};
+AttentionGradient attention_gradient(const Tensor& query, const Tensor& key, const Tensor& value,
+                                     const Tensor& dout, double scale, const AttentionMask& mask);
+
 }  // namespace isthmus::nn

@@ -5,7 +5,8 @@
 #include "base/check.h"
 #include "kernels/table.h"
 #include "nn/attention_paths.h"
-#include "nn/parallel.h"
+#include "nn/fused_ops.h"
+#include "nn/recorded_ops.h"
 
 namespace isthmus::nn::ops {
 namespace {
@@ -23,49 +24,17 @@ bool fits(const Tensor& x) {
          x.layout() == torch::kStrided && !x.is_conj() && !x.is_neg();
 }
 
+enum class Path {
+  kFused,     // the kernels alone
+  kRecorded,  // the kernels, with their gradients
+  kComposed,
+};
+
 template <class... Tensors>
-bool fused_path(const Tensors&... tensors) {
-  return fused_enabled() && (fits(tensors) && ...);
-}
-
-// body(first, count) over `rows` rows of `dim` elements, in pieces worth waking a thread for.
-template <class Body>
-void parallel_rows(int64_t rows, int64_t dim, const Body& body) {
-  constexpr int64_t kElementsPerTask = 16 * 1024;
-  const int64_t grain = std::max<int64_t>(kElementsPerTask / std::max<int64_t>(dim, 1), 1);
-  at::parallel_for(0, rows, grain, [&](int64_t first, int64_t last) { body(first, last - first); });
-}
-
-Tensor activation(const Tensor& x, void (*kernel)(const kernels::ActivationArgs&)) {
-  const Tensor dense = x.contiguous();
-  Tensor y = torch::empty(dense.sizes(), dense.options());
-  const float* from = dense.data_ptr<float>();
-  float* to = y.data_ptr<float>();
-  parallel_rows(y.numel(), 1, [&](int64_t first, int64_t count) {
-    kernel({from + first, to + first, count});
-  });
-  return y;
-}
-
-Tensor rotary_fused(const Tensor& x, const Tensor& cos, const Tensor& sin, RotaryLayout layout) {
-  const int64_t batch = x.size(0), seq = x.size(1), heads = x.size(2), head_dim = x.size(3),
-                half = cos.size(2);
-  const Tensor c = cos.contiguous(), s = sin.contiguous();
-  Tensor y = torch::empty({batch, seq, heads, head_dim}, x.options());
-  const auto kernel = layout == RotaryLayout::kHalves ? kernels::kernels().rotary_halves
-                                                      : kernels::kernels().rotary_pairs;
-  const float *from = x.data_ptr<float>(), *cosines = c.data_ptr<float>(),
-              *sines = s.data_ptr<float>();
-  float* to = y.data_ptr<float>();
-  const int64_t batch_stride = x.stride(0), row_stride = x.stride(1), head_stride = x.stride(2);
-  parallel_rows(batch * seq, heads * head_dim, [&](int64_t first, int64_t count) {
-    for (int64_t r = first; r < first + count; ++r) {
-      const int64_t b = r / seq, t = r % seq, angles = ((cos.size(0) > 1 ? b : 0) * seq + t) * half;
-      kernel({from + b * batch_stride + t * row_stride, head_stride, cosines + angles,
-              sines + angles, to + r * heads * head_dim, heads, head_dim, 2 * half});
-    }
-  });
-  return y;
+Path path_of(const Tensors&... tensors) {
+  if (composed_only || !(fits(tensors) && ...)) return Path::kComposed;
+  const bool records = torch::GradMode::is_enabled() && (tensors.requires_grad() || ...);
+  return records ? Path::kRecorded : Path::kFused;
 }
 
 }  // namespace
@@ -78,38 +47,20 @@ ComposedOnly::ComposedOnly() : before_(composed_only) { composed_only = true; }
 ComposedOnly::~ComposedOnly() { composed_only = before_; }
 
 Tensor rms_norm(const Tensor& x, const Tensor& weight, double eps) {
-  if (fused_path(x, weight) && x.dim() > 0 && weight.dim() == 1 && weight.size(0) == x.size(-1)) {
-    const Tensor dense = x.contiguous(), scale = weight.contiguous();
-    Tensor y = torch::empty(dense.sizes(), dense.options());
-    const int64_t dim = x.size(-1), rows = dim == 0 ? 0 : x.numel() / dim;
-    const float *from = dense.data_ptr<float>(), *by = scale.data_ptr<float>();
-    float* to = y.data_ptr<float>();
-    parallel_rows(rows, dim, [&](int64_t first, int64_t count) {
-      kernels::kernels().rms_norm(
-          {from + first * dim, by, to + first * dim, count, dim, static_cast<float>(eps)});
-    });
-    return y;
-  }
+  const Path path = path_of(x, weight);
+  if (path != Path::kComposed && x.dim() > 0 && weight.dim() == 1 && weight.size(0) == x.size(-1))
+    return path == Path::kFused ? fused::rms_norm(x, weight, eps)
+                                : recorded::rms_norm(x, weight, eps);
   const Tensor wide = is_narrow(x) ? x.to(torch::kFloat) : x;
   return (wide * torch::rsqrt(wide.square().mean(-1, true) + eps)).to(x.scalar_type()) * weight;
 }
 
 Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps) {
-  if (fused_path(x, weight) && x.dim() > 0 && weight.dim() == 1 && weight.size(0) == x.size(-1) &&
-      (!bias.defined() || (fits(bias) && bias.sizes() == weight.sizes()))) {
-    const Tensor dense = x.contiguous(), scale = weight.contiguous();
-    const Tensor shift = bias.defined() ? bias.contiguous() : bias;
-    Tensor y = torch::empty(dense.sizes(), dense.options());
-    const int64_t dim = x.size(-1), rows = dim == 0 ? 0 : x.numel() / dim;
-    const float *from = dense.data_ptr<float>(), *by = scale.data_ptr<float>(),
-                *plus = shift.defined() ? shift.data_ptr<float>() : nullptr;
-    float* to = y.data_ptr<float>();
-    parallel_rows(rows, dim, [&](int64_t first, int64_t count) {
-      kernels::kernels().layer_norm(
-          {from + first * dim, by, plus, to + first * dim, count, dim, static_cast<float>(eps)});
-    });
-    return y;
-  }
+  const Path path = bias.defined() ? path_of(x, weight, bias) : path_of(x, weight);
+  if (path != Path::kComposed && x.dim() > 0 && weight.dim() == 1 && weight.size(0) == x.size(-1) &&
+      (!bias.defined() || bias.sizes() == weight.sizes()))
+    return path == Path::kFused ? fused::layer_norm(x, weight, bias, eps)
+                                : recorded::layer_norm(x, weight, bias, eps);
   // torch mixes narrow rows with float32 parameters, but not double ones.
   const auto fitting = [&](const Tensor& parameter) {
     return parameter.defined() && x.scalar_type() == torch::kDouble ? parameter.to(torch::kDouble)
@@ -119,30 +70,33 @@ Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, dou
 }
 
 Tensor silu_mul(const Tensor& gate, const Tensor& up) {
-  if (fused_path(gate, up) && gate.sizes() == up.sizes()) {
-    const Tensor a = gate.contiguous(), b = up.contiguous();
-    Tensor y = torch::empty(a.sizes(), a.options());
-    const float *from = a.data_ptr<float>(), *by = b.data_ptr<float>();
-    float* to = y.data_ptr<float>();
-    parallel_rows(y.numel(), 1, [&](int64_t first, int64_t count) {
-      kernels::kernels().silu_mul({from + first, by + first, to + first, count});
-    });
-    return y;
-  }
-  return torch::silu(gate) * up;
+  const Path path = path_of(gate, up);
+  if (path == Path::kComposed || gate.sizes() != up.sizes()) return torch::silu(gate) * up;
+  return path == Path::kFused ? fused::silu_mul(gate, up) : recorded::silu_mul(gate, up);
 }
 
 Tensor gelu(const Tensor& x) {
-  return fused_path(x) ? activation(x, kernels::kernels().gelu) : torch::gelu(x);
+  switch (path_of(x)) {
+    case Path::kFused: return fused::activation(x, kernels::kernels().gelu);
+    case Path::kRecorded: return recorded::activation(x, recorded::Curve::kGelu);
+    default: return torch::gelu(x);
+  }
 }
 
 Tensor gelu_tanh(const Tensor& x) {
-  return fused_path(x) ? activation(x, kernels::kernels().gelu_tanh) : torch::gelu(x, "tanh");
+  switch (path_of(x)) {
+    case Path::kFused: return fused::activation(x, kernels::kernels().gelu_tanh);
+    case Path::kRecorded: return recorded::activation(x, recorded::Curve::kGeluTanh);
+    default: return torch::gelu(x, "tanh");
+  }
 }
 
 Tensor quick_gelu(const Tensor& x) {
-  return fused_path(x) ? activation(x, kernels::kernels().quick_gelu)
-                       : x * torch::sigmoid(x * kQuickGeluAlpha);
+  switch (path_of(x)) {
+    case Path::kFused: return fused::activation(x, kernels::kernels().quick_gelu);
+    case Path::kRecorded: return recorded::activation(x, recorded::Curve::kQuickGelu);
+    default: return x * torch::sigmoid(x * kQuickGeluAlpha);
+  }
 }
 
 Tensor rotary(const Tensor& x, const Tensor& cos, const Tensor& sin, RotaryLayout layout) {
@@ -151,7 +105,11 @@ Tensor rotary(const Tensor& x, const Tensor& cos, const Tensor& sin, RotaryLayou
       x.dim() == 4 && rest >= 0 && cos.dim() == 3 && sin.sizes() == cos.sizes() &&
           cos.size(1) == x.size(1) && (cos.size(0) == 1 || cos.size(0) == x.size(0)),
       "rotary: x is [batch, seq, heads, head_dim], cos and sin [batch or 1, seq, rotary_dims / 2]");
-  if (fused_path(x, cos, sin) && x.stride(-1) == 1) return rotary_fused(x, cos, sin, layout);
+  const Path path = path_of(x, cos, sin);
+  const bool angles_learn = cos.requires_grad() || sin.requires_grad();
+  if (path != Path::kComposed && x.stride(-1) == 1 && !angles_learn)
+    return path == Path::kFused ? fused::rotary(x, cos, sin, layout)
+                                : recorded::rotary(x, cos, sin, layout);
   const Tensor c = cos.unsqueeze(2), s = sin.unsqueeze(2);  // one angle for all heads
   std::vector<Tensor> parts;
   if (layout == RotaryLayout::kHalves) {
@@ -178,9 +136,11 @@ Tensor attention(const Tensor& query, const Tensor& key, const Tensor& value, do
   ISTHMUS_CHECK(mask.alibi_slopes.empty() ||
                     static_cast<int64_t>(mask.alibi_slopes.size()) == query.size(2),
                 "attention: one ALiBi slope per query head");
-  if (fused_path(query, key, value) && query.stride(-1) == 1 && key.stride(-1) == 1 &&
+  const Path path = path_of(query, key, value);
+  if (path != Path::kComposed && query.stride(-1) == 1 && key.stride(-1) == 1 &&
       value.stride(-1) == 1)
-    return attention_fused(query, key, value, scale, mask);
+    return path == Path::kFused ? attention_fused(query, key, value, scale, mask)
+                                : recorded::attention(query, key, value, scale, mask);
   return attention_composed(query, key, value, scale, mask);
 }
 

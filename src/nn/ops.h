@@ -1,5 +1,6 @@
-// The operators models are written in. Each takes a fused kernel when no gradient is wanted and
-// dtype, device and layout fit, otherwise the plain composition of ATen calls.
+// The operators models are written in. Each takes a fused kernel where dtype, device and layout fit,
+// with the kernel of its gradient where one is recorded, otherwise the plain composition of ATen
+// calls, which alone can be differentiated twice.
 #pragma once
 
 #include <cstdint>
@@ -30,7 +31,7 @@ struct AttentionMask {
 
 namespace ops {
 
-// True when the fused path is allowed at all in this thread: inference mode or no-grad, and not
+// True when nothing is recorded in this thread, inference mode or no-grad, and fused kernels are not
 // switched off.
 bool fused_enabled();
 // Switches fused kernels off for this thread while alive (tests and `--composed`).

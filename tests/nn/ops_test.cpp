@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 #include <torch/types.h>
 
+#include "isthmus/error.h"
 #include "nn/attention_paths.h"
 
 namespace isthmus::nn {
@@ -122,9 +123,9 @@ TEST(Rotary, ElementsBehindTheRotatedOnesStay) {
       const Tensor y = ops::rotary(x, angles.cos(), angles.sin(), layout);
       EXPECT_TRUE(torch::equal(y.narrow(3, rotary_dims, 21 - rotary_dims),
                                x.narrow(3, rotary_dims, 21 - rotary_dims)));
-      EXPECT_LE(largest_difference(y.narrow(3, 0, rotary_dims),
-                                   ops::rotary(x.narrow(3, 0, rotary_dims), angles.cos(),
-                                               angles.sin(), layout)),
+      EXPECT_LE(largest_difference(
+                    y.narrow(3, 0, rotary_dims),
+                    ops::rotary(x.narrow(3, 0, rotary_dims), angles.cos(), angles.sin(), layout)),
                 0);
     }
   }
@@ -291,6 +292,100 @@ TEST(Gradients, FlowThroughTheComposedPath) {
         return ops::attention(t[0], t[1], t[2], 0.5, {true, 0, {{1, 4}}, slopes(4)});
       },
       {randn({1, 3, 4, 2}, 1), randn({1, 2, 4, 2}, 2), randn({1, 2, 4, 2}, 3)});
+}
+
+// Gradients of sum(f(x) · probe) on the recorded path, float32, against the composed path in
+// double.
+void expect_recorded(const std::function<Tensor(const std::vector<Tensor>&)>& f,
+                     const std::vector<Tensor>& inputs, double tolerance, const std::string& what) {
+  std::vector<Tensor> narrow, wide;
+  for (const Tensor& input : inputs) {
+    narrow.push_back(input.detach().requires_grad_());
+    wide.push_back(input.detach().to(torch::kDouble).requires_grad_());
+  }
+  const Tensor found = f(narrow), probe = randn(found.sizes().vec(), 99);
+  (found * probe).sum().backward();
+  {
+    const ops::ComposedOnly composed_only;
+    const Tensor want = f(wide);
+    EXPECT_LE(largest_difference(found, want), tolerance) << what;
+    (want * probe.to(torch::kDouble)).sum().backward();
+  }
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    ASSERT_TRUE(narrow[i].grad().defined()) << what << ": input " << i;
+    EXPECT_LE(largest_difference(narrow[i].grad(), wide[i].grad()), tolerance)
+        << what << ": gradient of input " << i;
+  }
+}
+
+// float32 sums of up to a few hundred terms near one.
+constexpr double kRecordedTolerance = 2e-5;
+
+TEST(Recorded, RowOpsHaveTheGradientsOfTheComposedPath) {
+  for (const int64_t dim : {7, 64, 257}) {
+    const std::string size = " dim " + std::to_string(dim);
+    const Tensor x = randn({2, 30, dim}, 1), up = randn({2, 30, dim}, 2), weight = randn({dim}, 3),
+                 bias = randn({dim}, 4);
+    expect_recorded([](const auto& t) { return ops::rms_norm(t[0], t[1], 1e-5); }, {x, weight},
+                    kRecordedTolerance, "rms_norm" + size);
+    expect_recorded([](const auto& t) { return ops::layer_norm(t[0], t[1], t[2], 1e-5); },
+                    {x, weight, bias}, kRecordedTolerance, "layer_norm" + size);
+    expect_recorded([](const auto& t) { return ops::layer_norm(t[0], t[1], {}, 1e-5); },
+                    {x, weight}, kRecordedTolerance, "layer_norm without bias" + size);
+    expect_recorded([](const auto& t) { return ops::silu_mul(t[0], t[1]); }, {x, up},
+                    kRecordedTolerance, "silu_mul" + size);
+    expect_recorded([](const auto& t) { return ops::gelu(t[0]); }, {x}, kRecordedTolerance,
+                    "gelu" + size);
+    expect_recorded([](const auto& t) { return ops::gelu_tanh(t[0]); }, {x}, kRecordedTolerance,
+                    "gelu_tanh" + size);
+    expect_recorded([](const auto& t) { return ops::quick_gelu(t[0]); }, {x}, kRecordedTolerance,
+                    "quick_gelu" + size);
+    expect_recorded([](const auto& t) { return ops::rms_norm(t[0].transpose(0, 1), t[1], 1e-5); },
+                    {x, weight}, kRecordedTolerance, "rms_norm, strided" + size);
+  }
+}
+
+TEST(Recorded, RotaryTurnsItsGradientBack) {
+  const Tensor x = randn({2, 5, 3, 20}, 1);
+  for (const int64_t angle_batch : {1, 2}) {
+    const Tensor angles = randn({angle_batch, 5, 8}, 2), cos = angles.cos(), sin = angles.sin();
+    for (const RotaryLayout layout : {RotaryLayout::kHalves, RotaryLayout::kPairs})
+      expect_recorded(
+          [&](const auto& t) {
+            const auto type = t[0].scalar_type();
+            return ops::rotary(t[0], cos.to(type), sin.to(type), layout);
+          },
+          {x}, kRecordedTolerance, "rotary");
+  }
+}
+
+TEST(Recorded, AttentionHasTheGradientsOfTheComposedPath) {
+  for (const AttentionCase& c : attention_cases()) {
+    const Tensor query = randn({c.batch, c.query_length, c.heads, c.head_dim}, 1);
+    const Tensor key = randn({c.batch, c.key_length, c.kv_heads, c.head_dim}, 2);
+    const Tensor value = randn({c.batch, c.key_length, c.kv_heads, c.head_dim}, 3);
+    const double scale = 1 / std::sqrt(static_cast<double>(c.head_dim));
+    if (c.key_length == 0) continue;  // nothing to differentiate
+    expect_recorded(
+        [&](const auto& t) {
+          return ops::attention(t[0], t[1].transpose(1, 2), t[2].transpose(1, 2), scale, c.mask);
+        },
+        {query, key, value}, kRecordedTolerance, c.what);
+  }
+}
+
+TEST(Recorded, FrozenParametersGetNoGradient) {
+  const Tensor x = randn({3, 16}, 1).requires_grad_(), weight = randn({16}, 2);
+  ops::rms_norm(x, weight, 1e-5).sum().backward();
+  EXPECT_TRUE(x.grad().defined());
+  EXPECT_FALSE(weight.grad().defined());
+  EXPECT_FALSE(ops::rms_norm(x.detach(), weight, 1e-5).requires_grad());
+}
+
+TEST(Recorded, SecondDerivativesAreRefused) {
+  const Tensor x = randn({3, 16}, 1).requires_grad_(), weight = randn({16}, 2);
+  const Tensor y = ops::rms_norm(x, weight, 1e-5).sum();
+  EXPECT_THROW(y.backward({}, /*retain_graph=*/true, /*create_graph=*/true), UnsupportedError);
 }
 
 }  // namespace

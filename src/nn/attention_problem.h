@@ -1,0 +1,45 @@
+// What the attention kernels work on: one call's tensors as pointers and strides.
+#pragma once
+
+#include <cstdint>
+
+#include "nn/attention_paths.h"
+
+namespace isthmus::nn {
+
+struct AttentionProblem {
+  const float* query;
+  const float* key;
+  const float* value;
+  float* out;  // dense; null where there is none
+  int64_t batch, query_length, heads, head_dim, kv_heads, key_length, group;
+  int64_t q_batch, q_row, q_head, k_batch, k_head, k_row, v_batch, v_head,
+      v_row;  // strides in floats
+  float scale;
+  const AttentionMask& mask;
+
+  KeyRange visible(int64_t b, int64_t t) const {
+    return visible_keys(mask, b, t, query_length, key_length);
+  }
+  // The key index at which query t stands.
+  int64_t position(int64_t t) const { return key_length - query_length + t; }
+  float slope(int64_t head) const {
+    return mask.alibi_slopes.empty() ? 0 : mask.alibi_slopes[static_cast<size_t>(head)];
+  }
+  // Of the heads from `head` on; null when there are none.
+  const float* slopes(int64_t head) const {
+    return mask.alibi_slopes.empty() ? nullptr : mask.alibi_slopes.data() + head;
+  }
+  float* out_at(int64_t b, int64_t t, int64_t head) const {
+    return out + ((b * query_length + t) * heads + head) * head_dim;
+  }
+
+  // The smallest range that holds what queries [first, last) see; begin == end when they see
+  // nothing.
+  KeyRange seen_by(int64_t b, int64_t first, int64_t last) const;
+};
+
+AttentionProblem problem_of(const Tensor& query, const Tensor& key, const Tensor& value, float* out,
+                            double scale, const AttentionMask& mask);
+
+}  // namespace isthmus::nn
