@@ -21,6 +21,7 @@ Tensor LanguageModel::forward(const Tensor& embeddings, const nn::ForwardContext
   ISTHMUS_CHECK(embeddings.dim() == 3 && embeddings.size(2) == hidden_size(),
                 "embeddings must be [batch, seq, hidden_size]");
   const int64_t seq = embeddings.size(1), layers = cache_geometry().num_hidden_layers;
+  ISTHMUS_CHECK(context.first_row >= 0 && context.first_row < seq, "a row of the call comes first");
   nn::ForwardContext call = context;
   if (!call.positions.defined()) {
     const int64_t first = call.cache != nullptr ? call.cache->length() : 0;
@@ -32,8 +33,12 @@ Tensor LanguageModel::forward(const Tensor& embeddings, const nn::ForwardContext
   for (int64_t layer = 0; layer < layers; ++layer) {
     show(call, layer, hidden);
     if (call.hook != nullptr) hidden = call.hook->before_block(layer, hidden, call);
+    call.first_row = layer + 1 == layers ? context.first_row : 0;
     hidden = block(layer, hidden, call);
   }
+  // Not every decoder's block leaves rows out.
+  if (context.first_row > 0 && hidden.size(1) == seq)
+    hidden = hidden.narrow(1, context.first_row, seq - context.first_row);
   show(call, "decoder.last_block", hidden);
   hidden = leave(hidden);
   show(call, layers, hidden);

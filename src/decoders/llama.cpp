@@ -36,7 +36,9 @@ LlamaBlockImpl::LlamaBlockImpl(const layout::LlamaConfig& config, int64_t layer)
           "post_attention_layernorm", nn::RmsNorm(config.hidden_size, config.rms_norm_eps))) {}
 
 Tensor LlamaBlockImpl::forward(const Tensor& x, const nn::ForwardContext& context) {
-  const Tensor h = x + self_attn_(input_layernorm_(x), context);
+  const int64_t first = context.first_row;
+  const Tensor kept = first > 0 ? x.narrow(1, first, x.size(1) - first) : x;
+  const Tensor h = kept + self_attn_(input_layernorm_(x), context);
   return h + mlp_(post_attention_layernorm_(h));
 }
 

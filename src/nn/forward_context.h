@@ -41,6 +41,9 @@ struct ForwardContext {
   BlockHook* hook = nullptr;
   const MediaView* media = nullptr;  // what the hook reads; null: no media
   Probe* probe = nullptr;
+  // Rows before it are wanted by nobody behind the last block, which need not compute them: what
+  // comes out begins here. Blocks before it see 0.
+  int64_t first_row = 0;
   RotaryAngles rotary;  // of the positions; the decoder fills it in once per call
 };
 

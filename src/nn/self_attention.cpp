@@ -39,15 +39,19 @@ SelfAttentionImpl::SelfAttentionImpl(const SelfAttentionOptions& o)
           o.output_name, Linear(o.num_attention_heads * o.head_dim, o.hidden_size, o.bias))) {}
 
 Tensor SelfAttentionImpl::forward(const Tensor& x, const ForwardContext& context) {
-  const int64_t batch = x.size(0), seq = x.size(1);
+  const int64_t batch = x.size(0), first = context.first_row;
   const auto heads = [&](const Tensor& rows, int64_t count) {
-    return rows.view({batch, seq, count, options_.head_dim});
+    return rows.view({batch, rows.size(1), count, options_.head_dim});
   };
-  Tensor query = heads(q_proj_(x), options_.num_attention_heads);
+  const auto asking = [&](const Tensor& rows) {
+    return first > 0 ? rows.narrow(1, first, rows.size(1) - first) : rows;
+  };
+  Tensor query = heads(q_proj_(asking(x)), options_.num_attention_heads);
   Tensor key = heads(k_proj_(x), options_.num_key_value_heads);
   const Tensor value = heads(v_proj_(x), options_.num_key_value_heads);
   if (context.rotary.cos.defined()) {
-    query = ops::rotary(query, context.rotary.cos, context.rotary.sin, options_.rotary_layout);
+    query = ops::rotary(query, asking(context.rotary.cos), asking(context.rotary.sin),
+                        options_.rotary_layout);
     key = ops::rotary(key, context.rotary.cos, context.rotary.sin, options_.rotary_layout);
   }
   return out_proj_(attend(query, key, value, attend_, context));

@@ -45,8 +45,8 @@ struct SelfAttentionOptions {
 class SelfAttentionImpl : public torch::nn::Module {
  public:
   explicit SelfAttentionImpl(const SelfAttentionOptions& options);
-  Tensor forward(const Tensor& x,
-                 const ForwardContext& context);  // [batch, seq, hidden_size] -> same
+  // [batch, seq, hidden_size] -> same, of the rows from the context's first_row on
+  Tensor forward(const Tensor& x, const ForwardContext& context);
 
  private:
   SelfAttentionOptions options_;

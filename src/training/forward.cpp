@@ -1,5 +1,7 @@
 #include "training/forward.h"
 
+#include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "families/sequence_builder.h"
@@ -30,6 +32,22 @@ std::vector<Forwarded::Range> media_rows(const families::Example& example,
   return ranges;
 }
 
+// The first row of any example whose next label counts; 0 where none does.
+int64_t first_prediction(std::span<const families::Sequence> rows) {
+  constexpr int64_t kNone = std::numeric_limits<int64_t>::max() - 1;
+  int64_t first = kNone;
+  for (const families::Sequence& row : rows) {
+    for (int64_t i = 1; i < std::min(row.length(), first + 1); ++i) {
+      const auto at = static_cast<size_t>(i);
+      if (row.labels[at] != families::kIgnoredLabel && row.weights[at] > 0) {
+        first = i - 1;
+        break;
+      }
+    }
+  }
+  return first == kNone ? 0 : first;
+}
+
 }  // namespace
 
 std::vector<families::EncodedMedia> encode(families::Family& family,
@@ -48,7 +66,7 @@ Forwarded forward(families::Family& family, std::span<const families::Example> b
 }
 
 Forwarded forward(families::Family& family, std::span<const families::Example> batch,
-                  std::vector<families::EncodedMedia> media, nn::Probe* probe) {
+                  std::vector<families::EncodedMedia> media, nn::Probe* probe, Rows wanted) {
   std::vector<families::Sequence> rows;
   std::vector<std::vector<Forwarded::Range>> ranges;
   size_t next = 0;
@@ -67,8 +85,12 @@ Forwarded forward(families::Family& family, std::span<const families::Example> b
   context.hook = family.block_hook();
   context.media = context.hook != nullptr ? &padded.media : nullptr;
   context.probe = probe;
-  return {family.language_model().forward(padded.embeddings, context), padded.labels,
-          padded.weights, std::move(media), std::move(ranges)};
+  if (wanted == Rows::kFromFirstPrediction) context.first_row = first_prediction(rows);
+  const auto come_out = [&](const Tensor& all) {
+    return all.defined() ? all.slice(1, context.first_row) : all;
+  };
+  return {family.language_model().forward(padded.embeddings, context), come_out(padded.labels),
+          come_out(padded.weights), std::move(media), std::move(ranges)};
 }
 
 }  // namespace isthmus::training

@@ -151,6 +151,32 @@ TEST(Llama, GradientsReachTheInputThroughFrozenWeights) {
             1e-4 * gradient.abs().max().item<double>() + 1e-6);
 }
 
+TEST(Llama, RowsBeforeTheFirstWantedOneAreLeftOutAndChangeNothing) {
+  const auto llama = with_random_weights(small_config(), torch::kFloat);
+  const Tensor x = torch::randn({2, 9, 32});
+  for (const std::vector<nn::KeyRange>& ranges :
+       {std::vector<nn::KeyRange>{}, std::vector<nn::KeyRange>{{0, 9}, {0, 7}}}) {
+    const auto run = [&](const Tensor& input, int64_t first_row) {
+      nn::ForwardContext context;
+      context.first_row = first_row;
+      context.key_ranges = ranges;
+      return llama->forward(input, context);
+    };
+    const Tensor whole_input = x.clone().requires_grad_(true),
+                 input = x.clone().requires_grad_(true);
+    const Tensor whole = run(whole_input, 0).narrow(1, 5, 4), kept = run(input, 5);
+    ASSERT_EQ(kept.sizes(), whole.sizes());
+    EXPECT_LE((kept - whole).abs().max().item<double>(), 1e-5);  // sums of another product
+    const Tensor probe = torch::randn(kept.sizes());
+    (whole * probe).sum().backward();
+    (kept * probe).sum().backward();
+    EXPECT_LE((input.grad() - whole_input.grad()).abs().max().item<double>(), 1e-4);
+  }
+  nn::ForwardContext beyond;
+  beyond.first_row = 9;
+  EXPECT_THROW(llama->forward(x, beyond), InternalError);
+}
+
 TEST(Llama, ABlockHookRunsBeforeEveryBlock) {
   struct Hook final : nn::BlockHook {
     std::vector<int64_t> layers;
