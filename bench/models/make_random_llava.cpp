@@ -2,7 +2,7 @@
 // shards with an index, a CLIP tower in fp32, a tokenizer of 32000 pieces. For measuring speed and
 // memory; the answers are noise.
 //
-//   make_random_llava OUT [--size 7b|tiny] [--shard-gb 5]
+//   make_random_llava OUT [--size 7b|7b-blocks|tiny] [--shard-gb 5]
 #include <filesystem>
 #include <iostream>
 #include <map>
@@ -25,6 +25,8 @@ struct Size {
 };
 const std::map<std::string, Size> kSizes{
     {"7b", {4096, 32, 32, 11008, 32000, 1024, 24, 16, 4096, 336, 14}},
+    // Two blocks of the language model and the two of the tower that are computed.
+    {"7b-blocks", {4096, 2, 32, 11008, 32000, 1024, 3, 16, 4096, 336, 14}},
     {"tiny", {64, 2, 4, 128, 1000, 48, 3, 4, 96, 56, 14}},
 };
 
@@ -166,8 +168,8 @@ int main(int argc, char** argv) {
   std::string out, size = "7b";
   double shard_gigabytes = 5;
   app.add_option("OUT", out, "Folder to write to")->required();
-  app.add_option("--size", size, "7b or tiny")
-      ->check(CLI::IsMember({"7b", "tiny"}))
+  app.add_option("--size", size, "7b, 7b-blocks or tiny")
+      ->check(CLI::IsMember({"7b", "7b-blocks", "tiny"}))
       ->capture_default_str();
   app.add_option("--shard-gb", shard_gigabytes, "Largest shard")
       ->check(CLI::PositiveNumber)
