@@ -14,6 +14,9 @@ namespace isthmus::families {
 struct Example {
   std::vector<Segment> segments;            // media are numbered as in `media`
   std::vector<modalities::Prepared> media;  // read, and prepared for the encoder
+  // The family's reference could not tell the turns apart, and so nothing carries loss: its
+  // "tokenization mismatch".
+  bool mismatch = false;
   int64_t max_rows = 0;  // the assembled sequence, soft tokens included, is cut to it; 0: it is not
 };
 

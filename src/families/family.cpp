@@ -63,6 +63,13 @@ Example Family::example(const samples::Sample& sample, const ExampleOptions&) co
   throw UnsupportedError(sample.name + ": this model is not trained on samples of this kind");
 }
 
+void Family::check_template(const ExampleOptions& options) const {
+  if (!options.conversation_template.empty())
+    throw UsageError(
+        fmt::format("template \"{}\": this model learns texts as they are; leave the template out",
+                    options.conversation_template));
+}
+
 void Family::save(const std::filesystem::path&, const OutputOptions&) {
   throw UnsupportedError("models of this family are not saved");
 }

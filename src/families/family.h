@@ -13,8 +13,8 @@
 
 #include "decoders/language_model.h"
 #include "families/example.h"
-#include "families/segment.h"
 #include "families/output.h"
+#include "families/segment.h"
 #include "isthmus/input.h"
 #include "modalities/prepared.h"
 #include "nn/forward_context.h"
@@ -126,6 +126,9 @@ class Family {
   // Throws BadSample for a sample that cannot be used, UsageError for options that no sample could
   // fulfil, UnsupportedError for kinds of samples or models that are not trained.
   virtual Example example(const samples::Sample& sample, const ExampleOptions& options) const;
+  // Before any sample is read: throws UsageError, naming the tokenizer's file, for a template that
+  // is none of this family's, and for words that the template counts on and the tokenizer lacks.
+  virtual void check_template(const ExampleOptions& options) const;
   virtual StopRules stop_rules(const Request& request) const = 0;
   // False where the keys of a prefix depend on how long the whole sequence is (dynamic rotary
   // scaling).

@@ -20,8 +20,8 @@ std::shared_ptr<const Tokenizer> Tokenizer::load(const std::filesystem::path& fo
                     "A projector-only or LoRA folder takes the tokenizer of its base model.",
                     folder.string()));
   TokenizerSettings settings = TokenizerSettings::load(folder);
-  if (has_json && (options.prefer_fast || !has_model))
-    return load_tokenizer_json(json, std::move(settings));
+  settings.file = has_json && (options.prefer_fast || !has_model) ? json : model;
+  if (settings.file == json) return load_tokenizer_json(json, std::move(settings));
   if (options.prefer_fast) return load_sentencepiece_as_fast(model, std::move(settings));
   return load_sentencepiece(model, std::move(settings));
 }

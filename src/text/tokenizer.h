@@ -37,8 +37,8 @@ class IncrementalDecoder {
 
 struct TokenizerOptions {
   // True: tokenizer.json if it is there, else tokenizer.model with the rules of transformers' fast
-  // tokenizers (of unigram models, which have no fast form here, those of the slow ones). False: tokenizer.model with the rules of the slow (Python) ones if it is there,
-  // else tokenizer.json.
+  // tokenizers (of unigram models, which have no fast form here, those of the slow ones). False:
+  // tokenizer.model with the rules of the slow (Python) ones if it is there, else tokenizer.json.
   bool prefer_fast = false;
 };
 
@@ -71,6 +71,8 @@ class Tokenizer {
   virtual std::shared_ptr<const Tokenizer> with_added_tokens(
       std::span<const std::string> tokens) const = 0;
 
+  // The file of the vocabulary.
+  const std::filesystem::path& file() const { return settings_.file; }
   std::optional<TokenId> find(std::string_view token) const { return table_.find(token); }
   std::string piece(TokenId id) const { return table_.piece(id); }
   size_t vocab_size() const { return static_cast<size_t>(table_.size()); }  // with added tokens

@@ -12,6 +12,7 @@
 namespace isthmus::text {
 
 struct TokenizerSettings {
+  std::filesystem::path file;   // of the vocabulary: what messages call the tokenizer
   std::string tokenizer_class;  // "" when the config does not say
   bool legacy = true;
   std::optional<bool> add_bos_token, add_eos_token;

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "families/documents.h"
+#include "families/template_check.h"
 #include "isthmus/error.h"
 #include "samples/interleaved.h"
 #include "text/few_shot_form.h"
@@ -27,15 +28,18 @@ int64_t given_or(int64_t value, int64_t fallback) { return value != 0 ? value : 
 
 bool is_picture(const Part& part) { return part.type == Part::Type::kMedia; }
 
+[[noreturn]] void refuse_template(const std::string& name) {
+  throw UsageError(fmt::format(
+      "template \"{}\": this model is trained on \"caption\" and \"interleaved\"", name));
+}
+
 bool is_caption_pair(const Sample& sample, const std::string& name) {
   if (name == "interleaved") return false;
   const auto& document = sample.document;
   const bool has_shape = !sample.similarities && document.size() == 2 && is_picture(document[0]) &&
                          document[1].type == Part::Type::kText;
   if (name.empty()) return has_shape;
-  if (name != "caption")
-    throw UsageError(fmt::format(
-        "template \"{}\": this model is trained on \"caption\" and \"interleaved\"", name));
+  if (name != "caption") refuse_template(name);
   if (!has_shape) throw BadSample(sample.name, "is not a picture, then its caption");
   return true;
 }
@@ -228,6 +232,15 @@ void check_pictures(const Sample& sample, int64_t pictures, const ExampleOptions
 }
 
 }  // namespace
+
+void check_template(const std::string& name, const layout::FlamingoTokens& tokens) {
+  if (!name.empty() && name != "caption" && name != "interleaved") refuse_template(name);
+  TemplateCheck check(name.empty() ? "caption" : name, *tokens.tokenizer);
+  check.one_token(layout::kImage, "marks every picture");
+  check.one_token(layout::kEndOfChunk, "ends every text");
+  check.ends("it closes every example");
+  check.finish();
+}
 
 Example make_example(const Sample& sample, const ExampleOptions& options,
                      const layout::FlamingoTokens& tokens, const PreparePicture& prepare) {

@@ -16,6 +16,10 @@ namespace isthmus::families::flamingo {
 using PreparePicture =
     std::function<modalities::Prepared(const Part& picture, const std::string& name)>;
 
+// Throws UsageError for an unknown template, and where the tokenizer lacks the marks of pictures
+// and of ends, all at once.
+void check_template(const std::string& name, const layout::FlamingoTokens& tokens);
+
 // The template of ExampleOptions: "caption" or "interleaved"; by default a document that is a
 // picture, then a text, is a caption pair, any other is interleaved.
 //  - caption: <image>caption<|endofchunk|> and the end token, at most 32 tokens. All but <image>

@@ -6,8 +6,8 @@
 
 #include "base/check.h"
 #include "decoders/registry.h"
-#include "families/flamingo/load.h"
 #include "families/flamingo/examples.h"
+#include "families/flamingo/load.h"
 #include "families/flamingo/prompts.h"
 #include "families/flamingo/save.h"
 #include "isthmus/error.h"
@@ -97,6 +97,10 @@ modalities::Prepared Flamingo::prepare(const MediaSource& source) const {
                                        ? media::decode_native_image(part.data, source.name)
                                        : media::load_native_image(part.path);
   return modalities::prepare_open_clip_image(image, {.image_size = model_.vision.image_size});
+}
+
+void Flamingo::check_template(const ExampleOptions& options) const {
+  flamingo::check_template(options.conversation_template, model_.tokens);
 }
 
 Example Flamingo::example(const samples::Sample& sample, const ExampleOptions& options) const {

@@ -60,6 +60,7 @@ class Flamingo : public Family {
       std::span<const modalities::Prepared> media) override;
   nn::BlockHook* block_hook() override { return modules_->aligner->block_hook(); }
   Example example(const samples::Sample& sample, const ExampleOptions& options) const override;
+  void check_template(const ExampleOptions& options) const override;
   std::vector<Segment> segments(const Request& request,
                                 std::span<const int64_t> rows) const override;
   std::vector<int64_t> displayed_ids(std::span<const Segment> segments,

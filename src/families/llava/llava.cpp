@@ -62,6 +62,24 @@ modalities::Prepared Llava::prepare(const MediaSource& source) const {
                                         settings_.grid_pinpoints);
 }
 
+namespace {
+
+ExampleRules rules_of(const ExampleOptions& options, const PromptRules& prompts) {
+  ExampleRules rules;
+  rules.conversation_template = options.conversation_template;
+  if (options.max_length > 0) rules.max_length = options.max_length;
+  rules.wraps_media = prompts.wraps_media;
+  return rules;
+}
+
+}  // namespace
+
+// Without a template there are no conversations, only texts.
+void Llava::check_template(const ExampleOptions& options) const {
+  if (!options.conversation_template.empty())
+    llava::check_template(rules_of(options, settings_.prompts), *settings_.tokenizer);
+}
+
 Example Llava::example(const samples::Sample& sample, const ExampleOptions& options) const {
   if (const auto plain = as_plain(sample)) {
     ExampleOptions own = options;
@@ -70,13 +88,11 @@ Example Llava::example(const samples::Sample& sample, const ExampleOptions& opti
   }
   if (sample.turns.empty() && !sample.document.empty())
     return text_example(sample, *settings_.tokenizer, options.max_length);
-  ExampleRules rules;
-  rules.conversation_template = options.conversation_template;
-  if (options.max_length > 0) rules.max_length = options.max_length;
-  rules.wraps_media = settings_.prompts.wraps_media;
+  const ExampleRules rules = rules_of(options, settings_.prompts);
   Example example;
-  example.segments =
-      segments_of(label(sample, rules, *settings_.tokenizer), rules, *settings_.tokenizer);
+  const LabelledConversation labelled = label(sample, rules, *settings_.tokenizer);
+  example.mismatch = labelled.mismatch;
+  example.segments = segments_of(labelled, rules, *settings_.tokenizer);
   weigh_answers(sample, example.segments);
   example.max_rows = rules.max_length;
   size_t shown = 0;

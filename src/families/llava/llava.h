@@ -43,7 +43,7 @@ struct LlavaSettings {
   modalities::AspectMode aspect{};
   std::vector<modalities::Resolution> grid_pinpoints;
   PromptRules prompts{};
-  std::string fingerprint;  // of the files of the weights
+  std::string fingerprint;                    // of the files of the weights
   std::shared_ptr<const LlavaOrigin> origin;  // save.h
   std::shared_ptr<const text::Tokenizer> tokenizer;
 };
@@ -64,6 +64,7 @@ class Llava : public Family {
   std::vector<EncodedMedia> align(std::span<const MediaFeatures> features,
                                   nn::Probe* probe) override;
   Example example(const samples::Sample& sample, const ExampleOptions& options) const override;
+  void check_template(const ExampleOptions& options) const override;
   std::vector<Segment> segments(const Request& request,
                                 std::span<const int64_t> rows) const override;
   std::vector<int64_t> displayed_ids(std::span<const Segment> segments,

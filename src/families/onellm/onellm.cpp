@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <fmt/format.h>
+
 #include "base/check.h"
 #include "families/documents.h"
 #include "families/onellm/examples.h"
@@ -9,6 +11,8 @@
 #include "families/onellm/prepare.h"
 #include "families/onellm/prompts.h"
 #include "families/onellm/save.h"
+#include "families/template_check.h"
+#include "isthmus/error.h"
 
 namespace isthmus::families::onellm {
 namespace {
@@ -38,7 +42,8 @@ size_t end_of_batch(std::span<const modalities::Prepared> media, size_t begin) {
   const modalities::Prepared& first = media[begin];
   size_t end = begin + 1;
   while (end < media.size() && media[end].modality == first.modality &&
-         media[end].shape == first.shape && (end - begin + 1) * first.values.size() <= kValuesAtOnce)
+         media[end].shape == first.shape &&
+         (end - begin + 1) * first.values.size() <= kValuesAtOnce)
     ++end;
   return end;
 }
@@ -63,6 +68,18 @@ OneLlm::OneLlm(layout::OneLlmModel model, std::shared_ptr<OneLlmModules> modules
 
 modalities::Prepared OneLlm::prepare(const MediaSource& source) const {
   return onellm::prepare(source, model_.config);
+}
+
+void OneLlm::check_template(const ExampleOptions& options) const {
+  if (!options.conversation_template.empty())
+    throw UsageError(
+        fmt::format("template \"{}\": OneLLM has one form of captions and one of conversations, "
+                    "told from the sample; leave the template out",
+                    options.conversation_template));
+  TemplateCheck check("of OneLLM", *model_.tokenizer);
+  check.begins("media stand behind it");
+  check.ends("it closes every example");
+  check.finish();
 }
 
 Example OneLlm::example(const samples::Sample& sample, const ExampleOptions& options) const {
@@ -109,13 +126,13 @@ std::vector<MediaFeatures> OneLlm::features(std::span<const modalities::Prepared
     for (const modalities::Prepared& medium : media.subspan(begin, end - begin))
       inputs.push_back(encoder_input(medium, modality));
     const auto count = static_cast<int64_t>(end - begin);
-    const Tensor values =
-        modules_->encoder
-            ->forward(count == 1 ? inputs.front() : torch::cat(inputs), modality.key, context, count)
-            .values;
+    const Tensor values = modules_->encoder
+                              ->forward(count == 1 ? inputs.front() : torch::cat(inputs),
+                                        modality.key, context, count)
+                              .values;
     for (size_t i = begin; i < end; ++i)
-      features.push_back({values.narrow(0, static_cast<int64_t>(i - begin), 1), modality.key,
-                          media[i].geometry});
+      features.push_back(
+          {values.narrow(0, static_cast<int64_t>(i - begin), 1), modality.key, media[i].geometry});
     begin = end;
   }
   return features;

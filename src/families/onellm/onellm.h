@@ -43,6 +43,7 @@ class OneLlm : public Family {
   std::vector<EncodedMedia> align(std::span<const MediaFeatures> features,
                                   nn::Probe* probe) override;
   Example example(const samples::Sample& sample, const ExampleOptions& options) const override;
+  void check_template(const ExampleOptions& options) const override;
   std::vector<Segment> segments(const Request& request,
                                 std::span<const int64_t> rows) const override;
   std::vector<int64_t> displayed_ids(std::span<const Segment> segments,
