@@ -254,6 +254,13 @@ Prepared prepare_clip_image(const Image& image, const ClipImageConfig& config, A
   Prepared prepared;
   prepared.shape = {static_cast<int64_t>(cut.tiles.size()), 3, height, width};
   prepared.geometry = cut.geometry;
+  // In the units of samples of 0 to 1, whatever the config rescales to.
+  const double unit = 255 * (config.do_rescale ? config.rescale_factor : 1);
+  for (size_t c = 0; c < 3; ++c) {
+    prepared.mean[c] = config.do_normalize ? static_cast<float>(config.image_mean[c] / unit) : 0.0f;
+    prepared.deviation[c] =
+        static_cast<float>((config.do_normalize ? config.image_std[c] : 1) / unit);
+  }
   prepared.values.resize(cut.tiles.size() * static_cast<size_t>(3 * height * width));
   float* out = prepared.values.data();
   for (const Image& tile : cut.tiles) {

@@ -102,6 +102,10 @@ Prepared prepare_open_clip_image(const NativeImage& image, const OpenClipImageCo
   Prepared prepared;
   prepared.shape = {1, 3, size, size};
   prepared.geometry = crop.geometry;
+  for (size_t c = 0; c < 3; ++c) {
+    prepared.mean[c] = static_cast<float>(config.mean[c]);
+    prepared.deviation[c] = static_cast<float>(config.std[c]);
+  }
   prepared.values.resize(static_cast<size_t>(3 * size * size));
   float* out = prepared.values.data();
   for (size_t c = 0; c < 3; ++c) {

@@ -1,6 +1,7 @@
 // What a preprocessor hands to an encoder.
 #pragma once
 
+#include <array>
 #include <string>
 #include <vector>
 
@@ -17,7 +18,10 @@ struct Prepared {
   Shape shape;
   Geometry geometry;
   std::string modality{Modality::kImage};  // as requests name it
-  std::vector<std::string> notes;          // what was changed on the way, for people to read
+  // Of pictures: channel c of a sample x of 0 to 1 became (x - mean[c]) / deviation[c]. Deviations
+  // of 0: it is no picture.
+  std::array<float, 3> mean{}, deviation{};
+  std::vector<std::string> notes;  // what was changed on the way, for people to read
 };
 
 }  // namespace isthmus::modalities

@@ -125,6 +125,10 @@ Prepared prepare_video_clips(media::VideoReader& reader, const VideoClipsConfig&
   Prepared prepared;
   prepared.modality = Modality::kVideo;
   prepared.shape = {3 * config.num_clips, 3, size, size};
+  for (size_t c = 0; c < 3; ++c) {
+    prepared.mean[c] = static_cast<float>(config.mean[c]);
+    prepared.deviation[c] = static_cast<float>(config.std[c]);
+  }
   prepared.values.resize(3 * static_cast<size_t>(config.num_clips) * view_values);
   float* out = prepared.values.data();
   int64_t previous = -1;
