@@ -34,9 +34,17 @@ ContentHash key_of(const modalities::Prepared& medium) {
   ContentHasher hasher;
   hasher.add(medium.modality);
   hasher.add(to_string(medium.shape));
-  hasher.add({reinterpret_cast<const char*>(medium.values.data()),
-              medium.values.size() * sizeof(float)});
+  hasher.add(
+      {reinterpret_cast<const char*>(medium.values.data()), medium.values.size() * sizeof(float)});
   return hasher.hash();
+}
+
+// The first weight of the encoder that asks for gradients; "" if none does.
+std::string learning_part(families::Family& family) {
+  for (const auto& parameter : family.modules().named_parameters())
+    if (parameter.key().starts_with("encoder.") && parameter.value().requires_grad())
+      return parameter.key();
+  return {};
 }
 
 template <typename T>
@@ -51,13 +59,13 @@ bool read_number(std::istream& stream, T& value) {
 
 }  // namespace
 
+bool encoder_learns(families::Family& family) { return !learning_part(family).empty(); }
+
 FeatureCache::FeatureCache(families::Family& family, const FeatureCacheOptions& options)
     : family_(family), memory_left_(options.memory_bytes) {
-  for (const auto& parameter : family.modules().named_parameters())
-    if (parameter.key().starts_with("encoder.") && parameter.value().requires_grad())
-      throw UsageError(fmt::format(
-          "feature_cache: {} learns; what the encoder makes of a medium changes with it",
-          parameter.key()));
+  if (const std::string weight = learning_part(family); !weight.empty())
+    throw UsageError(fmt::format(
+        "feature_cache: {} learns; what the encoder makes of a medium changes with it", weight));
   if (!options.folder.empty()) open(options.folder, hash_of_encoder(family));
 }
 

@@ -16,9 +16,12 @@ namespace isthmus::training {
 using torch::Tensor;
 
 struct FeatureCacheOptions {
-  size_t memory_bytes = 0;        // what is kept in memory; 0: nothing is
-  std::filesystem::path folder;   // what is kept on disk, too; empty: nothing is
+  size_t memory_bytes = 0;       // what is kept in memory; 0: nothing is
+  std::filesystem::path folder;  // what is kept on disk, too; empty: nothing is
 };
+
+// Whether a weight of the encoder asks for gradients: what it makes of a medium then changes.
+bool encoder_learns(families::Family& family);
 
 // Features by the prepared medium and the encoder's weights: neither another picture under the same
 // name nor another encoder ever gets them. On disk one file of float32 records per encoder; a last

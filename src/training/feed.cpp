@@ -8,11 +8,7 @@
 #include "training/data_sets.h"
 
 namespace isthmus::training {
-namespace {
-
-constexpr size_t kAhead = 3;  // batches that wait to be learnt from
-
-}  // namespace
+namespace {}  // namespace
 
 Feed::Feed(const families::Family& family, const recipe::Stage& stage, samples::Mixture& data,
            samples::Share share, int64_t bad_samples)
@@ -44,7 +40,7 @@ MicroBatch Feed::next() {
 
 bool Feed::put(MicroBatch batch) {
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return ready_.size() < kAhead || stopped_; });
+  changed_.wait(lock, [this] { return ready_.size() < kBatchesAhead || stopped_; });
   if (stopped_) return false;
   ready_.push_back(std::move(batch));
   changed_.notify_all();

@@ -16,6 +16,9 @@
 
 namespace isthmus::training {
 
+// That are made ready before they are asked for.
+inline constexpr size_t kBatchesAhead = 3;
+
 struct MicroBatch {
   size_t entry = 0;
   std::vector<std::string> names;  // of the samples

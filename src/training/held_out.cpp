@@ -70,8 +70,15 @@ std::vector<std::byte> first_picture(const samples::Sample& sample) {
   return {};
 }
 
-HeldOut::HeldOut(families::Family& family, const recipe::HeldOut& choice)
+size_t held_out_cache_bytes(const recipe::Stage& stage) {
+  constexpr int64_t kDefaultMb = 64;
+  return static_cast<size_t>(stage.cache_mb > 0 ? stage.cache_mb : kDefaultMb) << 20;
+}
+
+HeldOut::HeldOut(families::Family& family, const recipe::HeldOut& choice, size_t cache_bytes)
     : family_(family), batch_(choice.batch) {
+  if (!encoder_learns(family))
+    features_ = std::make_unique<FeatureCache>(family, FeatureCacheOptions{cache_bytes, {}});
   for (const recipe::DataEntry& entry : choice.data) {
     const auto data = open_data_set(entry);
     Entry& own = entries_.emplace_back();
@@ -106,7 +113,7 @@ std::vector<Answer> HeldOut::answers(size_t at, MediaChoice media) {
   for (size_t begin = 0; begin < examples.size(); begin += static_cast<size_t>(batch_)) {
     const auto batch = std::span(examples).subspan(
         begin, std::min(static_cast<size_t>(batch_), examples.size() - begin));
-    const Forwarded found = forward(family_, batch);
+    const Forwarded found = forward(family_, batch, encode(family_, batch, features_.get()));
     for (size_t b = 0; b < batch.size(); ++b) {
       const auto row = static_cast<int64_t>(b);
       const Tensor labels = found.labels[row];

@@ -3,11 +3,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "families/family.h"
 #include "recipe/recipe.h"
+#include "training/feature_cache.h"
 
 namespace isthmus::training {
 
@@ -29,18 +31,23 @@ enum class MediaChoice {
 
 // The file of a sample's first picture, to be shown; nothing where there is none, or a large one.
 std::vector<std::byte> first_picture(const samples::Sample& sample);
+// As much as the stage keeps of what it learns from, or a little where it keeps nothing.
+size_t held_out_cache_bytes(const recipe::Stage& stage);
 
 // Reads all samples once and keeps them prepared. Not for several threads.
 class HeldOut {
  public:
-  // Throws InputError when no sample of an entry can be used.
-  HeldOut(families::Family& family, const recipe::HeldOut& choice);
+  // Keeps what a frozen encoder made of the media, `cache_bytes` of it. Throws InputError when no
+  // sample of an entry can be used.
+  HeldOut(families::Family& family, const recipe::HeldOut& choice, size_t cache_bytes);
 
   size_t size() const { return entries_.size(); }
   const std::string& name(size_t entry) const { return entries_.at(entry).name; }
   const std::vector<families::Example>& examples(size_t entry) const {
     return entries_.at(entry).examples;
   }
+  // Of a frozen encoder; null where it learns. What is measured is the same to the bit either way.
+  FeatureCache* features() { return features_.get(); }
   // The file of a sample's first picture, or nothing: to be shown.
   const std::vector<std::byte>& picture(size_t entry, size_t sample) const {
     return entries_.at(entry).pictures.at(sample);
@@ -57,6 +64,7 @@ class HeldOut {
   };
   families::Family& family_;
   int64_t batch_;
+  std::unique_ptr<FeatureCache> features_;
   std::vector<Entry> entries_;
 };
 

@@ -94,8 +94,7 @@ ordered_json layer_values(const Cloud& cloud) {
   const auto gap = alignment::centroid_gap(media, text);
   put(json, "gap_unit", gap.gap_unit);
   put(json, "gap_standardised", gap.gap_standardised);
-  put(json, "energy_unbiased",
-      alignment::energy_distance(media, text).energy_coefficient_unbiased);
+  put(json, "energy_unbiased", alignment::energy_distance(media, text).energy_coefficient_unbiased);
   const auto x = alignment::pool_by_item(media, cloud.media_item);
   const auto y = alignment::pool_by_item(text, cloud.text_item);
   put(json, "cka_debiased", alignment::linear_cka(x.view(), y.view()).cka_debiased);
@@ -160,12 +159,13 @@ double mean_loss(const std::vector<Answer>& answers) {
 }
 
 void add_rows_of(families::Family& family, std::span<const families::Example> examples,
-                 std::map<int, Cloud>& clouds, std::map<std::string, Tensor>& routing) {
+                 FeatureCache* features, std::map<int, Cloud>& clouds,
+                 std::map<std::string, Tensor>& routing) {
   constexpr size_t kBatch = 16;
   for (size_t begin = 0; begin < examples.size(); begin += kBatch) {
     const auto batch = examples.subspan(begin, std::min(kBatch, examples.size() - begin));
     LayerProbe probe;
-    const Forwarded found = forward(family, batch, encode(family, batch), &probe);
+    const Forwarded found = forward(family, batch, encode(family, batch, features), &probe);
     size_t medium = 0;
     for (const families::Example& example : batch)
       for (const modalities::Prepared& prepared : example.media)
@@ -205,8 +205,8 @@ ordered_json measure(families::Family& family, HeldOut& held_out, size_t entry) 
 
   std::map<int, Cloud> clouds;
   std::map<std::string, Tensor> routing;
-  add_rows_of(family, std::span(examples).first(std::min(kItems, examples.size())), clouds,
-              routing);
+  add_rows_of(family, std::span(examples).first(std::min(kItems, examples.size())),
+              held_out.features(), clouds, routing);
   ordered_json layers = ordered_json::object();
   for (const auto& [layer, cloud] : clouds)
     if (!cloud.media_item.empty()) layers[std::to_string(layer)] = layer_values(cloud);

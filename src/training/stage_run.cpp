@@ -95,33 +95,22 @@ int64_t StageRun::trainable_count() const {
   return count;
 }
 
-std::vector<Shown> StageRun::preview() {
-  constexpr int kTries = 20;
-  std::vector<Shown> shown;
-  const samples::MixturePosition start = data_->position();
-  for (size_t e = 0; e < data_->size(); ++e) {
-    std::string problem = "no token carries loss";
-    Shown found;
-    for (int i = 0; i < kTries && found.sample.empty(); ++i) {
-      try {
-        DrawnExample drawn = draw_example(family_, stage_, *data_, data_->next_of(e));
-        for (const families::Segment& segment : drawn.example.segments)
-          if (const auto* text = std::get_if<families::TextSegment>(&segment);
-              text != nullptr && text->is_target && !text->ids.empty())
-            found.sample = drawn.name;
-        if (!found.sample.empty()) found.example = std::move(drawn.example);
-      } catch (const samples::BadSample& error) {
-        problem = error.what();
-      }
-    }
-    found.entry = data_->entry(e).name;
-    if (found.sample.empty())
-      throw InputError(fmt::format("{}: none of {} samples can be learnt from: {}", found.entry,
-                                   kTries, problem));
-    shown.push_back(std::move(found));
+std::vector<Shown> StageRun::preview() { return survey(family_, stage_, *data_); }
+
+MemoryEstimate StageRun::memory(const std::vector<Shown>& shown, int64_t program) const {
+  return memory_of(family_, stage_, trainables(), layer_costs(family_, trainables()), shown,
+                   processes_->world(), program);
+}
+
+double StageRun::seconds_of_step(const std::vector<Shown>& shown) const {
+  const auto layers = layer_costs(family_, trainables());
+  double rows = 0;
+  for (const Shown& entry : shown) {
+    const BatchShape batch = batch_shape(entry, stage_.batch / processes_->world());
+    rows = std::max(rows, batch.sequences * batch.rows);
   }
-  data_->go_to(start);
-  return shown;
+  return measure_speed(family_, static_cast<int64_t>(rows))
+      .seconds(work_of_step(stage_, layers, shown, processes_->world()));
 }
 
 void StageRun::micro_step(double scale, StepReport& report) {
@@ -149,8 +138,7 @@ int64_t StageRun::batches_of_step() const {
 void StageRun::learn(int64_t at, StepReport& report) {
   const double share = 1 / static_cast<double>(stage_.accumulation);
   for (int64_t a = 0; a < stage_.accumulation; ++a) {
-    for (int64_t m = 0; m < batches_of_step() / stage_.accumulation; ++m)
-      micro_step(share, report);
+    for (int64_t m = 0; m < batches_of_step() / stage_.accumulation; ++m) micro_step(share, report);
     report.gradient_norm = learner_->finish_micro_step();
   }
   // The least rate is one number for all groups, not a share of each.
@@ -162,10 +150,11 @@ void StageRun::learn(int64_t at, StepReport& report) {
   const double norm = learner_->step(rates);
   if (!std::isfinite(norm)) throw NonFinite{"the gradients are no numbers"};
   if (at == 0 && norm == 0 && report.targets > 0)
-    throw UsageError(fmt::format(
-        "stage {}: {} tokens carry loss, but no gradient reaches what learns ({}, …): it has no part "
-        "in these samples",
-        stage_.name, report.targets, learner_->trainables().front().name));
+    throw UsageError(
+        fmt::format("stage {}: {} tokens carry loss, but no gradient reaches what learns ({}, …): "
+                    "it has no part "
+                    "in these samples",
+                    stage_.name, report.targets, learner_->trainables().front().name));
   if (!stage_.clip_every_micro_step) report.gradient_norm = norm;
   report.rate = rates.empty() ? 0 : rates.front();
 }
@@ -180,8 +169,7 @@ void StageRun::gauge(StepReport& report) const {
         squares[g] += norm * norm;
       }
     for (size_t g = 0; g < squares.size(); ++g)
-      report.gauges.emplace_back("gradient_norms/" + stage_.groups[g].match,
-                                 std::sqrt(squares[g]));
+      report.gauges.emplace_back("gradient_norms/" + stage_.groups[g].match, std::sqrt(squares[g]));
   }
   for (const Trainable& trainable : learner_->trainables())
     if (trainable.name.ends_with("_gate")) {
@@ -237,9 +225,8 @@ TrainingState StageRun::state(int64_t step) {
   state.step = step;
   ordered_json prints = ordered_json::array();
   for (size_t e = 0; e < data_->size(); ++e) prints.push_back(data_->entry(e).data->fingerprint());
-  const ordered_json place = {{"drawn", position_.drawn},
-                              {"places", position_.places},
-                              {"bad_samples", bad_samples_}};
+  const ordered_json place = {
+      {"drawn", position_.drawn}, {"places", position_.places}, {"bad_samples", bad_samples_}};
   ordered_json places = ordered_json::array();
   for (const std::string& text : processes_->gather(place.dump()))
     places.push_back(ordered_json::parse(text));

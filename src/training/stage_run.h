@@ -12,11 +12,13 @@
 #include "families/family.h"
 #include "recipe/recipe.h"
 #include "samples/mixture.h"
+#include "training/estimate.h"
 #include "training/feature_cache.h"
 #include "training/feed.h"
 #include "training/learner.h"
 #include "training/processes.h"
 #include "training/schedule.h"
+#include "training/survey.h"
 #include "training/training_state.h"
 
 namespace isthmus::training {
@@ -30,7 +32,7 @@ struct StepReport {
   int64_t targets = 0;                 // tokens that carried loss
   // "gradient_norms/GROUP", "gates/WEIGHT" (behind the tanh).
   std::vector<std::pair<std::string, double>> gauges;
-  bool skipped = false;                // its loss was no number, and nothing moved
+  bool skipped = false;  // its loss was no number, and nothing moved
 };
 
 struct StageCallbacks {
@@ -41,12 +43,6 @@ struct StageCallbacks {
   std::function<bool()> cancelled = [] { return false; };
 };
 
-// A batch as training sees it: what is shown before the first step.
-struct Shown {
-  std::string entry, sample;
-  families::Example example;
-};
-
 // Not for several threads. The family's weights named by the stage become trainable.
 class StageRun {
  public:
@@ -55,9 +51,13 @@ class StageRun {
   StageRun(families::Family& family, const recipe::Recipe& recipe, size_t stage,
            std::shared_ptr<Processes> processes = Processes::from_environment());
 
-  // One sample of each entry. Throws InputError when none of an entry's first samples can be used,
-  // or when they carry no loss.
+  // The first samples of each entry. Throws what survey() throws.
   std::vector<Shown> preview();
+  // What the stage will need, going by these. `program`: bytes of the process before it held a
+  // model.
+  MemoryEstimate memory(const std::vector<Shown>& shown, int64_t program) const;
+  // Seconds of one step: its products, at the speed that is measured now.
+  double seconds_of_step(const std::vector<Shown>& shown) const;
   int64_t steps() const { return steps_; }
   int64_t trainable_count() const;
   const std::vector<Trainable>& trainables() const { return learner_->trainables(); }
@@ -65,10 +65,10 @@ class StageRun {
   // To the end, or until any process is cancelled; the first process saves to `checkpoints` as the
   // stage says, and then. Resumes from there, where a checkpoint of the same recipe and data lies,
   // also with another number of processes. Throws UsageError for one of another recipe or other
-  // data, naming what differs, and in the first step for weights that no gradient reaches; InputError when more samples are broken than the stage allows;
-  // ModelError for a loss that is no number, naming step and samples: weights are as they were
-  // before that step. True: it came to its end, and the weights are the stage's result (the running
-  // mean, where it asks for one).
+  // data, naming what differs, and in the first step for weights that no gradient reaches;
+  // InputError when more samples are broken than the stage allows; ModelError for a loss that is no
+  // number, naming step and samples: weights are as they were before that step. True: it came to
+  // its end, and the weights are the stage's result (the running mean, where it asks for one).
   bool run(const std::filesystem::path& checkpoints, const StageCallbacks& callbacks);
 
  private:
@@ -88,7 +88,7 @@ class StageRun {
   const recipe::Stage& stage_;
   std::shared_ptr<Processes> processes_;
   std::unique_ptr<samples::Mixture> data_;
-  std::unique_ptr<Feed> feed_;  // while it runs
+  std::unique_ptr<Feed> feed_;         // while it runs
   samples::MixturePosition position_;  // of what was learnt from
   std::unique_ptr<FeatureCache> cache_;
   std::unique_ptr<Learner> learner_;

@@ -31,6 +31,11 @@ std::vector<Trainable> open_weights(torch::nn::Module& modules, const recipe::St
   return make_trainable(modules, patterns);
 }
 
+bool moved_by_muon(const Trainable& trainable) {
+  return trainable.value.dim() == 2 && trainable.name.find("embed") == std::string::npos &&
+         trainable.name.find("lm_head") == std::string::npos;
+}
+
 std::vector<std::unique_ptr<Optimizer>> make_optimizers(const recipe::Stage& stage,
                                                         const std::vector<Trainable>& trainables,
                                                         const std::vector<bool>& mine) {
@@ -57,16 +62,11 @@ std::vector<std::unique_ptr<Optimizer>> make_optimizers(const recipe::Stage& sta
     optimizers.push_back(make_adamw(std::move(groups), {choice.beta1, choice.beta2, choice.eps}));
     return optimizers;
   }
-  // Muon moves the matrices of blocks; tables and everything else go by AdamW, at the rates of
-  // their groups.
-  const auto is_matrix = [](const Trainable& t) {
-    return t.value.dim() == 2 && t.name.find("embed") == std::string::npos &&
-           t.name.find("lm_head") == std::string::npos;
-  };
+  // Each at the rates of its group.
   std::vector<ParameterGroup> matrices = groups, others = groups;
   for (size_t g = 0; g < groups.size(); ++g) {
-    std::erase_if(matrices[g].members, [&](const Trainable& t) { return !is_matrix(t); });
-    std::erase_if(others[g].members, is_matrix);
+    std::erase_if(matrices[g].members, [&](const Trainable& t) { return !moved_by_muon(t); });
+    std::erase_if(others[g].members, moved_by_muon);
   }
   optimizers.push_back(make_muon(std::move(matrices), {choice.momentum}));
   optimizers.push_back(make_adamw(std::move(others), {choice.beta1, choice.beta2, choice.eps}));

@@ -17,6 +17,10 @@ namespace isthmus::training {
 // add_low_rank and make_trainable throw.
 std::vector<Trainable> open_weights(torch::nn::Module& modules, const recipe::Stage& stage);
 
+// What Muon moves where a stage chooses it: matrices of blocks. Tables of embeddings, heads and
+// everything else go by AdamW.
+bool moved_by_muon(const Trainable& trainable);
+
 // The optimisers of the weights for which `mine` is true, in the stage's groups: each weight in the
 // first that names it. Throws UsageError for weights that no group takes.
 std::vector<std::unique_ptr<Optimizer>> make_optimizers(const recipe::Stage& stage,

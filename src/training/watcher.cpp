@@ -52,10 +52,11 @@ Spoken last_exchange(const families::Example& example, const text::Tokenizer& to
 
 }  // namespace
 
-Watcher::Watcher(families::Family& family, const recipe::Recipe& recipe,
-                 const recipe::Stage& stage, const std::filesystem::path& folder)
+Watcher::Watcher(families::Family& family, const recipe::Recipe& recipe, const recipe::Stage& stage,
+                 const std::filesystem::path& folder)
     : family_(family), stage_(stage), folder_(folder), title_(recipe.name + ": " + stage.name) {
-  if (!stage.held_out.data.empty()) held_out_ = std::make_unique<HeldOut>(family, stage.held_out);
+  if (!stage.held_out.data.empty())
+    held_out_ = std::make_unique<HeldOut>(family, stage.held_out, held_out_cache_bytes(stage));
 }
 
 Watcher::~Watcher() = default;
@@ -74,10 +75,10 @@ void Watcher::begin(int64_t step, int64_t steps) {
     options.series["loss"].push_back(entry.label());
   for (const recipe::Group& group : stage_.groups)
     options.series["gradient_norms"].push_back(group.match);
-  page_.emplace(folder_ / "live.html",
-                std::vector<std::filesystem::path>{folder_ / "metrics.jsonl",
-                                                   folder_ / "held_out.jsonl"},
-                std::move(options));
+  page_.emplace(
+      folder_ / "live.html",
+      std::vector<std::filesystem::path>{folder_ / "metrics.jsonl", folder_ / "held_out.jsonl"},
+      std::move(options));
 }
 
 void Watcher::add(const StepReport& report) {
@@ -89,8 +90,7 @@ void Watcher::add(const StepReport& report) {
         events_->add_scalar("loss/" + stage_.data[e].label(), report.step, report.losses[e]);
     events_->add_scalar("gradient_norm", report.step, report.gradient_norm);
     events_->add_scalar("rate", report.step, report.rate);
-    for (const auto& [name, value] : report.gauges)
-      events_->add_scalar(name, report.step, value);
+    for (const auto& [name, value] : report.gauges) events_->add_scalar(name, report.step, value);
   }
   if (report.step % kPageEvery == 0 || report.step == report.steps) page_->write();
 }
@@ -142,7 +142,8 @@ void Watcher::show_answers(int64_t step) {
   for (size_t e = 0; e < held_out_->size(); ++e) {
     const auto& examples = held_out_->examples(e);
     for (size_t i = 0; i < std::min(kShown, examples.size()); ++i) {
-      const Forwarded found = forward(family_, std::span(examples).subspan(i, 1));
+      const auto one = std::span(examples).subspan(i, 1);
+      const Forwarded found = forward(family_, one, encode(family_, one, held_out_->features()));
       // What greedy decoding would say, word by word, behind the right words before.
       const Tensor labels = found.labels[0];
       const Tensor places = labels.ge(0).nonzero().squeeze(1);

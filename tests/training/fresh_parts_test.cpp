@@ -352,7 +352,7 @@ TEST(FreshOneLlm, LearnsFromEveryModality) {
   ASSERT_TRUE(outcome.finished);
   EXPECT_EQ(outcome.losses.size(), world::kModalities.size());
   for (const double loss : outcome.losses) EXPECT_TRUE(std::isfinite(loss));
-  HeldOut held_out(*family, recipe.stages[0].held_out);
+  HeldOut held_out(*family, recipe.stages[0].held_out, size_t{1} << 20);
   for (size_t e = 0; e < held_out.size(); ++e) {
     const auto found = measure(*family, held_out, e);
     const auto routing = found.at("routing").at(std::string(world::kModalities[e]));

@@ -109,7 +109,7 @@ TEST(HeldOut, TheAnswersAreThoseOfTheData) {
   const fs::path folder = fresh_folder("held_out");
   const recipe::Recipe recipe = written(folder, watched_text());
   const auto family = fresh_llava(folder, recipe);
-  HeldOut held_out(*family, recipe.stages[0].held_out);
+  HeldOut held_out(*family, recipe.stages[0].held_out, size_t{1} << 20);
   ASSERT_EQ(held_out.size(), 2u);
   EXPECT_EQ(held_out.name(0), "garden");
   EXPECT_EQ(held_out.examples(0).size(), 4u);
@@ -137,7 +137,7 @@ TEST(HeldOut, AnEntryWithoutAUsableSampleIsNamed) {
       folder, recipe_text("    held_out: {data: [{type: conversations, path: none.json}]}\n"));
   const auto family = fresh_llava(folder, recipe);
   EXPECT_NE(message_of<InputError>([&] {
-              HeldOut(*family, recipe.stages[0].held_out);
+              HeldOut(*family, recipe.stages[0].held_out, 0);
             }).find("none.json"),
             std::string::npos);
 }
