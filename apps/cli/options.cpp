@@ -335,6 +335,7 @@ Parsed parse_command_line(int argc, char** argv) {
         ->type_name("DIR");
     verb->add_option("--set", o.sets, "Value in place of the recipe's: stages.0.batch=4")
         ->type_name("KEY=VALUE");
+    verb->add_flag("--anyway", o.anyway, "Start although the memory estimated is not there");
     verb->add_option("--threads", o.load.threads, "Threads to compute with (default: all cores)");
     verb->add_option("--device", o.load.device, "cpu")->type_name("DEVICE")->capture_default_str();
   }

@@ -56,6 +56,7 @@ struct Options {
   std::vector<std::filesystem::path> recipes;
   std::vector<std::string> sets;      // KEY=VALUE on top of it
   std::vector<std::string> aligners;  // of compare
+  bool anyway = false;                // start although the memory estimated is not there
 
   // merge
   std::string dtype;

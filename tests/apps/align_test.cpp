@@ -5,12 +5,14 @@
 #include <csignal>
 #include <cstring>
 #include <filesystem>
+#include <set>
 #include <thread>
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <nlohmann/json.hpp>
@@ -341,6 +343,106 @@ TEST(Align, ARunCanBeWatchedAndStepsLeftOut) {
   EXPECT_EQ(lines_of(text_of(out / "held_out.jsonl")).size(), 3u);
   EXPECT_FALSE(fs::is_empty(out / "tensorboard"));
   EXPECT_NE(text_of(out / "live.html").find("questions (test)"), std::string::npos);
+}
+
+// Whatever this process may write to is as long as it may be: the disk is full, for it alone.
+void fill_disk_of(pid_t process, rlim_t most) {
+  const rlimit limit{most, RLIM_INFINITY};
+  ASSERT_EQ(::prlimit(process, RLIMIT_FSIZE, &limit, nullptr), 0) << std::strerror(errno);
+}
+
+std::set<std::string> files_in(const fs::path& folder) {
+  std::set<std::string> names;
+  for (const auto& entry : fs::directory_iterator(folder))
+    names.insert(entry.path().filename().string());
+  return names;
+}
+
+TEST(Align, AFullDiskEndsTheRunAndLosesNothing) {
+  constexpr int kSteps = 600;
+  const fs::path folder = fresh_folder();
+  const fs::path recipe = one_stage(folder, kSteps, 1e-4);
+  const auto align = [&](const fs::path& out) {
+    return isthmus({"align", recipe.string(), "-o", out.string(), "--threads", "1"});
+  };
+  ASSERT_EQ(align(folder / "whole").status, 0);
+  // Full to the last byte, so that the next line of numbers fails; and with room for those, but not
+  // for a checkpoint or a page.
+  for (const rlim_t room : {rlim_t{1}, rlim_t{40'000}}) {
+    const fs::path out = folder / fmt::format("full{}", room), number = out.string() + ".process";
+    Outcome ended;
+    // A write beyond the limit fails, as on a full disk, only where its signal is ignored.
+    std::thread running([&] {
+      ended = run_program({"/bin/sh", "-c", "trap '' XFSZ; echo $$ > \"$0\"; exec \"$@\"",
+                           number.string(), isthmus_program().string(), "align", recipe.string(),
+                           "-o", out.string(), "--threads", "1"});
+    });
+    wait_for_checkpoint(out);
+    fill_disk_of(std::stoi(text_of(number)), room);
+    running.join();
+    EXPECT_EQ(ended.status, 6) << ended.err;
+    const auto said = lines_of(ended.err);
+    EXPECT_EQ(std::ranges::count_if(
+                  said, [](const std::string& line) { return line.starts_with("isthmus: "); }),
+              1)
+        << ended.err;
+    EXPECT_NE(said.back().find(out.string()), std::string::npos) << said.back();
+    // Whole checkpoints alone are there, and the last of them is gone on from.
+    const auto left = files_in(out / "align/checkpoints");
+    EXPECT_FALSE(left.empty());
+    for (const std::string& name : left)
+      EXPECT_TRUE(name.starts_with("step-") && name.ends_with(".safetensors")) << name;
+    EXPECT_FALSE(fs::exists(out / "align/model"));
+    const Outcome resumed = align(out);
+    ASSERT_EQ(resumed.status, 0) << resumed.err;
+    EXPECT_NE(resumed.err.find("going on after step "), std::string::npos) << resumed.err;
+    EXPECT_EQ(resumed.err.find("cannot be used"), std::string::npos) << resumed.err;
+    EXPECT_EQ(text_of(out / "align/metrics.jsonl"), text_of(folder / "whole/align/metrics.jsonl"));
+    EXPECT_EQ(text_of(out / "align/model/mm_projector.bin"),
+              text_of(folder / "whole/align/model/mm_projector.bin"));
+  }
+}
+
+TEST(Align, BeforeTheFirstStepThereIsAPageWithThePictures) {
+  const fs::path folder = fresh_folder(), out = folder / "out";
+  const Outcome trained =
+      isthmus({"align", one_stage(folder, 2, 1e-3).string(), "-o", out.string(), "--threads", "1"});
+  ASSERT_EQ(trained.status, 0) << trained.err;
+  for (const char* part : {"medium 1 of 1: image [1, 3, 42, 42], 9 soft tokens", "memory: about ",
+                           " are there", "time: about ", "align/preflight.html"})
+    EXPECT_NE(trained.err.find(part), std::string::npos) << part << "\n" << trained.err;
+  EXPECT_EQ(trained.err.find('\x1b'), std::string::npos);  // this is no terminal
+  const std::string page = text_of(out / "align/preflight.html");
+  for (const char* part : {"<img alt=\"\" src=\"data:image/png;base64,", "9 soft tokens",
+                           "<span class=\"medium\">medium 1</span>", "<span class=\"learnt\">",
+                           "tokens carry loss", "memory: about "})
+    EXPECT_NE(page.find(part), std::string::npos) << part;
+}
+
+TEST(Align, WhatCannotFitIsRefusedUnlessItIsWanted) {
+  const fs::path folder = fresh_folder(), out = folder / "out";
+  const std::string file = one_stage(folder, 2, 1e-3).string();
+  const std::string batch = "stages.0.feature_cache={memory_mb: 100000000}";
+  const Outcome refused = isthmus({"align", file, "-o", out.string(), "--set", batch});
+  EXPECT_EQ(refused.status, 6) << refused.err;
+  for (const char* part : {"stage align: memory: about 10", "kept features", "--anyway"})
+    EXPECT_NE(refused.err.find(part), std::string::npos) << part << "\n" << refused.err;
+  EXPECT_FALSE(fs::exists(out / "align"));
+  const Outcome wanted = isthmus({"align", file, "-o", out.string(), "--set", batch, "--anyway"});
+  EXPECT_EQ(wanted.status, 0) << wanted.err;
+  EXPECT_NE(wanted.err.find("it may not fit"), std::string::npos) << wanted.err;
+}
+
+TEST(Align, ATemplateThatTheTokenizerBreaksIsRefused) {
+  const fs::path folder = fresh_folder(), out = folder / "out";
+  const std::string file = recipe(folder, 5).string();
+  const Outcome refused =
+      isthmus({"align", file, "-o", out.string(), "--set", "stages.0.data.0.template=mpt"});
+  EXPECT_EQ(refused.status, 2) << refused.err;
+  for (const char* part : {"data.json: template mpt does not fit the tokenizer",
+                           "tokenizer.model: <|im_start|>, which begins every turn"})
+    EXPECT_NE(refused.err.find(part), std::string::npos) << part << "\n" << refused.err;
+  EXPECT_FALSE(fs::exists(out / "align"));
 }
 
 TEST(Align, MistakesAreToldBeforeAnythingIsWritten) {

@@ -30,7 +30,7 @@ int align(const Options& options, const fs::path& file) {
     if (fs::exists(folder / "model")) {
       if (processes->is_first())
         std::cerr << fmt::format("stage {}: is there already\n", recipe.stages[i].name);
-    } else if (!train_stage(options.load, recipe, i, place, folder, processes, interrupt)) {
+    } else if (!train_stage(options, recipe, i, place, folder, processes, interrupt)) {
       if (processes->is_first())
         std::cerr << "isthmus: interrupted; the same command goes on from here\n";
       return 1;

@@ -45,7 +45,7 @@ std::optional<Place> trained(const Options& options, const Contestant& contestan
   } else {
     std::cerr << fmt::format("\n{}\n", contestant.aligner);
     std::optional<training::MetricsLog> log;
-    if (!train_stage(options.load, contestant.recipe, 0, place, folder, processes, interrupt,
+    if (!train_stage(options, contestant.recipe, 0, place, folder, processes, interrupt,
                      clock_into(folder, log)))
       return std::nullopt;
   }

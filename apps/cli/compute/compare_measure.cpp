@@ -329,7 +329,7 @@ Measured measure_aligner(const Contestant& contestant, const FrozenParts& frozen
   measured.peak_bytes = status_bytes("VmHWM");
   engine->forget();
 
-  training::HeldOut held_out(*family, stage.held_out);
+  training::HeldOut held_out(*family, stage.held_out, training::held_out_cache_bytes(stage));
   measured.answers = held_out.answers(0);
   measured.shuffled = held_out.answers(0, training::MediaChoice::kShuffled);
   measured.blank = held_out.answers(0, training::MediaChoice::kBlank);

@@ -18,6 +18,7 @@
 #include "media/imu.h"
 #include "media/number_array.h"
 #include "media/video.h"
+#include "media_html.h"
 #include "recipe/recipe.h"
 #include "text/unicode.h"
 #include "training/fresh_start.h"

@@ -1,9 +1,7 @@
 // The page that `isthmus demo` writes.
 #pragma once
 
-#include <cstddef>
 #include <filesystem>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -21,9 +19,6 @@ struct DemoItem {
   std::vector<DemoAnswer> answers;
 };
 
-std::string picture_as_html(std::span<const std::byte> file);
-// Curves over each other, each within its own range.
-std::string curves_as_html(const std::vector<std::vector<float>>& curves);
 // One self-contained file, written whole or not at all. Throws ResourceError.
 void write_demo_page(const std::filesystem::path& file, const std::vector<DemoItem>& items);
 

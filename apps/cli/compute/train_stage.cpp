@@ -4,16 +4,18 @@
 #include <cmath>
 #include <iostream>
 #include <optional>
-
-#include <unistd.h>
+#include <utility>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include "../progress.h"
 #include "base/atomic_folder.h"
+#include "base/system_memory.h"
 #include "families/registry.h"
 #include "isthmus/error.h"
+#include "preflight.h"
+#include "training/estimate.h"
 #include "training/fresh_start.h"
 #include "training/stage_run.h"
 #include "training/watcher.h"
@@ -26,35 +28,43 @@ using recipe::Recipe;
 using training::Processes;
 using training::StageRun;
 
-// One sample as training sees it; what carries loss stands in brackets, or in colour.
-void show(const training::Shown& shown, const text::Tokenizer& tokenizer) {
-  const bool colour = isatty(STDERR_FILENO) != 0;
-  std::cerr << fmt::format("{}: {}, {} media\n  ", shown.entry, shown.sample,
-                           shown.example.media.size());
-  for (const families::Segment& segment : shown.example.segments) {
-    const auto* text = std::get_if<families::TextSegment>(&segment);
-    if (text == nullptr) {
-      std::cerr << "<medium>";
-      continue;
-    }
-    const std::string words = tokenizer.decode(text->ids, false);
-    if (!text->is_target)
-      std::cerr << words;
-    else if (colour)
-      std::cerr << "\x1b[32m" << words << "\x1b[0m";
-    else
-      std::cerr << "[" << words << "]";
-  }
-  std::cerr << "\n";
-}
+// Says once, after the first steps, how long the others will take.
+class FirstSteps {
+ public:
+  explicit FirstSteps(double estimated) : estimated_(estimated) {}
 
-void announce(const recipe::Stage& stage, const StageRun& run,
-              const std::vector<training::Shown>& samples, const text::Tokenizer& tokenizer,
-              int64_t processes) {
-  std::cerr << fmt::format("stage {}: {} numbers learn, {} steps{}\n", stage.name,
-                           run.trainable_count(), run.steps(),
-                           processes > 1 ? fmt::format(", {} processes", processes) : "");
-  for (const training::Shown& shown : samples) show(shown, tokenizer);
+  // After a step that took so long, with so many behind it; the line to be shown, or nothing.
+  std::string ended(double seconds, int64_t left) {
+    constexpr int kMeasured = 5, kWorthTelling = 20;
+    seconds_ += seconds;
+    // The first allocates what the others use again.
+    if (++steps_ == 1) seconds_ = 0;
+    if (steps_ != kMeasured + 1 || left < kWorthTelling) return {};
+    const double step = seconds_ / kMeasured;
+    return fmt::format("time: about {} more, {:.2g} s a step ({:.2g} s were estimated)",
+                       training::seconds_in_words(step * static_cast<double>(left)), step,
+                       estimated_);
+  }
+
+ private:
+  double estimated_, seconds_ = 0;
+  int steps_ = 0;
+};
+
+Preflight preflight_of(const recipe::Stage& stage, const StageRun& run,
+                       std::vector<training::Shown> samples, double step_seconds,
+                       std::string memory, int64_t processes) {
+  Preflight preflight;
+  preflight.title =
+      fmt::format("{}: {} numbers learn, {} steps{}", stage.name, run.trainable_count(),
+                  run.steps(), processes > 1 ? fmt::format(", {} processes", processes) : "");
+  preflight.lines = {
+      std::move(memory),
+      fmt::format("time: about {}, {:.2g} s a step, going by its products; without measurements",
+                  training::seconds_in_words(step_seconds * static_cast<double>(run.steps())),
+                  step_seconds)};
+  preflight.entries = std::move(samples);
+  return preflight;
 }
 
 }  // namespace
@@ -91,17 +101,25 @@ LoadOptions stage_load_options(const LoadOptions& options, const Recipe& recipe,
   return load;
 }
 
-bool train_stage(const LoadOptions& options, const Recipe& recipe, size_t index, const Place& place,
+bool train_stage(const Options& options, const Recipe& recipe, size_t index, const Place& place,
                  const fs::path& out, const std::shared_ptr<Processes>& processes,
                  const Interrupt& interrupt, const StageClock& clock) {
   const recipe::Stage& stage = recipe.stages[index];
+  const int64_t program = resident_memory();
   const auto family = families::load_family(place.model, place.base, "",
-                                            stage_load_options(options, recipe, stage));
+                                            stage_load_options(options.load, recipe, stage));
   StageRun run(*family, recipe, index, processes);
-  const auto shown = run.preview();
-  if (processes->is_first()) announce(stage, run, shown, *family->tokenizer(), processes->world());
-
+  auto shown = run.preview();
+  const std::string memory = memory_line(stage.name, run.memory(shown, program), options.anyway);
+  const double step_seconds = run.seconds_of_step(shown);
   fs::create_directories(out);
+  if (processes->is_first()) {
+    const Preflight preflight =
+        preflight_of(stage, run, std::move(shown), step_seconds, memory, processes->world());
+    print(preflight, *family->tokenizer());
+    write_page(preflight, *family->tokenizer(), out / "preflight.html");
+    std::cerr << fmt::format("the same with pictures: {}\n", (out / "preflight.html").string());
+  }
   std::optional<Progress> bar;
   std::optional<training::Watcher> watcher;
   if (processes->is_first()) watcher.emplace(*family, recipe, stage, out);
@@ -112,6 +130,7 @@ bool train_stage(const LoadOptions& options, const Recipe& recipe, size_t index,
   training::StageCallbacks callbacks;
   callbacks.on_note = [](const std::string& note) { std::cerr << "isthmus: " << note << "\n"; };
   callbacks.cancelled = [&] { return interrupt.pressed(); };
+  FirstSteps first_steps(step_seconds);
   auto begun = std::chrono::steady_clock::now();
   callbacks.on_begin = [&](int64_t step) {
     watcher->begin(step, run.steps());
@@ -120,8 +139,12 @@ bool train_stage(const LoadOptions& options, const Recipe& recipe, size_t index,
     begun = std::chrono::steady_clock::now();
   };
   callbacks.on_step = [&](const training::StepReport& report) {
-    clock.on_step(report.step,
-                  std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count());
+    const double seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
+    clock.on_step(report.step, seconds);
+    if (const std::string line = first_steps.ended(seconds, report.steps - report.step);
+        !line.empty())
+      std::cerr << (bar ? "\n" : "") << line << "\n";
     if (!bar) bar.emplace(stage.name, report.steps - report.step + 1);
     watcher->add(report);
     std::vector<std::string> losses;

@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 
+#include "../options.h"
 #include "interrupt.h"
 #include "isthmus/model.h"
 #include "recipe/recipe.h"
@@ -36,9 +37,9 @@ Place first_place(const recipe::Recipe& recipe, const std::filesystem::path& out
 LoadOptions stage_load_options(const LoadOptions& options, const recipe::Recipe& recipe,
                                const recipe::Stage& stage);
 
-// Trains stage `index` from `place`, or from the checkpoints below `out`, and leaves out/model.
-// False: interrupted, and saved.
-bool train_stage(const LoadOptions& options, const recipe::Recipe& recipe, size_t index,
+// Shows what stage `index` begins with (preflight.h), trains it from `place`, or from the
+// checkpoints below `out`, and leaves out/model. False: interrupted, and saved.
+bool train_stage(const Options& options, const recipe::Recipe& recipe, size_t index,
                  const Place& place, const std::filesystem::path& out,
                  const std::shared_ptr<training::Processes>& processes, const Interrupt& interrupt,
                  const StageClock& clock = {});
