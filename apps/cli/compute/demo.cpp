@@ -165,10 +165,9 @@ class Show {
     DemoItem item{family, modality + ": " + example.description + note, picture, {}};
     for (size_t i = 0; i < std::min(count, example.exchanges.size()); ++i) {
       const auto& exchange = example.exchanges[i];
-      item.answers.push_back({exchange.question,
-                              ask(models.before, question_about(medium, exchange.question)),
-                              ask(models.after, question_about(medium, exchange.question)),
-                              exchange.answer});
+      item.answers.push_back(
+          {exchange.question, ask(models.before, question_about(medium, exchange.question)),
+           ask(models.after, question_about(medium, exchange.question)), exchange.answer});
     }
     add(std::move(item));
   }
@@ -189,12 +188,24 @@ class Show {
                    "three examples, and a fourth picture"));
   }
 
+  // Two kinds of objects have names that mean nothing elsewhere; four pictures say which.
+  void names(const Pair& models, uint64_t index) {
+    const world::Album album(kSeed, world::Split::kTest, {100, 0, 0, 0});
+    world::Dice dice(world::seed_of(kSeed, 13, index));
+    add(episode_of(models, album,
+                   world::naming_episode(
+                       dice, album,
+                       {.of = world::NameClass::kObject, .ways = 2, .shots = 4, .balanced = true}),
+                   "four objects with names, and a fifth"));
+  }
+
   // Everything up to its last answer is the prompt.
   static DemoItem episode_of(const Pair& models, const world::Album& album,
                              const world::Episode& episode, const std::string& title) {
     const auto& spans = episode.row.spans;
     size_t last = spans.size() - 1;
-    while (last > 0 && (spans[last].weight < world::kAnswerWeight || spans[last].text == ".")) --last;
+    while (last > 0 && (spans[last].weight < world::kAnswerWeight || spans[last].text == "."))
+      --last;
     Request request;
     DemoItem item{"Flamingo", title, "", {}};
     std::string text, asked;
@@ -223,7 +234,7 @@ class Show {
     flush();
     std::string right = spans[last].text;
     if (right.ends_with(" .")) right.resize(right.size() - 2);
-    item.answers.push_back({asked == ":" ? "and the last one?" : asked.substr(2),
+    item.answers.push_back({asked == ":" || asked == "is" ? "and the last one?" : asked.substr(2),
                             ask(models.before, request), ask(models.after, request), right});
     return item;
   }
@@ -259,7 +270,8 @@ int demo(const Options& options) {
   const ScratchFolder scratch;
   Show show(options);
   {
-    const Pair llava = load_pair(root, recipe_of(root, "llava.yaml"), "llava-v1.5", scratch.path, options);
+    const Pair llava =
+        load_pair(root, recipe_of(root, "llava.yaml"), "llava-v1.5", scratch.path, options);
     for (const uint64_t index : {3, 8, 21}) show.questions(llava, "LLaVA", "image", index, 3);
   }
   {
@@ -268,9 +280,11 @@ int demo(const Options& options) {
       show.questions(onellm, "OneLLM", std::string(modality), 5, 2);
   }
   {
-    const Pair flamingo = load_pair(root, recipe_of(root, "flamingo.yaml"), "flamingo", scratch.path, options);
+    const Pair flamingo =
+        load_pair(root, recipe_of(root, "flamingo.yaml"), "flamingo", scratch.path, options);
     for (const uint64_t index : {1, 2, 3}) show.picture_question(flamingo, index);
-    for (const uint64_t index : {0, 1, 2}) show.task(flamingo, index);
+    for (const uint64_t index : {0, 1}) show.task(flamingo, index);
+    for (const uint64_t index : {0, 1, 2}) show.names(flamingo, index);
   }
   show.finish(options.out.empty() ? fs::path("demo.html") : options.out);
   return 0;

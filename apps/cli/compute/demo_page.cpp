@@ -27,9 +27,9 @@ th { font-weight: 500; color: var(--quiet); } .before { color: var(--quiet); }
 .right { color: var(--good); } .wrong { color: var(--bad); }
 </style></head><body>
 <h1>Before and after alignment</h1>
-<p>A frozen encoder, a frozen language model, and between them an aligner: untrained, its answers are noise; trained for
-a few minutes, they are about what is there. None of these inputs was ever learnt from. The same language model stands
-behind all three families.</p>
+<p>An encoder that has seen pictures, a language model that has read texts, and between them an aligner: untrained, the
+answers are noise; after minutes of training they are about what is there. None of these inputs was ever learnt from. All
+three families begin with the same encoder and language model.</p>
 )";
 
 }  // namespace
