@@ -234,7 +234,8 @@ void check_pictures(const Sample& sample, int64_t pictures, const ExampleOptions
 }  // namespace
 
 void check_template(const std::string& name, const layout::FlamingoTokens& tokens) {
-  if (!name.empty() && name != "caption" && name != "interleaved") refuse_template(name);
+  // Conversations are written in few-shot forms.
+  if (!name.empty() && name != "caption" && name != "interleaved") text::find_few_shot_form(name);
   TemplateCheck check(name.empty() ? "caption" : name, *tokens.tokenizer);
   check.one_token(layout::kImage, "marks every picture");
   check.one_token(layout::kEndOfChunk, "ends every text");
