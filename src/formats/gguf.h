@@ -1,0 +1,98 @@
+// The GGUF format of llama.cpp, versions 2 and 3: metadata, then tensors in blocks of few bits.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/mapped_file.h"
+#include "base/shape.h"
+
+namespace isthmus::formats {
+
+// How the elements of a tensor are stored; the numbers are those in files.
+enum class GgmlType : uint32_t {
+  kF32 = 0,
+  kF16 = 1,
+  kQ4_0 = 2,
+  kQ4_1 = 3,
+  kQ5_0 = 6,
+  kQ5_1 = 7,
+  kQ8_0 = 8,
+  kQ2_K = 10,
+  kQ3_K = 11,
+  kQ4_K = 12,
+  kQ5_K = 13,
+  kQ6_K = 14,
+  kBF16 = 30,
+};
+
+// A block holds so many elements of a row in so many bytes.
+struct GgmlBlock {
+  std::string_view name;  // "Q4_K"
+  int64_t elements;
+  size_t bytes;
+};
+GgmlBlock block_of(GgmlType type);
+
+struct GgufTensor {
+  std::string name;
+  GgmlType type;
+  Shape shape;  // row-major: the last dimension is the one whose elements follow each other
+  std::span<const std::byte> bytes;
+
+  int64_t elements() const;
+  int64_t row_elements() const { return shape.empty() ? 1 : shape.back(); }
+  size_t row_bytes() const;
+};
+
+// Lists of numbers are kept as float64 or int64, whatever their type in the file.
+using GgufValue = std::variant<bool, int64_t, double, std::string, std::vector<int64_t>,
+                               std::vector<double>, std::vector<std::string>>;
+
+class GgufFile {
+ public:
+  // Throws ModelError naming file and key for anything that is broken or does not add up, and
+  // UnsupportedError for a version, a byte order or a type of tensor that is not read.
+  static GgufFile open(const std::shared_ptr<const MappedFile>& file);
+
+  const std::string& path() const { return path_; }
+  const std::vector<GgufTensor>& tensors() const { return tensors_; }
+  const GgufTensor* find(std::string_view name) const;  // null: there is none
+  const std::map<std::string, GgufValue, std::less<>>& metadata() const { return metadata_; }
+  const std::shared_ptr<const MappedFile>& mapping() const { return mapping_; }
+
+  bool has(std::string_view key) const { return metadata_.contains(key); }
+  // Throws ModelError, naming the key, where it is missing or of another type. With `otherwise` a
+  // missing key is that.
+  int64_t integer(std::string_view key, std::optional<int64_t> otherwise = {}) const;
+  double number(std::string_view key, std::optional<double> otherwise = {}) const;
+  bool flag(std::string_view key, std::optional<bool> otherwise = {}) const;
+  const std::string& text(std::string_view key) const;
+  const std::vector<std::string>& texts(std::string_view key) const;
+  const std::vector<int64_t>& integers(std::string_view key) const;
+  const std::vector<double>& numbers(std::string_view key) const;
+
+ private:
+  template <typename T>
+  const T& get(std::string_view key, std::string_view expected) const;
+
+  std::string path_;
+  std::shared_ptr<const MappedFile> mapping_;
+  std::map<std::string, GgufValue, std::less<>> metadata_;
+  std::vector<GgufTensor> tensors_;
+  std::map<std::string, size_t, std::less<>> index_;
+};
+
+// Elements [first, first + count) as floats; both whole blocks. Bit for bit what llama.cpp's
+// to_float gives. `blocks` begins with the block of `first`.
+void ggml_to_floats(GgmlType type, const std::byte* blocks, int64_t count, float* out);
+
+}  // namespace isthmus::formats
