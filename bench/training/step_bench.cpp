@@ -57,11 +57,11 @@ class PeakPrivateMemory {
   PeakPrivateMemory()
       : thread_([this](const std::stop_token& stop) {
           while (!stop.stop_requested()) {
-            kilobytes_ = std::max<int64_t>(kilobytes_, now());
+            kibibytes_ = std::max<int64_t>(kibibytes_, now());
             std::this_thread::sleep_for(std::chrono::milliseconds(20));
           }
         }) {}
-  double megabytes() const { return static_cast<double>(kilobytes_) / 1e3; }
+  double megabytes() const { return static_cast<double>(kibibytes_) * 1024 / 1e6; }
 
  private:
   static int64_t now() {
@@ -71,7 +71,7 @@ class PeakPrivateMemory {
     return 0;
   }
 
-  std::atomic<int64_t> kilobytes_ = 0;
+  std::atomic<int64_t> kibibytes_ = 0;
   std::jthread thread_;
 };
 
