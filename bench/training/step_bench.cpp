@@ -98,7 +98,7 @@ int main(int argc, char** argv) {
 
   const bench::PeakPrivateMemory memory;
   nn::keep_large_blocks();  // as the program does
-  engine::prepare_arithmetic(load.threads);
+  engine::prepare_arithmetic(load);
   const auto family = families::load_family(model, base, "", load);
   const training::TrainablePattern projector{"aligner.*", {}};
   auto trainables = training::make_trainable(family->modules(), std::span(&projector, 1));
