@@ -1,7 +1,5 @@
 #include "formats/gguf.h"
 
-#include <algorithm>
-#include <array>
 #include <limits>
 #include <utility>
 

@@ -91,8 +91,8 @@ class GgufFile {
   std::map<std::string, size_t, std::less<>> index_;
 };
 
-// Elements [first, first + count) as floats; both whole blocks. Bit for bit what llama.cpp's
-// to_float gives. `blocks` begins with the block of `first`.
+// The first `count` elements, which are whole blocks, as floats: bit for bit what llama.cpp's
+// to_float gives.
 void ggml_to_floats(GgmlType type, const std::byte* blocks, int64_t count, float* out);
 
 }  // namespace isthmus::formats

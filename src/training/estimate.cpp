@@ -81,10 +81,10 @@ std::tuple<int, int64_t, int> place_of(const std::string& name) {
   return is_number(last) ? std::tuple{3, number, 1} : std::tuple{4, int64_t{0}, 0};
 }
 
-// What a block keeps of a row for the way back, with K keys.
-double kept_of_row(const LayerCost& layer, double keys) {
+// What a block keeps of a row for the way back. Attention computes its weights again.
+double kept_of_row(const LayerCost& layer) {
   return static_cast<double>(layer.outputs + layer.widest + 2 * layer.width) +
-         static_cast<double>(layer.inputs) / 2 + 2 * static_cast<double>(layer.heads) * keys;
+         static_cast<double>(layer.inputs) / 2;
 }
 
 double rows_of(const LayerCost& layer, const BatchShape& batch) {
@@ -248,8 +248,8 @@ Work work_of(const std::vector<LayerCost>& layers, const BatchShape& batch) {
     work.forward += rows * (frozen + 2 * attention);
     work.learning += rows * 3 * static_cast<double>(layer.learning);
     if (layer.records) work.backward += rows * (frozen + 4 * attention);
-    work.moved += rows * (layer.records ? 6 * kept_of_row(layer, keys)
-                                        : 2 * static_cast<double>(layer.outputs));
+    work.moved +=
+        rows * (layer.records ? 6 * kept_of_row(layer) : 2 * static_cast<double>(layer.outputs));
   }
   return work;
 }
@@ -258,11 +258,10 @@ double activation_numbers(const std::vector<LayerCost>& layers, const BatchShape
                           int64_t vocab_size) {
   double kept = 0, beside = 0;
   for (const LayerCost& layer : layers) {
-    const double rows = rows_of(layer, batch), keys = keys_of(layer, batch);
+    const double rows = rows_of(layer, batch);
     if (layer.rows == LayerCost::Rows::kTargets) continue;  // its logits are counted below
-    if (layer.records) kept += rows * kept_of_row(layer, keys);
-    beside = std::max(beside, rows * (3 * static_cast<double>(layer.widest) +
-                                      2 * static_cast<double>(layer.heads) * keys));
+    if (layer.records) kept += rows * kept_of_row(layer);
+    beside = std::max(beside, rows * 3 * static_cast<double>(layer.widest));
   }
   return kept + beside + 3 * batch.targets * static_cast<double>(vocab_size) +
          batch.features * batch.feature_width + 2 * batch.medium_values;

@@ -62,11 +62,10 @@ struct Work {
 // Moved are 6 times what is kept for the way back, and twice what is given where nothing is.
 Work work_of(const std::vector<LayerCost>& layers, const BatchShape& batch);
 // Numbers kept for the way back, and what lives beside them at the worst moment:
-//   per row: what all matrices give, the widest once more, the two rows that enter its halves, half
-//   of what the learning ones take, and the weights of attention per head and key, before and after
-//   they are masked
-//   besides: two more tables of attention weights of one layer, its widest rows three times, three
-//   tables of logits (targets x vocabulary), the features, and the media themselves twice.
+//   per row: what all matrices give, the widest once more, the two rows that enter its halves, and
+//   half of what the learning ones take; attention computes its weights again
+//   besides: the widest rows of one layer three times, three tables of logits (targets x
+//   vocabulary), the features, and the media themselves twice.
 double activation_numbers(const std::vector<LayerCost>& layers, const BatchShape& batch,
                           int64_t vocab_size);
 

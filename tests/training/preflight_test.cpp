@@ -132,16 +132,15 @@ TEST(Work, IsCountedByTheFormula) {
   frozen.records = true;
   work = work_of({frozen}, batch);
   EXPECT_DOUBLE_EQ(work.backward, 15 * (100 + 4 * 10 * 5));
-  EXPECT_DOUBLE_EQ(work.moved, 15 * 6 * (30 + 20 + 2 * 10 + 2 * 2 * 5));
+  EXPECT_DOUBLE_EQ(work.moved, 15 * 6 * (30 + 20 + 2 * 10));
   LayerCost learnt = frozen;
   learnt.learning = 100, learnt.inputs = 40;
   work = work_of({learnt}, batch);
   EXPECT_DOUBLE_EQ(work.learning, 15 * 300);
   EXPECT_DOUBLE_EQ(work.forward, 15 * 2 * 10 * 5);
-  // Kept rows, tables of attention and widest rows beside them, three tables of logits.
-  EXPECT_DOUBLE_EQ(
-      activation_numbers({learnt}, batch, 7),
-      15 * (30 + 20 + 2 * 10 + 2 * 2 * 5 + 20) + 15 * (3 * 20 + 2 * 2 * 5) + 3 * 4 * 7);
+  // Kept rows, widest rows beside them, three tables of logits.
+  EXPECT_DOUBLE_EQ(activation_numbers({learnt}, batch, 7),
+                   15 * (30 + 20 + 2 * 10 + 20) + 15 * 3 * 20 + 3 * 4 * 7);
 }
 
 TEST(LayerCosts, FollowTheOrderOfTheComputation) {
