@@ -2,7 +2,8 @@
 // model, AdamW. What bench/training/peer_step.py times in PyTorch, on the same sizes.
 //
 //   step_bench MODEL [--base B] [--vision V] [--batch 16] [--text 96] [--targets 24]
-//              [--storage stored] [--feature-cache FOLDER] [--repetitions 5] [--threads 2]
+//              [--storage stored] [--feature-cache FOLDER] [--gradient-checkpointing] [--repetitions 5]
+//              [--threads 2]
 //
 // With a feature cache the first step, which warms up, fills it. peak_private_mb counts what is not
 // a mapped file, sampled every 20 ms from the start.
@@ -89,6 +90,8 @@ int main(int argc, char** argv) {
   app.add_option("--vision", load.vision);
   app.add_option("--storage", load.decoder_storage);
   app.add_option("--feature-cache", cache_folder);
+  training::LearnerOptions learning;
+  app.add_flag("--gradient-checkpointing", learning.gradient_checkpointing);
   app.add_option("--batch", batch);
   app.add_option("--text", text);
   app.add_option("--targets", targets);
@@ -104,7 +107,7 @@ int main(int argc, char** argv) {
   auto trainables = training::make_trainable(family->modules(), std::span(&projector, 1));
   std::vector<std::unique_ptr<training::Optimizer>> optimizers;
   optimizers.push_back(training::make_adamw({{"all", trainables, 1e-3, 0}}, {}));
-  training::Learner learner(*family, std::move(optimizers), {});
+  training::Learner learner(*family, std::move(optimizers), learning);
   std::optional<training::FeatureCache> cache;
   if (!cache_folder.empty())
     learner.set_feature_cache(

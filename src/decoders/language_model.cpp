@@ -1,8 +1,10 @@
 #include "decoders/language_model.h"
 
+#include <algorithm>
 #include <string>
 
 #include "base/check.h"
+#include "nn/recomputed.h"
 
 namespace isthmus::decoders {
 namespace {
@@ -30,11 +32,20 @@ Tensor LanguageModel::forward(const Tensor& embeddings, const nn::ForwardContext
   ISTHMUS_CHECK(call.positions.dim() == 2 && call.positions.size(1) == seq, "one position per row");
 
   Tensor hidden = enter(embeddings, call);
+  const bool recomputes = call.recomputes_blocks && torch::GradMode::is_enabled();
+  const bool learns = recomputes && std::ranges::any_of(parameters(), [](const Tensor& parameter) {
+                        return parameter.requires_grad();
+                      });
   for (int64_t layer = 0; layer < layers; ++layer) {
     show(call, layer, hidden);
     if (call.hook != nullptr) hidden = call.hook->before_block(layer, hidden, call);
     call.first_row = layer + 1 == layers ? context.first_row : 0;
-    hidden = block(layer, hidden, call);
+    // What the last block keeps would be made again at once.
+    const bool again = recomputes && (learns || hidden.requires_grad()) && layer + 1 < layers;
+    hidden =
+        again ? nn::recomputed(
+                    [this, layer, call](const Tensor& x) { return block(layer, x, call); }, hidden)
+              : block(layer, hidden, call);
   }
   // Not every decoder's block leaves rows out.
   if (context.first_row > 0 && hidden.size(1) == seq)

@@ -44,6 +44,8 @@ struct ForwardContext {
   // Rows before it are wanted by nobody behind the last block, which need not compute them: what
   // comes out begins here. Blocks before it see 0.
   int64_t first_row = 0;
+  // Blocks keep what enters them alone, and are computed again on the way back (nn/recomputed.h).
+  bool recomputes_blocks = false;
   RotaryAngles rotary;  // of the positions; the decoder fills it in once per call
 };
 

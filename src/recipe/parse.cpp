@@ -306,6 +306,7 @@ class Parser {
     int64_t seed = static_cast<int64_t>(stage.seed);
     map.read("clip_norm", stage.clip_norm, 0);
     map.read("clip_every_micro_step", stage.clip_every_micro_step);
+    map.read("gradient_checkpointing", stage.gradient_checkpointing);
     map.read("seed", seed, 0);
     stage.seed = static_cast<uint64_t>(seed);
     map.read("save_every", stage.save_every, 0);

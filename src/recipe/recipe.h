@@ -60,7 +60,7 @@ struct FreshAligner {
 };
 
 struct ModelSource {
-  std::string path;  // a model as `isthmus run` takes it; with `fresh` a OneLLM that grows
+  std::string path;    // a model as `isthmus run` takes it; with `fresh` a OneLLM that grows
   std::string base;    // the language model below a projector or adapter
   std::string vision;  // the CLIP folder, where the config's name is not found
   std::optional<FreshAligner> fresh;
@@ -74,10 +74,10 @@ struct DataEntry {
   std::filesystem::path media;  // folder of media paths; empty: that of `path`
   std::string modality = "image";
   std::string conversation_template;
-  double weight = 1;           // in a mixture
-  double loss_multiplier = 1;  // where all entries are taken together
-  int64_t batch = 0;           // 0: the stage's
-  int64_t max_length = 0;      // tokens; 0: the family's
+  double weight = 1;                     // in a mixture
+  double loss_multiplier = 1;            // where all entries are taken together
+  int64_t batch = 0;                     // 0: the stage's
+  int64_t max_length = 0;                // tokens; 0: the family's
   int64_t min_media = 0, max_media = 0;  // of one sample; 0: the family's
   double similarity_threshold = 0;       // interleaved pages; 0: the family's
   int64_t min_kb = 10;                   // interleaved pages: smaller pictures are left out
@@ -145,13 +145,15 @@ struct Stage {
   ScheduleChoice schedule;
   double clip_norm = 1;  // 0: none
   bool clip_every_micro_step = false;
+  bool gradient_checkpointing = false;  // blocks of the language model keep only what enters them
   LoraChoice lora;
-  double ema = 0;  // the stage's model is a running mean of its weights, this much old; 0: it is not
+  double ema =
+      0;  // the stage's model is a running mean of its weights, this much old; 0: it is not
   HeldOut held_out;
   int64_t cache_mb = 0;                // of what a frozen encoder made of media, in memory
   std::filesystem::path cache_folder;  // and on disk; empty: nothing
-  bool skips_non_finite = false;  // a step whose loss is no number is left out; else it stops
-  std::string dtype = "reference";  // of what is written: families/output.h
+  bool skips_non_finite = false;       // a step whose loss is no number is left out; else it stops
+  std::string dtype = "reference";     // of what is written: families/output.h
   uint64_t seed = 42;
   int64_t save_every = 0;     // steps; 0: at the end alone
   int64_t keep = 2;           // checkpoints

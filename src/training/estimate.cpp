@@ -135,7 +135,8 @@ double per_second(const Action& work) {
 }  // namespace
 
 std::vector<LayerCost> layer_costs(families::Family& family,
-                                   const std::vector<Trainable>& trainables) {
+                                   const std::vector<Trainable>& trainables,
+                                   bool gradient_checkpointing) {
   const auto learns = [&](const std::string& name) {
     return std::ranges::find(trainables, name, &Trainable::name) != trainables.end();
   };
@@ -193,6 +194,13 @@ std::vector<LayerCost> layer_costs(families::Family& family,
     if (learns_table) head.learning = head.products, head.inputs = width;
     sorted.push_back(std::move(head));
   }
+  const auto is_block = [](const LayerCost& layer) {
+    return layer.name.starts_with("decoder.") && is_number(words_of(layer.name).back());
+  };
+  const auto last = std::ranges::find_if(sorted.rbegin(), sorted.rend(), is_block);
+  for (LayerCost& layer : sorted)
+    layer.recomputed = gradient_checkpointing && layer.records && is_block(layer) &&
+                       (last == sorted.rend() || &layer != &*last);
   return sorted;
 }
 
@@ -248,6 +256,8 @@ Work work_of(const std::vector<LayerCost>& layers, const BatchShape& batch) {
     work.forward += rows * (frozen + 2 * attention);
     work.learning += rows * 3 * static_cast<double>(layer.learning);
     if (layer.records) work.backward += rows * (frozen + 4 * attention);
+    if (layer.recomputed)
+      work.forward += rows * (static_cast<double>(layer.products) + 2 * attention);
     work.moved +=
         rows * (layer.records ? 6 * kept_of_row(layer) : 2 * static_cast<double>(layer.outputs));
   }
@@ -260,24 +270,55 @@ double activation_numbers(const std::vector<LayerCost>& layers, const BatchShape
   for (const LayerCost& layer : layers) {
     const double rows = rows_of(layer, batch);
     if (layer.rows == LayerCost::Rows::kTargets) continue;  // its logits are counted below
-    if (layer.records) kept += rows * kept_of_row(layer);
-    beside = std::max(beside, rows * 3 * static_cast<double>(layer.widest));
+    const double all = rows * kept_of_row(layer);
+    if (layer.recomputed)
+      kept += rows * static_cast<double>(layer.width);
+    else if (layer.records)
+      kept += all;
+    beside = std::max(beside,
+                      rows * 3 * static_cast<double>(layer.widest) + (layer.recomputed ? all : 0));
   }
   return kept + beside + 3 * batch.targets * static_cast<double>(vocab_size) +
          batch.features * batch.feature_width + 2 * batch.medium_values;
 }
 
-Work work_of_step(const recipe::Stage& stage, const std::vector<LayerCost>& layers,
-                  const std::vector<Shown>& shown, int64_t processes) {
-  Work sum;
+namespace {
+
+// The sum over the micro-batches of a step of what `of_entry` gives for an entry.
+template <typename Amount, typename OfEntry>
+Amount of_step(const recipe::Stage& stage, size_t entries, const OfEntry& of_entry) {
+  Amount sum{};
   double weights = 0;
   const bool together = stage.combine == recipe::Combine::kTogether;
-  for (size_t e = 0; e < shown.size(); ++e) {
+  for (size_t e = 0; e < entries; ++e) {
     const double weight = together ? 1 : stage.data[e].weight;
     weights += weight;
-    sum += work_of(layers, batch_shape(shown[e], own_count(stage, e, processes))) * weight;
+    sum += of_entry(e) * weight;
   }
   return sum * (static_cast<double>(stage.accumulation) / (together ? 1 : weights));
+}
+
+}  // namespace
+
+Work work_of_step(const recipe::Stage& stage, const std::vector<LayerCost>& layers,
+                  const std::vector<Shown>& shown, int64_t processes) {
+  return of_step<Work>(stage, shown.size(), [&](size_t e) {
+    return work_of(layers, batch_shape(shown[e], own_count(stage, e, processes)));
+  });
+}
+
+double feeding_of_step(const recipe::Stage& stage, const std::vector<Shown>& shown,
+                       int64_t processes) {
+  return of_step<double>(stage, shown.size(), [&](size_t e) {
+    return shown[e].seconds * static_cast<double>(own_count(stage, e, processes));
+  });
+}
+
+double seconds_of_step(double computing, double feeding, int threads, int processors) {
+  // With a processor to itself feeding costs nothing until it is the slower of the two; without one
+  // all processors share the sum.
+  const double shared = threads < processors ? computing : computing + feeding / processors;
+  return std::max(shared, feeding);
 }
 
 int64_t MemoryEstimate::total() const {

@@ -19,19 +19,21 @@ struct LayerCost {
 
   std::string name;
   Rows rows = Rows::kSequence;
-  int64_t products = 0;  // numbers of its matrices: multiply-adds of one row
-  int64_t learning = 0;  // of them, those that learn
-  int64_t inputs = 0;    // numbers that matrices which learn take, all together
-  int64_t outputs = 0;   // numbers that its matrices give, all together, and
-  int64_t widest = 0;    // that the widest gives
-  int64_t width = 0;     // of a row that enters
-  int64_t heads = 0;     // of its attention, 0: it has none, or over few keys
-  bool records = false;  // a gradient goes through it: something learns in it or before it
+  int64_t products = 0;     // numbers of its matrices: multiply-adds of one row
+  int64_t learning = 0;     // of them, those that learn
+  int64_t inputs = 0;       // numbers that matrices which learn take, all together
+  int64_t outputs = 0;      // numbers that its matrices give, all together, and
+  int64_t widest = 0;       // that the widest gives
+  int64_t width = 0;        // of a row that enters
+  int64_t heads = 0;        // of its attention, 0: it has none, or over few keys
+  bool records = false;     // a gradient goes through it: something learns in it or before it
+  bool recomputed = false;  // it keeps only what enters it, and is computed twice
 };
 
 // In the order in which they are computed.
 std::vector<LayerCost> layer_costs(families::Family& family,
-                                   const std::vector<Trainable>& trainables);
+                                   const std::vector<Trainable>& trainables,
+                                   bool gradient_checkpointing);
 
 // One micro-batch of one entry, as the model computes it.
 struct BatchShape {
@@ -59,11 +61,13 @@ struct Work {
 //   forward   W + 2 D K
 //   backward  W + 4 D K    where it records
 //   learning  3 W          of what learns, instead of both
+//   again     W + 2 D K    where it is recomputed
 // Moved are 6 times what is kept for the way back, and twice what is given where nothing is.
 Work work_of(const std::vector<LayerCost>& layers, const BatchShape& batch);
 // Numbers kept for the way back, and what lives beside them at the worst moment:
 //   per row: what all matrices give, the widest once more, the two rows that enter its halves, and
-//   half of what the learning ones take; attention computes its weights again
+//   half of what the learning ones take; attention computes its weights again. Of recomputed layers
+//   the row that enters, and all of this of one of them.
 //   besides: the widest rows of one layer three times, three tables of logits (targets x
 //   vocabulary), the features, and the media themselves twice.
 double activation_numbers(const std::vector<LayerCost>& layers, const BatchShape& batch,
@@ -72,6 +76,13 @@ double activation_numbers(const std::vector<LayerCost>& layers, const BatchShape
 // Of a stage's optimiser step: all its micro-batches, of the entries by weight.
 Work work_of_step(const recipe::Stage& stage, const std::vector<LayerCost>& layers,
                   const std::vector<Shown>& shown, int64_t processes);
+
+// Seconds of one thread for reading and preparing the samples of such a step.
+double feeding_of_step(const recipe::Stage& stage, const std::vector<Shown>& shown,
+                       int64_t processes);
+// Of a step whose `computing` seconds keep `threads` threads busy, while another one of the same
+// `processors` takes `feeding` seconds for the next.
+double seconds_of_step(double computing, double feeding, int threads, int processors);
 
 // Bytes.
 struct MemoryEstimate {

@@ -66,7 +66,7 @@ Forwarded forward(families::Family& family, std::span<const families::Example> b
 }
 
 Forwarded forward(families::Family& family, std::span<const families::Example> batch,
-                  std::vector<families::EncodedMedia> media, nn::Probe* probe, Rows wanted) {
+                  std::vector<families::EncodedMedia> media, const ForwardOptions& options) {
   std::vector<families::Sequence> rows;
   std::vector<std::vector<Forwarded::Range>> ranges;
   size_t next = 0;
@@ -84,8 +84,9 @@ Forwarded forward(families::Family& family, std::span<const families::Example> b
   context.key_ranges = padded.key_ranges;
   context.hook = family.block_hook();
   context.media = context.hook != nullptr ? &padded.media : nullptr;
-  context.probe = probe;
-  if (wanted == Rows::kFromFirstPrediction) context.first_row = first_prediction(rows);
+  context.probe = options.probe;
+  context.recomputes_blocks = options.gradient_checkpointing;
+  if (options.rows == Rows::kFromFirstPrediction) context.first_row = first_prediction(rows);
   const auto come_out = [&](const Tensor& all) {
     return all.defined() ? all.slice(1, context.first_row) : all;
   };

@@ -26,12 +26,19 @@ struct Forwarded {
   std::vector<std::vector<Range>> media_rows;
 };
 
+struct ForwardOptions {
+  nn::Probe* probe = nullptr;
+  Rows rows = Rows::kAll;
+  // Blocks of the language model keep only what enters them. Not together with a probe that looks
+  // into them.
+  bool gradient_checkpointing = false;
+};
+
 Forwarded forward(families::Family& family, std::span<const families::Example> batch);
 class FeatureCache;
 // The same with the media already encoded, or others in their places, in order.
 Forwarded forward(families::Family& family, std::span<const families::Example> batch,
-                  std::vector<families::EncodedMedia> media, nn::Probe* probe = nullptr,
-                  Rows rows = Rows::kAll);
+                  std::vector<families::EncodedMedia> media, const ForwardOptions& options = {});
 // `cache`: of a frozen encoder, or null.
 std::vector<families::EncodedMedia> encode(families::Family& family,
                                            std::span<const families::Example> batch,

@@ -38,8 +38,9 @@ Learner::Learner(families::Family& family, std::vector<std::unique_ptr<Optimizer
 
 TokenLoss Learner::loss(std::span<const families::Example> batch) {
   // All media of the batch go through encoder and aligner together.
-  const Forwarded found =
-      forward(family_, batch, encode(family_, batch, cache_), nullptr, Rows::kFromFirstPrediction);
+  const Forwarded found = forward(family_, batch, encode(family_, batch, cache_),
+                                  {.rows = Rows::kFromFirstPrediction,
+                                   .gradient_checkpointing = options_.gradient_checkpointing});
   return token_loss(family_.language_model(), found.hidden, found.labels, found.weights);
 }
 

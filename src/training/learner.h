@@ -18,6 +18,7 @@ struct LearnerOptions {
   // OpenFlamingo clips what has come together so far after every micro-batch, which scales earlier
   // ones down again; the others clip once, before the step.
   bool clips_every_micro_step = false;
+  bool gradient_checkpointing = false;  // of the language model's blocks
 };
 
 // A batch that was computed, over all processes: its loss, and for how many tokens.

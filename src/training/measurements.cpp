@@ -165,7 +165,8 @@ void add_rows_of(families::Family& family, std::span<const families::Example> ex
   for (size_t begin = 0; begin < examples.size(); begin += kBatch) {
     const auto batch = examples.subspan(begin, std::min(kBatch, examples.size() - begin));
     LayerProbe probe;
-    const Forwarded found = forward(family, batch, encode(family, batch, features), &probe);
+    const Forwarded found =
+        forward(family, batch, encode(family, batch, features), {.probe = &probe});
     size_t medium = 0;
     for (const families::Example& example : batch)
       for (const modalities::Prepared& prepared : example.media)

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 #include <string_view>
+#include <thread>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -70,7 +71,8 @@ StageRun::StageRun(families::Family& family, const recipe::Recipe& recipe, size_
       means_.push_back(trainable.value.detach().clone());
   learner_ = std::make_unique<Learner>(
       family, std::move(optimizers), std::move(trainables),
-      LearnerOptions{stage_.clip_norm, stage_.clip_every_micro_step}, processes_);
+      LearnerOptions{stage_.clip_norm, stage_.clip_every_micro_step, stage_.gradient_checkpointing},
+      processes_);
 
   if (stage_.cache_mb > 0 || !stage_.cache_folder.empty()) {
     const auto folder = processes_->is_first() ? stage_.cache_folder : std::filesystem::path();
@@ -98,19 +100,23 @@ int64_t StageRun::trainable_count() const {
 std::vector<Shown> StageRun::preview() { return survey(family_, stage_, *data_); }
 
 MemoryEstimate StageRun::memory(const std::vector<Shown>& shown, int64_t program) const {
-  return memory_of(family_, stage_, trainables(), layer_costs(family_, trainables()), shown,
+  return memory_of(family_, stage_, trainables(),
+                   layer_costs(family_, trainables(), stage_.gradient_checkpointing), shown,
                    processes_->world(), program);
 }
 
 double StageRun::seconds_of_step(const std::vector<Shown>& shown) const {
-  const auto layers = layer_costs(family_, trainables());
+  const auto layers = layer_costs(family_, trainables(), stage_.gradient_checkpointing);
   double rows = 0;
   for (const Shown& entry : shown) {
     const BatchShape batch = batch_shape(entry, stage_.batch / processes_->world());
     rows = std::max(rows, batch.sequences * batch.rows);
   }
-  return measure_speed(family_, static_cast<int64_t>(rows))
-      .seconds(work_of_step(stage_, layers, shown, processes_->world()));
+  const double computing = measure_speed(family_, static_cast<int64_t>(rows))
+                               .seconds(work_of_step(stage_, layers, shown, processes_->world()));
+  return training::seconds_of_step(
+      computing, feeding_of_step(stage_, shown, processes_->world()), at::get_num_threads(),
+      static_cast<int>(std::max(1u, std::thread::hardware_concurrency())));
 }
 
 void StageRun::micro_step(double scale, StepReport& report) {

@@ -1,6 +1,8 @@
 #include "training/survey.h"
 
 #include <algorithm>
+#include <chrono>
+#include <iterator>
 #include <utility>
 
 #include <fmt/format.h>
@@ -81,10 +83,14 @@ Shown look_at(families::Family& family, const recipe::Stage& stage, samples::Mix
   Shown shown;
   shown.entry = data.entry(entry).name;
   std::string problem = "no token carries loss";
+  std::vector<double> seconds;
   for (int i = 0; i < kSamples; ++i) {
     ++shown.looked_at;
     try {
+      const auto start = std::chrono::steady_clock::now();
       DrawnExample drawn = draw_example(family, stage, data, data.next_of(entry));
+      seconds.push_back(
+          std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
       const SampleSize size = size_of(drawn.example, media);
       if (size.targets == 0) {
         ++(drawn.example.mismatch ? shown.mismatched : shown.without_loss);
@@ -111,6 +117,10 @@ Shown look_at(families::Family& family, const recipe::Stage& stage, samples::Mix
                                  kSamples, problem));
   for (const modalities::Prepared& medium : shown.example.media)
     shown.media.push_back(media.of(medium));
+  // By the median: the first sample makes what all others find.
+  const auto middle = seconds.begin() + std::ssize(seconds) / 2;
+  std::ranges::nth_element(seconds, middle);
+  shown.seconds = *middle;
   return shown;
 }
 

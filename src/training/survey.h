@@ -39,6 +39,7 @@ struct Shown {
   int64_t mismatched = 0;         // have turns that the reference cannot tell apart, and
   int64_t without_loss = 0;       // have no token that carries loss for another reason
   std::vector<SampleSize> sizes;  // of those that can be learnt from
+  double seconds = 0;             // that reading and preparing a sample takes one thread
 };
 
 // Of every entry of `stage`, in order; the mixture stands where it stood before. Throws what

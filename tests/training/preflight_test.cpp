@@ -141,6 +141,11 @@ TEST(Work, IsCountedByTheFormula) {
   // Kept rows, widest rows beside them, three tables of logits.
   EXPECT_DOUBLE_EQ(activation_numbers({learnt}, batch, 7),
                    15 * (30 + 20 + 2 * 10 + 20) + 15 * 3 * 20 + 3 * 4 * 7);
+  // Computed twice, a layer keeps what enters, and all of one layer stands beside it.
+  frozen.recomputed = true;
+  EXPECT_DOUBLE_EQ(work_of({frozen}, batch).forward, 15 * 2 * (100 + 2 * 10 * 5));
+  EXPECT_DOUBLE_EQ(activation_numbers({frozen, frozen}, batch, 7),
+                   15 * 2 * 10 + 15 * (30 + 20 + 2 * 10) + 15 * 3 * 20 + 3 * 4 * 7);
 }
 
 TEST(LayerCosts, FollowTheOrderOfTheComputation) {
@@ -148,7 +153,7 @@ TEST(LayerCosts, FollowTheOrderOfTheComputation) {
   const recipe::Recipe recipe = written(folder, recipe_text());
   const auto family = fresh_llava(folder, recipe);
   const auto trainables = open_weights(family->modules(), recipe.stages[0]);
-  const auto layers = layer_costs(*family, trainables);
+  const auto layers = layer_costs(*family, trainables, false);
   std::vector<std::string> names;
   for (const LayerCost& layer : layers) names.push_back(layer.name);
   EXPECT_EQ(names.back(), "decoder.lm_head");
@@ -173,6 +178,10 @@ TEST(LayerCosts, FollowTheOrderOfTheComputation) {
   for (const Trainable& trainable : trainables)
     if (trainable.value.dim() == 2) matrices += trainable.value.numel();
   EXPECT_EQ(learning, matrices);
+
+  // The last block's values would be made again at once.
+  for (const LayerCost& layer : layer_costs(*family, trainables, true))
+    EXPECT_EQ(layer.recomputed, layer.name == "decoder.layers.0") << layer.name;
 }
 
 TEST(Memory, CountsWhatTheStageAsksFor) {
@@ -182,8 +191,9 @@ TEST(Memory, CountsWhatTheStageAsksFor) {
     const auto family = fresh_llava(folder, recipe);
     const auto trainables = open_weights(family->modules(), recipe.stages[0]);
     const auto shown = surveyed(*family, recipe);
-    return memory_of(*family, recipe.stages[0], trainables, layer_costs(*family, trainables), shown,
-                     1, 1000);
+    return memory_of(*family, recipe.stages[0], trainables,
+                     layer_costs(*family, trainables, recipe.stages[0].gradient_checkpointing),
+                     shown, 1, 1000);
   };
   const MemoryEstimate plain = memory("");
   EXPECT_EQ(plain.program, 1000);
@@ -215,6 +225,12 @@ TEST(Speed, SecondsAddUp) {
   const Speed speed{.forward = 10, .backward = 5, .learning = 4, .moved = 2};
   EXPECT_DOUBLE_EQ(speed.seconds({.forward = 10, .backward = 10, .learning = 4, .moved = 1}), 4.5);
   EXPECT_DOUBLE_EQ(Speed{}.seconds({}), 0);
+}
+
+TEST(Speed, FeedingTakesWhatComputingLeaves) {
+  EXPECT_DOUBLE_EQ(seconds_of_step(4, 1, 2, 2), 4.5);
+  EXPECT_DOUBLE_EQ(seconds_of_step(4, 1, 1, 2), 4);
+  EXPECT_DOUBLE_EQ(seconds_of_step(1, 4, 1, 2), 4);
 }
 
 TEST(HeldOut, KeptFeaturesChangeNothingThatIsMeasured) {

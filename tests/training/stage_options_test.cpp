@@ -159,6 +159,17 @@ TEST(LowRank, ResumesToTheBitWithDropout) {
   EXPECT_NE(dry.losses.back(), whole.losses.back());
 }
 
+TEST(GradientCheckpointing, GivesTheSameBits) {
+  const std::string again = "    gradient_checkpointing: true\n";
+  const std::string all = replaced(recipe_text(), "\"aligner.*\"", "\"aligner.*\", \"decoder.*\"");
+  const std::string decoder = replaced(recipe_text(), "aligner.*", "decoder.*");
+  for (const std::string& text : {recipe_text(), recipe_text(kLora), all, decoder}) {
+    const Whole kept = train("kept", text, {}), recomputed = train("recomputed", text + again, {});
+    EXPECT_EQ(kept.losses, recomputed.losses);
+    expect_same_bits(kept.weights, recomputed.weights);
+  }
+}
+
 // The logits of the second caption.
 Tensor logits(families::Family& family, const recipe::Recipe& recipe) {
   const torch::NoGradGuard no_gradient;
