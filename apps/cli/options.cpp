@@ -37,10 +37,10 @@ CLI::Validator positive() {
   return number_where([](double value) { return value > 0; }, "a number above 0");
 }
 
-void add_storage(CLI::App& app, LoadOptions& load) {
+void add_storage(CLI::App& app, Options& o) {
   app.add_option_function<std::vector<std::string>>(
          "--storage",
-         [&load](const std::vector<std::string>& values) {
+         [&o](const std::vector<std::string>& values) {
            for (const std::string& value : values) {
              const size_t equals = value.find('=');
              const std::string part =
@@ -51,14 +51,15 @@ void add_storage(CLI::App& app, LoadOptions& load) {
                throw CLI::ValidationError(
                    "--storage", fmt::format("\"{}\" is not one of {}", storage, kStorage));
              if (part == "decoder")
-               load.decoder_storage = storage;
+               o.load.decoder_storage = storage;
              else if (part == "encoder")
-               load.encoder_storage = storage;
+               o.load.encoder_storage = storage;
              else if (part == "aligner")
-               load.aligner_storage = storage;
+               o.load.aligner_storage = storage;
              else
                throw CLI::ValidationError("--storage",
                                           fmt::format("no part is called \"{}\"", part));
+             o.storage_given.insert(part);
            }
          },
          "Storage of weights: of the decoder, or PART=STORAGE with encoder, aligner, decoder")
@@ -83,7 +84,7 @@ void add_compute(CLI::App& app, Options& o) {
       ->check(CLI::Range(1, 4096))
       ->type_name("N");
   app.add_option("--device", o.load.device, "cpu")->type_name("DEVICE")->capture_default_str();
-  add_storage(app, o.load);
+  add_storage(app, o);
   app.add_flag("!--no-merge-lora", o.load.merge_lora, "Keep LoRA as a separate low-rank branch");
   app.add_flag("--composed", o.load.composed, "Plain tensor operations instead of fused kernels");
 }
@@ -352,6 +353,16 @@ Parsed parse_command_line(int argc, char** argv) {
   merge->add_option("--dtype", o.dtype, "Of the weights: stored, f32, f16 or bf16")
       ->check(CLI::IsMember({"stored", "f32", "f16", "bf16"}))
       ->default_str("stored");
+
+  CLI::App* quantise = app.add_subcommand(
+      "quantize",
+      "Write a model as one file, its matrices in few bits, laid out to be used in place");
+  add_model(*quantise, o);
+  quantise->add_option("-o,--out", o.out, "File to write")->type_name("FILE")->required();
+  quantise->add_option("--threads", o.load.threads, "Threads (default: one per processor)")
+      ->check(CLI::Range(1, 4096))
+      ->type_name("N");
+  add_storage(*quantise, o);
 
   CLI::App* verify =
       app.add_subcommand("verify", "Replay golden cases and name the first stage that differs");

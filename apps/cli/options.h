@@ -25,6 +25,7 @@ struct Options {
   std::string verb;
   std::string model, base;
   LoadOptions load;
+  std::set<std::string> storage_given;  // the parts of which --storage spoke
   bool json = false, verbose = false;
 
   // run, trace

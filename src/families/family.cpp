@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "families/package.h"
 #include "isthmus/error.h"
 #include "modalities/modality.h"
 
@@ -72,6 +73,10 @@ void Family::check_template(const ExampleOptions& options) const {
 
 void Family::save(const std::filesystem::path&, const OutputOptions&) {
   throw UnsupportedError("models of this family are not saved");
+}
+
+Package Family::package() const {
+  throw UnsupportedError("models of this family are not written anew");
 }
 
 std::vector<std::vector<float>> Family::embed_images(std::span<const modalities::Prepared>) {

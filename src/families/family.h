@@ -84,6 +84,8 @@ struct StopRules {
   std::vector<std::string> strings;  // ends of a turn that the template writes as text
 };
 
+struct Package;
+
 // Immutable once loaded; `encode` and the language model may be used by one thread at a time per
 // context.
 class Family {
@@ -158,6 +160,9 @@ class Family {
   // Writes the weights as they are now into `folder`, in files that the original code loads, whole
   // or not at all. Throws UnsupportedError for a model of which there are no such files.
   virtual void save(const std::filesystem::path& folder, const OutputOptions& options);
+  // What it consists of on disk. Throws UsageError for a model that lies in several places and is
+  // to be merged first, UnsupportedError for one that cannot be written.
+  virtual Package package() const;
   // Probe name of the state after the modality tokenizer (embeddings, before any encoder block).
   virtual std::string tokens_probe() const = 0;
 };

@@ -11,6 +11,7 @@
 
 #include "base/json_view.h"
 #include "base/mapped_file.h"
+#include "formats/bundle.h"
 #include "formats/bytes.h"
 #include "formats/safetensors.h"
 #include "isthmus/error.h"
@@ -51,14 +52,23 @@ void refuse_placeholder(const MappedFile& file) {
 
 struct OpenedFile {
   CheckpointShard shard;
+  fs::path source;  // where the bytes are
   std::vector<RawTensor> tensors;
 };
 
 OpenedFile open_file(const fs::path& path, const TorchReadOptions& options) {
+  if (const auto bundled = bundled_weights(path)) {
+    OpenedFile opened;
+    opened.shard.file = path;
+    opened.source = bundled->bundle;
+    opened.tensors = bundled->tensors;
+    for (const RawTensor& tensor : opened.tensors) opened.shard.names.push_back(tensor.name);
+    return opened;
+  }
   const auto file = MappedFile::open(path);
   refuse_placeholder(*file);
   OpenedFile opened;
-  opened.shard.file = path;
+  opened.shard.file = opened.source = path;
   if (path.extension() == ".safetensors") {
     auto safetensors = read_safetensors(file);
     opened.shard.format = FileFormat::kSafetensors;
@@ -124,7 +134,7 @@ struct Checkpoint::State {
 
 void Checkpoint::State::add(std::vector<OpenedFile> opened) {
   for (OpenedFile& file : opened) {
-    files.push_back(file.shard.file);
+    files.push_back(file.source);
     shards.push_back(std::move(file.shard));
     std::move(file.tensors.begin(), file.tensors.end(), std::back_inserter(tensors));
   }

@@ -7,9 +7,9 @@
 namespace isthmus::formats {
 
 size_t OutgoingTensor::contiguous_size() const {
-  const auto count = num_elements(shape);
-  ISTHMUS_CHECK(count.has_value(), name);
-  return static_cast<size_t>(*count) * size_of(dtype);
+  const auto size = bytes_of(dtype, shape);
+  ISTHMUS_CHECK(size.has_value(), name);
+  return *size;
 }
 
 void OutgoingTensor::write_to(const std::function<void(std::span<const std::byte>)>& sink) const {

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "base/quantised_blocks.h"
 #include "formats/bytes.h"
 
 namespace isthmus::formats {
@@ -29,8 +30,23 @@ int64_t RawTensor::element_count() const {
   return *count;
 }
 
+std::optional<size_t> bytes_of(DType dtype, const Shape& shape) {
+  const auto count = num_elements(shape);
+  if (!count) return std::nullopt;
+  if (is_quantised(dtype)) {
+    if (shape.empty() || *count == 0) return std::nullopt;  // no matrix
+    return quantised_bytes(dtype, shape[0], *count / shape[0]);
+  }
+  int64_t bytes = 0;
+  if (__builtin_mul_overflow(*count, static_cast<int64_t>(size_of(dtype)), &bytes))
+    return std::nullopt;
+  return static_cast<size_t>(bytes);
+}
+
 size_t RawTensor::contiguous_size() const {
-  return static_cast<size_t>(element_count()) * size_of(dtype);
+  const auto size = bytes_of(dtype, shape);
+  ISTHMUS_CHECK(size.has_value(), name);
+  return *size;
 }
 
 bool RawTensor::is_contiguous() const {

@@ -1,4 +1,5 @@
-// A tensor as a file holds it: a typed, strided view into mapped bytes.
+// A tensor as a file holds it: a typed, strided view into mapped bytes. Quantised ones are blocks
+// (base/quantised_blocks.h) of a matrix [shape[0], the rest], never a strided view of them.
 #pragma once
 
 #include <cstddef>
@@ -36,6 +37,9 @@ void for_each_contiguous_piece(const RawTensor& tensor,
 std::vector<std::byte> to_contiguous(const RawTensor& tensor);
 // The same as numbers, of floating-point types only.
 std::vector<float> to_floats(const RawTensor& tensor);
+
+// Bytes of all elements in row-major order; nullopt where that is larger than any file.
+std::optional<size_t> bytes_of(DType dtype, const Shape& shape);
 
 // As contiguous_strides, but also for shapes that are empty because one of several huge dimensions
 // is 0.

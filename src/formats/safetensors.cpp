@@ -2,13 +2,18 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
+#include <functional>
+#include <limits>
 #include <set>
+#include <unordered_map>
 #include <utility>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "base/atomic_file.h"
+#include "base/quantised_blocks.h"
 #include "formats/bytes.h"
 #include "isthmus/error.h"
 
@@ -20,6 +25,10 @@ using Json = nlohmann::json;
 constexpr uint64_t kMaxHeaderBytes = 100'000'000;  // limit of the reference implementation
 constexpr size_t kMaxHeaderValues = 8'000'000;     // about eight per tensor
 constexpr int kMaxHeaderDepth = 4;
+constexpr size_t kMostDimensions = 64;
+
+constexpr const char* kBlocks = "isthmus.blocks";
+constexpr std::array kBlockTypes{DType::kQ4, DType::kQ8};
 
 constexpr std::array<std::pair<std::string_view, DType>, 10> kDTypes{{{"F64", DType::kF64},
                                                                       {"F32", DType::kF32},
@@ -111,8 +120,9 @@ Header::Entry Header::entry(const std::string& name, const Json& value) const {
     throw UnsupportedError(fmt::format("{}: {}: element type {} is not supported", file_,
                                        printable(name), printable(spelling)));
   entry.dtype = known->second;
-  if (shape.size() > 64)
-    fail(name, fmt::format("has {} dimensions, at most 64 are read", shape.size()));
+  if (shape.size() > kMostDimensions)
+    fail(name,
+         fmt::format("has {} dimensions, at most {} are read", shape.size(), kMostDimensions));
   for (const Json& dimension : shape)
     entry.shape.push_back(static_cast<int64_t>(unsigned_number(name, dimension, "shape")));
   entry.begin = unsigned_number(name, offsets[0], "data_offsets");
@@ -164,6 +174,48 @@ std::map<std::string, std::string> Header::metadata() const {
   return metadata;
 }
 
+// Bytes that are blocks become matrices.
+void read_blocks(const std::string& text, const std::string& file,
+                 std::vector<RawTensor>& tensors) {
+  const auto fail = [&](std::string_view name, const std::string& what) {
+    throw ModelError(fmt::format("{}: {}: {}: {}", file, kBlocks, printable(name), what));
+  };
+  const Json blocks = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!blocks.is_object()) fail("__metadata__", "expected a JSON object");
+  std::unordered_map<std::string_view, RawTensor*> named;
+  for (RawTensor& tensor : tensors) named[tensor.name] = &tensor;
+  for (const auto& [name, value] : blocks.items()) {
+    const auto found = named.find(name);
+    if (found == named.end()) fail(name, "no tensor has this name");
+    RawTensor* tensor = found->second;
+    if (!value.is_array() || value.size() != 2 || !value[0].is_string() || !value[1].is_array())
+      fail(name, "expected a type and a shape");
+    const auto spelling = value[0].get<std::string>();
+    const auto kind = std::ranges::find(kBlockTypes, spelling, name_of);
+    if (kind == kBlockTypes.end())
+      throw UnsupportedError(fmt::format("{}: {}: {}: blocks of type {} are not supported", file,
+                                         kBlocks, printable(name), printable(spelling)));
+    Shape shape;
+    for (const Json& dimension : value[1]) {
+      if (!dimension.is_number_unsigned() ||
+          dimension.get<uint64_t>() > std::numeric_limits<int64_t>::max())
+        fail(name, "a shape holds non-negative integers");
+      shape.push_back(dimension.get<int64_t>());
+    }
+    const auto bytes = shape.size() <= kMostDimensions ? bytes_of(*kind, shape) : std::nullopt;
+    if (tensor->dtype != DType::kU8 || tensor->shape.size() != 1 || !bytes ||
+        *bytes != tensor->bytes.size())
+      fail(name, fmt::format("{} blocks of {} do not fill the {} bytes there", spelling,
+                             to_string(shape), tensor->bytes.size()));
+    if (reinterpret_cast<std::uintptr_t>(tensor->bytes.data()) % kQuantisedAlignment != 0)
+      fail(name, fmt::format("blocks lie at multiples of {} bytes of a file, these do not",
+                             kQuantisedAlignment));
+    tensor->dtype = *kind;
+    tensor->strides = row_major_strides(shape);
+    tensor->shape = std::move(shape);
+  }
+}
+
 std::string quoted(const std::filesystem::path& path, const std::string& text) {
   try {
     return Json(text).dump();
@@ -207,6 +259,10 @@ Safetensors read_safetensors(const std::shared_ptr<const MappedFile>& file) {
     tensor.file = source;
     result.tensors.push_back(std::move(tensor));
   }
+  if (const auto blocks = result.metadata.find(kBlocks); blocks != result.metadata.end()) {
+    read_blocks(blocks->second, source, result.tensors);
+    result.metadata.erase(blocks);
+  }
   return result;
 }
 
@@ -219,13 +275,15 @@ void write_safetensors(const std::filesystem::path& path, std::span<const Outgoi
                        const std::map<std::string, std::string>& metadata) {
   std::vector<const OutgoingTensor*> order;
   for (const OutgoingTensor& tensor : tensors) order.push_back(&tensor);
-  std::stable_sort(order.begin(), order.end(), [](const auto* a, const auto* b) {
-    return size_of(a->dtype) > size_of(b->dtype);
-  });
+  const auto alignment = [](const OutgoingTensor* tensor) {
+    return is_quantised(tensor->dtype) ? kQuantisedAlignment : size_of(tensor->dtype);
+  };
+  std::ranges::stable_sort(order, std::greater(), alignment);
 
   // Assembled piece by piece: the ordered map of the JSON library looks keys up one by one.
   std::vector<std::string> items;
   uint64_t position = 0;
+  Json blocks = Json::object();
   std::set<std::string_view> names;
   for (const OutgoingTensor* tensor : order) {
     if (tensor->name == "__metadata__" || !names.insert(tensor->name).second)
@@ -233,23 +291,29 @@ void write_safetensors(const std::filesystem::path& path, std::span<const Outgoi
           fmt::format("{}: {}: a tensor of this name cannot be written twice, or is "
                       "reserved",
                       path.string(), printable(tensor->name)));
-    const auto spelling = std::find_if(kDTypes.begin(), kDTypes.end(), [&](const auto& pair) {
-      return pair.second == tensor->dtype;
-    });
-    const uint64_t end = position + tensor->contiguous_size();
+    const uint64_t size = tensor->contiguous_size(), end = position + size;
+    const bool is_blocks = is_quantised(tensor->dtype);
+    if (is_blocks) blocks[tensor->name] = {name_of(tensor->dtype), tensor->shape};
+    const auto spelling = std::ranges::find(kDTypes, is_blocks ? DType::kU8 : tensor->dtype,
+                                            &std::pair<std::string_view, DType>::second);
     items.push_back(fmt::format("{}:{{\"dtype\":\"{}\",\"shape\":{},\"data_offsets\":[{},{}]}}",
                                 quoted(path, tensor->name), spelling->first,
-                                Json(tensor->shape).dump(), position, end));
+                                is_blocks ? fmt::format("[{}]", size) : Json(tensor->shape).dump(),
+                                position, end));
     position = end;
   }
-  if (!metadata.empty()) {
-    std::vector<std::string> pairs;
-    for (const auto& [key, value] : metadata)
-      pairs.push_back(fmt::format("{}:{}", quoted(path, key), quoted(path, value)));
+  std::vector<std::string> pairs;
+  const auto add_pair = [&](const std::string& key, const std::string& value) {
+    pairs.push_back(fmt::format("{}:{}", quoted(path, key), quoted(path, value)));
+  };
+  for (const auto& [key, value] : metadata) add_pair(key, value);
+  if (!blocks.empty()) add_pair(kBlocks, blocks.dump());  // the longest comes last
+  if (!pairs.empty())
     items.insert(items.begin(), fmt::format("\"__metadata__\":{{{}}}", fmt::join(pairs, ",")));
-  }
   std::string text = fmt::format("{{{}}}", fmt::join(items, ","));
-  text.append((8 - text.size() % 8) % 8, ' ');  // keeps the data aligned
+  // Keeps the data aligned, behind the eight bytes of the length.
+  const size_t step = blocks.empty() ? 8 : kQuantisedAlignment;
+  text.append((step - (8 + text.size()) % step) % step, ' ');
 
   AtomicFile file(path);
   std::string length;

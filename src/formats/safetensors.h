@@ -1,4 +1,6 @@
-// The safetensors format: eight bytes of header length, a JSON header, then the tensors.
+// The safetensors format: eight bytes of header length, a JSON header, then the tensors. Matrices in
+// blocks of few bits, which it has no type for, stand in it as bytes (U8) that lie at a multiple of
+// 64; __metadata__ says what they are: "isthmus.blocks": {"name": ["q4", [4096, 11008]], …}.
 #pragma once
 
 #include <filesystem>
@@ -24,7 +26,8 @@ struct Safetensors {
 // expected.
 Safetensors read_safetensors(const std::shared_ptr<const MappedFile>& file);
 
-// Larger element types come first, so that every tensor is aligned to its element size. Strided
+// Blocks come first, then larger element types before smaller ones, so that every tensor is aligned
+// to its element size. Strided
 // views are written in row-major order. Throws ModelError for names that repeat or are not UTF-8.
 void write_safetensors(const std::filesystem::path& path, std::span<const OutgoingTensor> tensors,
                        const std::map<std::string, std::string>& metadata = {});

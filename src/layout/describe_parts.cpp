@@ -14,7 +14,7 @@ namespace {
 void note_stored(const StoredTensor& tensor, std::set<std::string>& dtypes, PartDescription& part) {
   // Shapes are those of files that were checked when opened.
   part.stored_bytes +=
-      num_elements(tensor.shape).value_or(0) * static_cast<int64_t>(size_of(tensor.dtype));
+      static_cast<int64_t>(formats::bytes_of(tensor.dtype, tensor.shape).value_or(0));
   dtypes.insert(std::string(name_of(tensor.dtype)));
   part.source = tensor.source.string();
 }

@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "formats/bundle.h"
 #include "isthmus/error.h"
 
 namespace isthmus::layout {
@@ -210,7 +211,8 @@ fs::path ModelLocator::find_model(const std::string& model) const {
   if (!is_path(model)) throw ModelError("the name of the model is empty or not a path");
   std::error_code ignored;
   // A folder without config.json is still what the user means; opening it says what is missing.
-  if (fs::exists(model, ignored)) return model;
+  if (fs::exists(model, ignored))
+    return formats::is_bundle(model) ? formats::mount_bundle(model) : fs::path(model);
 
   Search search;
   (void)search.at(model);

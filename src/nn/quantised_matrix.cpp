@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "base/quantised_blocks.h"
 #include "kernels/table.h"
 #include "nn/matmul.h"
 #include "nn/ops.h"
@@ -28,9 +29,12 @@ constexpr int64_t kDenseRows = 1024;
 int64_t groups_of(int64_t rows) { return (rows + kGroupRows - 1) / kGroupRows; }
 int64_t depth_blocks_of(int64_t cols) { return (cols + kBlockDepth - 1) / kBlockDepth; }
 
+static_assert(kQuantisedBlockRows == kGroupRows && kQuantisedBlockCols == kBlockDepth);
+
 size_t block_bytes(DType kind) {
-  ISTHMUS_CHECK(is_quantised(kind), "q4 or q8");
-  return kind == DType::kQ4 ? sizeof(kernels::Q4Block) : sizeof(kernels::Q8Block);
+  const size_t size = kind == DType::kQ4 ? sizeof(kernels::Q4Block) : sizeof(kernels::Q8Block);
+  ISTHMUS_CHECK(size == quantised_block_bytes(kind), "one size of a block");
+  return size;
 }
 
 std::vector<int64_t> with_last(const Tensor& x, int64_t last) {

@@ -10,7 +10,6 @@
 #include "base/check.h"
 #include "isthmus/error.h"
 #include "nn/dense_matrix.h"
-#include "nn/quantised_matrix.h"
 #include "nn/slots.h"
 #include "weights/tensor_of.h"
 
@@ -22,32 +21,13 @@ using torch::Tensor;
 
 constexpr size_t kShownProblems = 10;
 
-// The tensor read in place as rows; false when its layout does not allow that.
-bool view_as_rows(const RawTensor& raw, nn::StoredMatrix& out) {
-  int64_t cols = 1;
-  for (size_t d = raw.shape.size(); d-- > 1;) {
-    if (raw.shape[d] != 1 && raw.strides[d] != cols) return false;
-    cols *= raw.shape[d];
-  }
-  const int64_t rows = raw.shape[0], stride = rows == 1 ? cols : raw.strides[0];
-  if (stride < cols) return false;
-  out = {raw.dtype, raw.bytes.data(), rows, cols, stride};
-  return true;
-}
-
-// Sixteen rows a thread are floats at a time, where the file's rows can be read in place.
-std::shared_ptr<const nn::WeightMatrix> quantised(const RawTensor& raw, DType held) {
-  nn::StoredMatrix rows;
-  const bool in_place = is_floating_point(raw.dtype) && raw.dtype != DType::kF64;
-  if (in_place && view_as_rows(raw, rows))
-    return nn::QuantisedMatrix::quantise(held, nn::DenseMatrix(rows, raw.owner));
-  const nn::DenseMatrix values(float_tensor_of(raw).contiguous().reshape({raw.shape[0], -1}));
-  return nn::QuantisedMatrix::quantise(held, values);
-}
-
 std::shared_ptr<const nn::WeightMatrix> make_matrix(const RawTensor& raw, DType held,
                                                     nn::Arithmetic arithmetic, bool& mapped) {
   nn::StoredMatrix rows;
+  if (is_quantised(raw.dtype) && held == raw.dtype) {
+    mapped = true;
+    return blocks_of(raw);
+  }
   if (is_quantised(held)) return quantised(raw, held);
   mapped = held == raw.dtype && view_as_rows(raw, rows);
   if (mapped) return std::make_shared<nn::DenseMatrix>(rows, raw.owner, arithmetic);
@@ -150,7 +130,7 @@ class Binder {
       problems_.push_back(where(raw) + " is " + to_string(raw.shape) + ", " + options_.config +
                           " needs " + to_string(slot.shape) +
                           explain(raw.shape, slot.shape, options_));
-    } else if (!is_floating_point(raw.dtype)) {
+    } else if (!is_floating_point(raw.dtype) && !(is_quantised(raw.dtype) && slot.is_matrix())) {
       problems_.push_back(where(raw) + " is " + std::string(name_of(raw.dtype)) +
                           ", expected a floating-point type");
     }

@@ -53,7 +53,8 @@ std::map<std::string, RawTensor, std::less<>> chosen(std::span<const WeightSourc
 // The type of most values.
 DType usual_dtype(const std::map<std::string, RawTensor, std::less<>>& stored) {
   std::map<DType, int64_t> counts;
-  for (const auto& [slot, raw] : stored) counts[raw.dtype] += raw.element_count();
+  for (const auto& [slot, raw] : stored)
+    if (!is_quantised(raw.dtype)) counts[raw.dtype] += raw.element_count();
   const auto most = std::ranges::max_element(
       counts, [](const auto& a, const auto& b) { return a.second < b.second; });
   return most == counts.end() ? DType::kF32 : most->first;
@@ -90,19 +91,22 @@ Publisher::Publisher(torch::nn::Module& root, std::span<const WeightSource> sour
 DType Publisher::dtype_of(const std::string& slot) const {
   if (options_.dtype) return *options_.dtype;
   const auto stored = stored_.find(slot);
-  return stored == stored_.end() ? usual_ : stored->second.dtype;
+  return stored == stored_.end() || is_quantised(stored->second.dtype) ? usual_
+                                                                       : stored->second.dtype;
 }
 
 RawTensor Publisher::values_of(const nn::Slot& slot, DType dtype) const {
   const auto stored = stored_.find(slot.name);
   const bool is_frozen = slot.is_matrix() && slot.matrix() != nullptr;
+  // Blocks of few bits are no type to be published in.
   const bool from_file = is_frozen && options_.frozen_from_files && stored != stored_.end() &&
+                         is_floating_point(stored->second.dtype) &&
                          stored->second.shape == slot.shape;
   if (nn::LinearImpl* layer = branched_layer(root_, slot.name)) {
     const Tensor base = from_file ? tensor_of(stored->second).contiguous() : slot.value();
-    const auto folded = nn::add_low_rank(
-        nn::DenseMatrix(base.view({base.size(0), -1})), weight_of(*layer->lora_a()),
-        weight_of(*layer->lora_b()), layer->lora_scale());
+    const auto folded = nn::add_low_rank(nn::DenseMatrix(base.view({base.size(0), -1})),
+                                         weight_of(*layer->lora_a()), weight_of(*layer->lora_b()),
+                                         layer->lora_scale());
     if (const auto held = held_as(folded, slot.shape, dtype)) return *held;
     return raw_of(folded->to_dense(), slot.shape, dtype);
   }

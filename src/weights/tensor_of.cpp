@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "isthmus/error.h"
+#include "nn/dense_matrix.h"
 
 namespace isthmus::weights {
 namespace {
@@ -23,6 +24,18 @@ torch::Tensor copy_of(const formats::RawTensor& raw) {
 }
 
 }  // namespace
+
+bool view_as_rows(const formats::RawTensor& raw, nn::StoredMatrix& out) {
+  int64_t cols = 1;
+  for (size_t d = raw.shape.size(); d-- > 1;) {
+    if (raw.shape[d] != 1 && raw.strides[d] != cols) return false;
+    cols *= raw.shape[d];
+  }
+  const int64_t rows = raw.shape[0], stride = rows == 1 ? cols : raw.strides[0];
+  if (stride < cols) return false;
+  out = {raw.dtype, raw.bytes.data(), rows, cols, stride};
+  return true;
+}
 
 torch::ScalarType scalar_type_of(DType dtype) {
   switch (dtype) {
@@ -45,7 +58,23 @@ torch::ScalarType scalar_type_of(DType dtype) {
   fail_check("a known dtype", __FILE__, __LINE__, std::to_string(static_cast<int>(dtype)));
 }
 
+std::shared_ptr<const nn::QuantisedMatrix> blocks_of(const formats::RawTensor& raw) {
+  ISTHMUS_CHECK(is_quantised(raw.dtype) && !raw.shape.empty(), raw.name);
+  return std::make_shared<const nn::QuantisedMatrix>(
+      raw.dtype, raw.shape[0], raw.element_count() / raw.shape[0], raw.bytes.data(), raw.owner);
+}
+
+std::shared_ptr<const nn::QuantisedMatrix> quantised(const formats::RawTensor& raw, DType kind) {
+  nn::StoredMatrix rows;
+  const bool in_place = is_floating_point(raw.dtype) && raw.dtype != DType::kF64;
+  if (in_place && view_as_rows(raw, rows))
+    return nn::QuantisedMatrix::quantise(kind, nn::DenseMatrix(rows, raw.owner));
+  const nn::DenseMatrix values(float_tensor_of(raw).contiguous().reshape({raw.shape[0], -1}));
+  return nn::QuantisedMatrix::quantise(kind, values);
+}
+
 torch::Tensor tensor_of(const formats::RawTensor& raw) {
+  if (is_quantised(raw.dtype)) return blocks_of(raw)->to_dense().view(raw.shape);
   const auto address = reinterpret_cast<std::uintptr_t>(raw.bytes.data());
   if (raw.bytes.empty() || address % size_of(raw.dtype) != 0) return copy_of(raw);
   // torch has no tensor of constant bytes; the mapping is read-only, so a write would be a crash,
@@ -57,6 +86,7 @@ torch::Tensor tensor_of(const formats::RawTensor& raw) {
 }
 
 torch::Tensor float_tensor_of(const formats::RawTensor& raw) {
+  if (is_quantised(raw.dtype)) return tensor_of(raw);
   return copy_of(raw).to(torch::kFloat);
 }
 

@@ -1,5 +1,7 @@
 #include "formats/safetensors.h"
 
+#include <algorithm>
+
 #include "helpers.h"
 
 namespace isthmus::formats {
@@ -52,6 +54,65 @@ TEST(Safetensors, EveryElementTypeSurvivesARoundTrip) {
     EXPECT_EQ(reinterpret_cast<uintptr_t>(tensor.bytes.data()) % size_of(tensor.dtype), 0u)
         << tensor.name;
   }
+}
+
+RawTensor blocks_of(const std::string& name, DType kind, const Shape& shape) {
+  RawTensor tensor = tensor_of<uint8_t>(name, DType::kU8, {0}, {});
+  auto bytes = std::make_shared<std::vector<uint8_t>>(bytes_of(kind, shape).value());
+  for (size_t i = 0; i < bytes->size(); ++i) (*bytes)[i] = static_cast<uint8_t>(i * 7);
+  tensor.dtype = kind;
+  tensor.shape = shape;
+  tensor.strides = row_major_strides(shape);
+  tensor.bytes = std::as_bytes(std::span(*bytes));
+  tensor.owner = bytes;
+  return tensor;
+}
+
+TEST(Safetensors, BlocksSurviveARoundTripAndLieAligned) {
+  const std::vector<RawTensor> tensors = {
+      tensor_of<uint8_t>("odd", DType::kU8, {3}, {1, 2, 3}), blocks_of("q4", DType::kQ4, {17, 257}),
+      tensor_of<float>("f", DType::kF32, {1}, {2}), blocks_of("q8", DType::kQ8, {3, 5, 2, 2})};
+  const auto path = temporary("blocks.safetensors");
+  write_safetensors(path, tensors, {{"who", "me"}});
+  const Safetensors read = read_safetensors(MappedFile::open(path));
+  EXPECT_EQ(read.metadata, (std::map<std::string, std::string>{{"who", "me"}}));
+  for (const RawTensor& tensor : read.tensors) {
+    const auto original = std::ranges::find(tensors, tensor.name, &RawTensor::name);
+    ASSERT_NE(original, tensors.end());
+    EXPECT_EQ(tensor.dtype, original->dtype);
+    EXPECT_EQ(tensor.shape, original->shape);
+    EXPECT_EQ(to_contiguous(tensor), to_contiguous(*original));
+    if (is_quantised(tensor.dtype))
+      EXPECT_EQ(reinterpret_cast<uintptr_t>(tensor.bytes.data()) % 64, 0u) << tensor.name;
+  }
+}
+
+TEST(Safetensors, BrokenBlocksAreNamed) {
+  // Data begin at 320, and a block of 4 bits takes 2368 bytes.
+  const auto header = [](const std::string& blocks, const std::string& offsets, size_t length) {
+    std::string text = "{\"__metadata__\":{\"isthmus.blocks\":\"" + blocks +
+                       "\"},\"w\":{\"dtype\":\"U8\",\"shape\":[2368],\"data_offsets\":" + offsets +
+                       "}}";
+    text.append(length - 8 - text.size(), ' ');
+    return text;
+  };
+  const auto with = [&](const std::string& blocks) {
+    return complaint(header(blocks, "[0,2368]", 320), 2368);
+  };
+  EXPECT_NE(with(R"({\"w\":[\"q4\",[16,257]]})").find("do not fill"), std::string::npos);
+  EXPECT_NE(with(R"({\"w\":[\"q4\",[]]})").find("do not fill"), std::string::npos);
+  EXPECT_NE(with(R"({\"w\":[\"q4\",[0,256]]})").find("do not fill"), std::string::npos);
+  EXPECT_NE(
+      with(R"({\"w\":[\"q4\",[9223372036854775807,9223372036854775807]]})").find("do not fill"),
+      std::string::npos);
+  EXPECT_NE(with(R"({\"w\":[\"q3\",[16,256]]})").find("type q3"), std::string::npos);
+  EXPECT_NE(with(R"({\"w\":[\"q4\",[-1]]})").find("non-negative"), std::string::npos);
+  EXPECT_NE(with(R"({\"w\":7})").find("expected a type and a shape"), std::string::npos);
+  EXPECT_NE(with(R"({\"v\":[\"q4\",[16,256]]})").find("no tensor"), std::string::npos);
+  EXPECT_NE(with("[").find("expected a JSON object"), std::string::npos);
+  EXPECT_NE(complaint(header(R"({\"w\":[\"q4\",[16,256]]})", "[0,2368]", 328), 2368)
+                .find("multiples of 64"),
+            std::string::npos);
 }
 
 TEST(Safetensors, StridedViewIsWrittenInRowMajorOrder) {

@@ -10,6 +10,7 @@
 #include "eval.h"
 #include "merge.h"
 #include "nn/allocation.h"
+#include "quantize.h"
 #include "run.h"
 #include "trace.h"
 #include "verify.h"
@@ -21,6 +22,7 @@ int dispatch(const isthmus::cli::Options& options) {
   if (options.verb == "align" || options.verb == "pretrain") return isthmus::cli::align(options);
   if (options.verb == "compare") return isthmus::cli::compare(options);
   if (options.verb == "merge") return isthmus::cli::merge(options);
+  if (options.verb == "quantize") return isthmus::cli::quantize(options);
   if (options.verb == "demo") return isthmus::cli::demo(options);
   if (options.verb == "run") return isthmus::cli::run(options);
   if (options.verb == "trace") return isthmus::cli::trace(options);

@@ -213,4 +213,6 @@ void Flamingo::save(const std::filesystem::path& folder, const OutputOptions& op
   flamingo::save(*modules_, model_, weight_sources(model_), folder, options);
 }
 
+Package Flamingo::package() const { return flamingo::package(model_, weight_sources(model_)); }
+
 }  // namespace isthmus::families::flamingo

@@ -81,6 +81,7 @@ class Flamingo : public Family {
   std::string print() const override;
   std::string tokens_probe() const override { return "encoder.hidden.0"; }
   void save(const std::filesystem::path& folder, const OutputOptions& options) override;
+  Package package() const override;
 
   const layout::FlamingoModel& model() const { return model_; }
 

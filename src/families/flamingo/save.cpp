@@ -99,4 +99,31 @@ void save(FlamingoModules& modules, const layout::FlamingoModel& model,
   out.merge();
 }
 
+Package package(const layout::FlamingoModel& model,
+                const std::vector<weights::WeightSource>& sources) {
+  const layout::FlamingoSources& from = model.sources;
+  Package package;
+  package.name = from.name;
+  nlohmann::json json = layout::flamingo_json(model);
+  const bool hugging_face = from.vision_files == layout::VisionFiles::kHuggingFace;
+  package.add_files(hugging_face ? from.vision : from.vision.parent_path(), "vision");
+  const std::string tower = "vision/" + (hugging_face ? std::string("model.safetensors")
+                                                      : from.vision.filename().string());
+  package.weights.push_back({tower, sources[0]});
+  json["vision"] = hugging_face ? "vision" : tower;
+  package.add_files(from.language_model, "language_model");
+  package.weights.push_back({"language_model/model.safetensors", sources[1]});
+  json["language_model"] = "language_model";
+  if (!from.tokenizer.empty()) {
+    package.add_files(from.tokenizer, "tokenizer");
+    json["tokenizer"] = "tokenizer";
+  }
+  if (model.checkpoint)
+    package.weights.push_back({kFile, sources[2]});
+  else
+    json.erase("checkpoint");
+  package.files["isthmus.json"] = json.dump(2) + "\n";
+  return package;
+}
+
 }  // namespace isthmus::families::flamingo

@@ -3,9 +3,11 @@
 
 #include <filesystem>
 #include <span>
+#include <vector>
 
 #include "families/flamingo/flamingo.h"
 #include "families/output.h"
+#include "families/package.h"
 #include "weights/bind.h"
 
 namespace isthmus::families::flamingo {
@@ -16,5 +18,10 @@ namespace isthmus::families::flamingo {
 void save(FlamingoModules& modules, const layout::FlamingoModel& model,
           std::span<const weights::WeightSource> sources, const std::filesystem::path& folder,
           const OutputOptions& options);
+
+// isthmus.json, with the tower in "vision", the language model in "language_model", and
+// checkpoint.pt.
+Package package(const layout::FlamingoModel& model,
+                const std::vector<weights::WeightSource>& sources);
 
 }  // namespace isthmus::families::flamingo

@@ -4,8 +4,10 @@
 
 #include <fmt/format.h>
 
+#include "families/package.h"
 #include "isthmus/error.h"
 #include "layout/language_model_tree.h"
+#include "layout/llava_folder.h"
 
 namespace isthmus::families::language_model {
 
@@ -67,6 +69,14 @@ std::string PlainLanguageModel::print() const {
   return layout::to_string(
       layout::language_model_tree(settings_.model_type, settings_.config, settings_.vocab_size)
           .model);
+}
+
+Package PlainLanguageModel::package() const {
+  Package package;
+  package.name = layout::model_name_from_path(settings_.folder);
+  package.add_files(settings_.folder, "");
+  package.weights.push_back({"model.safetensors", settings_.source.value()});
+  return package;
 }
 
 }  // namespace isthmus::families::language_model

@@ -1,7 +1,9 @@
 // A decoder without eyes or ears, continuing text.
 #pragma once
 
+#include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -9,6 +11,7 @@
 #include "decoders/language_model.h"
 #include "families/family.h"
 #include "layout/language_model_shape.h"
+#include "weights/bind.h"
 
 namespace isthmus::families::language_model {
 
@@ -20,6 +23,8 @@ struct PlainSettings {
   std::vector<int64_t> eos_ids;
   int64_t vocab_size;  // rows of the embedding
   std::string fingerprint;
+  std::filesystem::path folder;
+  std::optional<weights::WeightSource> source;
 };
 
 // These models are not tuned to converse: a message is text to continue, messages follow one
@@ -48,6 +53,7 @@ class PlainLanguageModel : public Family {
   std::vector<int64_t> seen_before(std::span<const Segment> segments) const override;
   std::string fingerprint() const override { return settings_.fingerprint; }
   std::string print() const override;
+  Package package() const override;
   std::string tokens_probe() const override { return "encoder.hidden.0"; }
 
  private:

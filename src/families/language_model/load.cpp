@@ -55,7 +55,9 @@ std::shared_ptr<Family> load(const std::filesystem::path& folder, const LoadOpti
                          .tokenizer = tokenizer,
                          .eos_ids = eos_ids(folder, config, *tokenizer),
                          .vocab_size = 0,
-                         .fingerprint = {}};
+                         .fingerprint = {},
+                         .folder = folder,
+                         .source = {}};
   settings.vocab_size = settings.shape.vocab_size;
   PlainModules modules(decoders::make_language_model(type, config, settings.vocab_size));
   const layout::DecoderNames names = layout::decoder_names(type, config);
@@ -67,6 +69,7 @@ std::shared_ptr<Family> load(const std::filesystem::path& folder, const LoadOpti
   const weights::WeightSource source{formats::Checkpoint::open(folder), names.map(), names.ignores};
   weights::bind_weights(modules, std::span(&source, 1), bind);
   settings.fingerprint = fingerprint_of(std::span(&source, 1));
+  settings.source = source;
   return std::make_shared<PlainLanguageModel>(std::move(settings), modules.decoder);
 }
 

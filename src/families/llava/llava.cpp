@@ -225,4 +225,9 @@ void Llava::save(const std::filesystem::path& folder, const OutputOptions& optio
   llava::save(*modules_, settings_, *settings_.origin, folder, options);
 }
 
+Package Llava::package() const {
+  ISTHMUS_CHECK(settings_.origin != nullptr, "where the weights came from is known");
+  return llava::package(*settings_.origin);
+}
+
 }  // namespace isthmus::families::llava

@@ -77,6 +77,7 @@ class Llava : public Family {
   std::string print() const override;
   std::string tokens_probe() const override { return "encoder.hidden.0"; }
   void save(const std::filesystem::path& folder, const OutputOptions& options) override;
+  Package package() const override;
 
  private:
   LlavaSettings settings_;

@@ -13,6 +13,7 @@
 #include "base/check.h"
 #include "formats/checkpoint_plan.h"
 #include "isthmus/error.h"
+#include "layout/llava_folder.h"
 #include "layout/llava_names.h"
 #include "layout/llava_output.h"
 #include "layout/model_locator.h"
@@ -101,8 +102,8 @@ class Writer {
                       "that their code loads",
                       what));
     if (!has_aligner())
-      throw UsageError(fmt::format("a language model without a projector cannot be saved as {}",
-                                   what));
+      throw UsageError(
+          fmt::format("a language model without a projector cannot be saved as {}", what));
   }
 
   std::vector<std::string> files_of(LlavaOutput output) const {
@@ -185,11 +186,10 @@ class Writer {
     const double alpha = scale * (config.use_rslora ? std::sqrt(r) : r);
     config.lora_alpha = std::abs(alpha - std::round(alpha)) < 1e-9 * r ? std::round(alpha) : alpha;
     config.lora_dropout = options_.lora_dropout;
-    config.base_model_name_or_path =
-        !options_.base_name.empty() ? options_.base_name
-        : before && !before->base_model_name_or_path.empty()
-            ? before->base_model_name_or_path
-            : origin_.language.string();
+    config.base_model_name_or_path = !options_.base_name.empty() ? options_.base_name
+                                     : before && !before->base_model_name_or_path.empty()
+                                         ? before->base_model_name_or_path
+                                         : origin_.language.string();
     return config.to_json(modules);
   }
 
@@ -285,6 +285,25 @@ class Writer {
 void save(LlavaModules& modules, const LlavaSettings& settings, const LlavaOrigin& origin,
           const fs::path& folder, const OutputOptions& options) {
   Writer(modules, settings, origin, options).write(folder);
+}
+
+Package package(const LlavaOrigin& origin) {
+  if (origin.lora || origin.language_source + 1 != origin.sources.size())
+    throw UsageError(
+        "the model is a projector or an adapter on a base; isthmus merge makes one model of them");
+  Package package;
+  package.name = layout::model_name_from_path(origin.language);
+  package.add_files(origin.language, "");
+  package.weights.push_back({"model.safetensors", origin.sources[origin.language_source]});
+  if (origin.tower.empty()) return package;
+  const bool is_folder = fs::is_directory(origin.tower);
+  package.add_files(is_folder ? origin.tower : origin.tower.parent_path(), "vision");
+  nlohmann::json config = origin.config.raw();
+  config["mm_vision_tower"] = "vision";
+  package.files["config.json"] = config.dump(2) + "\n";
+  if (origin.language_source > 0)
+    package.weights.push_back({"vision/model.safetensors", origin.sources.front()});
+  return package;
 }
 
 }  // namespace isthmus::families::llava

@@ -9,6 +9,7 @@
 #include "base/json_view.h"
 #include "families/llava/llava.h"
 #include "families/output.h"
+#include "families/package.h"
 #include "layout/lora_config.h"
 #include "weights/bind.h"
 
@@ -20,8 +21,8 @@ struct LlavaOrigin {
   std::filesystem::path language;  // folder of the language model and its tokenizer
   std::filesystem::path tower;     // where the separate vision tower was found; "" for none
   std::vector<weights::WeightSource> sources;  // as bound
-  size_t language_source;          // which of them holds the language model
-  std::optional<layout::LoraConfig> lora;  // of the adapter it was loaded with
+  size_t language_source;                      // which of them holds the language model
+  std::optional<layout::LoraConfig> lora;      // of the adapter it was loaded with
   bool lora_is_merged = false;
 };
 
@@ -30,5 +31,9 @@ struct LlavaOrigin {
 // disk, with whatever was there before untouched.
 void save(LlavaModules& modules, const LlavaSettings& settings, const LlavaOrigin& origin,
           const std::filesystem::path& folder, const OutputOptions& options);
+
+// The model's folder, with its tower's in "vision". Throws UsageError for a projector or an adapter
+// on a base.
+Package package(const LlavaOrigin& origin);
 
 }  // namespace isthmus::families::llava

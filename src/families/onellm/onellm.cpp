@@ -225,4 +225,6 @@ void OneLlm::save(const std::filesystem::path& folder, const OutputOptions& opti
   onellm::save(*modules_, model_, weight_sources(model_), folder, options);
 }
 
+Package OneLlm::package() const { return onellm::package(model_, weight_sources(model_)); }
+
 }  // namespace isthmus::families::onellm

@@ -58,6 +58,7 @@ class OneLlm : public Family {
   std::string print() const override;
   std::string tokens_probe() const override { return "encoder.tokens"; }
   void save(const std::filesystem::path& folder, const OutputOptions& options) override;
+  Package package() const override;
 
   const layout::OneLlmModel& model() const { return model_; }
   OneLlmModules& modules() override { return *modules_; }

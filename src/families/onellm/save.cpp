@@ -81,4 +81,22 @@ void save(OneLlmModules& modules, const layout::OneLlmModel& model,
   out.merge();
 }
 
+Package package(const layout::OneLlmModel& model,
+                const std::vector<weights::WeightSource>& sources) {
+  if (sources.size() > 1)
+    throw UsageError(
+        "the model is a checkpoint on a LLaMA of its own; isthmus merge makes one model of them");
+  Package package;
+  // The folder's, not the file's.
+  package.name = fs::absolute(model.sources.first_file()).parent_path().filename().string();
+  const auto add = [&](const fs::path& file, const char* name) {
+    if (!file.empty()) package.files[name] = read_file(file);
+  };
+  add(params_file(model), "params.json");
+  add(model.sources.options, "onellm.json");
+  add(model.sources.tokenizer_folder / "tokenizer.model", "tokenizer.model");
+  package.weights.push_back({kFile, sources.front()});
+  return package;
+}
+
 }  // namespace isthmus::families::onellm

@@ -3,9 +3,11 @@
 
 #include <filesystem>
 #include <span>
+#include <vector>
 
 #include "families/onellm/onellm.h"
 #include "families/output.h"
+#include "families/package.h"
 #include "weights/bind.h"
 
 namespace isthmus::families::onellm {
@@ -15,5 +17,9 @@ namespace isthmus::families::onellm {
 void save(OneLlmModules& modules, const layout::OneLlmModel& model,
           std::span<const weights::WeightSource> sources, const std::filesystem::path& folder,
           const OutputOptions& options);
+
+// One folder with one file of weights. Throws UsageError for a checkpoint on a LLaMA of its own.
+Package package(const layout::OneLlmModel& model,
+                const std::vector<weights::WeightSource>& sources);
 
 }  // namespace isthmus::families::onellm
