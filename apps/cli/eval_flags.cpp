@@ -25,8 +25,12 @@ EvalFlags::EvalFlags(CLI::App& verb, eval::EvalOptions& options) : options_(opti
   verb.add_option("--out", options_.out,
                   "Folder for results, report.json and report.html; the same command goes on "
                   "with what is there")
-      ->type_name("DIR")
-      ->required();
+      ->type_name("DIR");
+  verb.add_option("--against", options_.against,
+                  "Hold the model, in the storage that --storage gives it, against itself in "
+                  "another (f32, …), or against another model: KL, choices and answers, "
+                  "teacher-forced, on drawn scenes or the conversations of --data")
+      ->type_name("STORAGE|MODEL");
 }
 
 void EvalFlags::add_data(CLI::App& verb) {
@@ -118,6 +122,15 @@ void EvalFlags::add_generation(CLI::App& verb) {
 
 void EvalFlags::finish() {
   options_.tasks.clear();
+  if (!options_.against.empty()) {
+    if (!tasks_.empty())
+      throw UsageError(
+          "eval: --against asks about drawn scenes or --data FILE, not about a --task");
+    if (!files_.test.empty()) options_.tasks.push_back({"", "", files_});
+    return;
+  }
+  if (options_.out.empty())
+    throw UsageError("eval: --out is required: the folder for results and the report");
   for (const std::string& task : tasks_) {
     const size_t equals = task.find('=');
     const std::string name = task.substr(0, equals);

@@ -37,6 +37,7 @@ struct EvalOptions {
   std::optional<double> length_penalty;
   std::filesystem::path out;             // folder of results and reports
   std::filesystem::path feature_folder;  // empty: FeatureCache::default_folder()
+  std::string against;                   // a storage or a model to be held against; empty: none
   std::string model;                     // how the report calls it; not a part of the settings
 };
 

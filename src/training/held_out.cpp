@@ -101,7 +101,7 @@ HeldOut::HeldOut(families::Family& family, const recipe::HeldOut& choice, size_t
   }
 }
 
-std::vector<Answer> HeldOut::answers(size_t at, MediaChoice media) {
+std::vector<Answer> HeldOut::answers(size_t at, MediaChoice media, const OnAnswer& on_answer) {
   const torch::NoGradGuard no_gradient;
   const Entry& entry = entries_.at(at);
   const std::vector<families::Example> changed =
@@ -124,6 +124,7 @@ std::vector<Answer> HeldOut::answers(size_t at, MediaChoice media) {
         const Tensor logits =
             family_.language_model().logits(found.hidden[row].narrow(0, runs[r].begin - 1, length));
         const Tensor wanted = labels.narrow(0, runs[r].begin, length);
+        if (on_answer) on_answer(logits, wanted);
         Answer& answer = answers.emplace_back();
         answer.item = begin + b;
         if (r < tags.size()) answer.tag = tags[r];

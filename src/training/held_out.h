@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -53,7 +54,10 @@ class HeldOut {
     return entries_.at(entry).pictures.at(sample);
   }
   // Only answers that weigh in fully: not the marks that end them, where those weigh less.
-  std::vector<Answer> answers(size_t entry, MediaChoice media = MediaChoice::kOwn);
+  // `on_answer`: sees of each the logits [tokens, vocabulary] and the ids that are wanted.
+  using OnAnswer = std::function<void(const Tensor& logits, const Tensor& wanted)>;
+  std::vector<Answer> answers(size_t entry, MediaChoice media = MediaChoice::kOwn,
+                              const OnAnswer& on_answer = {});
 
  private:
   struct Entry {

@@ -1,5 +1,6 @@
 // `isthmus quantize`, and models in one file wherever a model is named.
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include "program.h"
 
@@ -61,6 +62,23 @@ TEST(Quantize, MistakesAreNamed) {
   EXPECT_NE(broken.status, 0);
   EXPECT_NE(broken.err.find("half.isthmus"), std::string::npos) << broken.err;
   EXPECT_NE(broken.err.find("truncated"), std::string::npos) << broken.err;
+}
+
+TEST(EvalAgainst, TellsWhatFewBitsChange) {
+  const Outcome same =
+      isthmus({"eval", "demo-llava", "--against", "f32", "--limit", "4", "--json"});
+  ASSERT_EQ(same.status, 0) << same.err;
+  const auto found = nlohmann::json::parse(same.out);
+  ASSERT_EQ(found.size(), 2u);
+  EXPECT_GT(found[0]["tokens"].get<int>(), 10);
+  EXPECT_EQ(found[0]["same_choice"], 1.0);
+  const Outcome table =
+      isthmus({"eval", "demo-flamingo", "--against", "f32", "--limit", "4", "--storage", "q4"});
+  ASSERT_EQ(table.status, 0) << table.err;
+  EXPECT_NE(table.out.find("shots (test)"), std::string::npos) << table.out;
+  const Outcome other = isthmus({"eval", "demo-llava", "--against", "nothing-there"});
+  EXPECT_NE(other.status, 0);
+  EXPECT_NE(other.err.find("nothing-there"), std::string::npos) << other.err;
 }
 
 }  // namespace

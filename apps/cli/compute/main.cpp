@@ -1,6 +1,7 @@
 // `isthmus-compute`: the verbs that need libtorch. Started by `isthmus` with its own arguments.
 #include "../exit_status.h"
 #include "../options.h"
+#include "against.h"
 #include "align.h"
 #include "base/log.h"
 #include "bench.h"
@@ -27,7 +28,9 @@ int dispatch(const isthmus::cli::Options& options) {
   if (options.verb == "run") return isthmus::cli::run(options);
   if (options.verb == "trace") return isthmus::cli::trace(options);
   if (options.verb == "verify") return isthmus::cli::verify(options);
-  if (options.verb == "eval") return isthmus::cli::eval(options);
+  if (options.verb == "eval")
+    return options.eval.against.empty() ? isthmus::cli::eval(options)
+                                        : isthmus::cli::eval_against(options);
   if (options.verb == "bench") return isthmus::cli::bench(options);
   return isthmus::cli::doctor(options);
 }

@@ -20,7 +20,7 @@ namespace fs = std::filesystem;
 
 LoadOptions storage_of(const Options& options) {
   LoadOptions load = options.load;
-  if (!options.storage_given.contains("decoder")) load.decoder_storage = "q4";
+  if (!options.storage_given.contains("decoder")) load.decoder_storage = "q8";
   if (!options.storage_given.contains("encoder")) load.encoder_storage = "q8";
   if (!options.storage_given.contains("aligner")) load.aligner_storage = "q8";
   return load;

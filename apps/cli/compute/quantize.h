@@ -5,8 +5,8 @@
 
 namespace isthmus::cli {
 
-// Writes the model as one file, its matrices held as --storage says; without it the decoder in 4
-// bits, its tables of words, encoder and aligner in 8. Prints what became of its size.
+// Writes the model as one file, its matrices held as --storage says, those of parts that it does
+// not name in 8 bits. Prints what became of its size.
 int quantize(const Options& options);
 
 }  // namespace isthmus::cli
