@@ -16,8 +16,9 @@
 namespace isthmus::cli {
 namespace {
 
-const char* const kStorage = "stored|f32|f16|bf16|q8|q4";
-constexpr std::array<std::string_view, 6> kStorages = {"stored", "f32", "f16", "bf16", "q8", "q4"};
+const char* const kStorage = "stored|f32|f16|bf16|q8|q6|q5|q4";
+constexpr std::array<std::string_view, 8> kStorages = {"stored", "f32", "f16", "bf16",
+                                                       "q8",     "q6",  "q5",  "q4"};
 
 // CLI11's own range checks spell out the largest double.
 CLI::Validator number_where(bool (*holds)(double), const char* what) {

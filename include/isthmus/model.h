@@ -26,7 +26,8 @@ struct LoadOptions {
   // Flamingo: patch tokens pass ln_post before the resampler, as open_clip 2.23 and later hand them
   // over; the released models were trained without.
   bool vision_ln_post = false;
-  // Storage of weights per part ("decoder", "encoder", "aligner"): "stored", "f32", "f16", "bf16".
+  // Storage of weights per part ("decoder", "encoder", "aligner"): "stored", "f32", "f16", "bf16",
+  // "q8", "q6", "q5", "q4".
   std::string decoder_storage = "stored", encoder_storage = "stored", aligner_storage = "stored";
 };
 

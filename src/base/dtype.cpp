@@ -21,6 +21,8 @@ size_t size_of(DType dtype) {
     case DType::kU8:
     case DType::kBool: return 1;
     case DType::kQ4:
+    case DType::kQ5:
+    case DType::kQ6:
     case DType::kQ8: break;
   }
   ISTHMUS_CHECK(false, "a dtype whose elements have a size");
@@ -41,13 +43,17 @@ std::string_view name_of(DType dtype) {
     case DType::kU8: return "uint8";
     case DType::kBool: return "bool";
     case DType::kQ4: return "q4";
+    case DType::kQ5: return "q5";
+    case DType::kQ6: return "q6";
     case DType::kQ8: return "q8";
   }
   ISTHMUS_CHECK(false, "unknown dtype");
   return {};
 }
 
-bool is_quantised(DType dtype) { return dtype == DType::kQ4 || dtype == DType::kQ8; }
+bool is_quantised(DType dtype) {
+  return dtype == DType::kQ4 || dtype == DType::kQ5 || dtype == DType::kQ6 || dtype == DType::kQ8;
+}
 
 bool is_floating_point(DType dtype) {
   return dtype == DType::kF64 || dtype == DType::kF32 || dtype == DType::kF16 ||

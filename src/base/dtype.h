@@ -7,9 +7,25 @@
 
 namespace isthmus {
 
-enum class DType { kF64, kF32, kF16, kBF16, kI64, kI32, kI16, kI8, kU16, kU8, kBool, kQ4, kQ8 };
+enum class DType {
+  kF64,
+  kF32,
+  kF16,
+  kBF16,
+  kI64,
+  kI32,
+  kI16,
+  kI8,
+  kU16,
+  kU8,
+  kBool,
+  kQ4,
+  kQ5,
+  kQ6,
+  kQ8
+};
 
-// kQ4 and kQ8 are blocks of 4- and 8-bit weights (kernels/quantised.h), of which no element has a
+// kQ4 to kQ8 are blocks of 4- to 8-bit weights (kernels/quantised.h), of which no element has a
 // size of its own.
 bool is_quantised(DType dtype);
 size_t size_of(DType dtype);

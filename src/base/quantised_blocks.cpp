@@ -5,9 +5,16 @@
 namespace isthmus {
 
 size_t quantised_block_bytes(DType kind) {
-  ISTHMUS_CHECK(is_quantised(kind), "blocks are of a quantised type");
-  constexpr size_t kQ4 = 2368, kQ8 = 4352;
-  return kind == DType::kQ4 ? kQ4 : kQ8;
+  constexpr size_t kQ4 = 2368, kQ5 = 2880, kQ6 = 3392, kQ8 = 4352;
+  switch (kind) {
+    case DType::kQ4: return kQ4;
+    case DType::kQ5: return kQ5;
+    case DType::kQ6: return kQ6;
+    case DType::kQ8: return kQ8;
+    default: break;
+  }
+  ISTHMUS_CHECK(false, "blocks are of a quantised type");
+  return 0;
 }
 
 std::optional<size_t> quantised_bytes(DType kind, int64_t rows, int64_t cols) {

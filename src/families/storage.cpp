@@ -17,7 +17,7 @@ weights::BindOptions storage_options(const LoadOptions& load) {
                                                               {"aligner.*", load.aligner_storage}};
   for (const auto& [glob, storage] : parts) {
     // What reads and writes words decides more than its share of the bytes.
-    if (storage == "q4")
+    if (storage == "q4" || storage == "q5")
       for (const char* table : {"decoder.*embed*", "decoder.wte*", "decoder.*head*"})
         options.storage.add(table, weights::Storage::kQ8);
     options.storage.add(glob, weights::parse_storage(storage));

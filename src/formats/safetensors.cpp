@@ -28,7 +28,7 @@ constexpr int kMaxHeaderDepth = 4;
 constexpr size_t kMostDimensions = 64;
 
 constexpr const char* kBlocks = "isthmus.blocks";
-constexpr std::array kBlockTypes{DType::kQ4, DType::kQ8};
+constexpr std::array kBlockTypes{DType::kQ4, DType::kQ5, DType::kQ6, DType::kQ8};
 
 constexpr std::array<std::pair<std::string_view, DType>, 10> kDTypes{{{"F64", DType::kF64},
                                                                       {"F32", DType::kF32},

@@ -26,6 +26,8 @@ std::string_view storage_class(DType dtype) {
     case DType::kI8: return "CharStorage";
     case DType::kU16:
     case DType::kQ4:
+    case DType::kQ5:
+    case DType::kQ6:
     case DType::kQ8: break;  // torch has none
     case DType::kU8: return "ByteStorage";
     case DType::kBool: return "BoolStorage";

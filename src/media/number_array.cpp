@@ -30,6 +30,8 @@ double number(const std::byte* from, DType dtype) {
     case DType::kU8: return load<uint8_t>(from);
     case DType::kBool: return load<uint8_t>(from) != 0 ? 1 : 0;
     case DType::kQ4:
+    case DType::kQ5:
+    case DType::kQ6:
     case DType::kQ8: break;  // no npy file holds them
   }
   return 0;

@@ -31,10 +31,37 @@ int64_t depth_blocks_of(int64_t cols) { return (cols + kBlockDepth - 1) / kBlock
 
 static_assert(kQuantisedBlockRows == kGroupRows && kQuantisedBlockCols == kBlockDepth);
 
+const kernels::QuantisedKind& functions_of(DType kind) {
+  const auto& table = kernels::quantised_kernels();
+  switch (kind) {
+    case DType::kQ4: return table.q4;
+    case DType::kQ5: return table.q5;
+    case DType::kQ6: return table.q6;
+    case DType::kQ8: return table.q8;
+    default: break;
+  }
+  ISTHMUS_CHECK(false, "q4, q5, q6 or q8");
+  return table.q8;
+}
+
 size_t block_bytes(DType kind) {
-  const size_t size = kind == DType::kQ4 ? sizeof(kernels::Q4Block) : sizeof(kernels::Q8Block);
+  const size_t size = functions_of(kind).block_bytes;
   ISTHMUS_CHECK(size == quantised_block_bytes(kind), "one size of a block");
   return size;
+}
+
+std::shared_ptr<std::byte> aligned(size_t bytes) {
+  return {static_cast<std::byte*>(::operator new(bytes, kAlignment)),
+          [](std::byte* p) { ::operator delete(p, kAlignment); }};
+}
+
+void put_row(DType kind, std::byte* block, int64_t row, const kernels::PublishedRow& from) {
+  switch (kind) {
+    case DType::kQ4: return kernels::put_row(*reinterpret_cast<kernels::Q4Block*>(block), row, from);
+    case DType::kQ5: return kernels::put_row(*reinterpret_cast<kernels::Q5Block*>(block), row, from);
+    case DType::kQ6: return kernels::put_row(*reinterpret_cast<kernels::Q6Block*>(block), row, from);
+    default: return kernels::put_row(*reinterpret_cast<kernels::Q8Block*>(block), row, from);
+  }
 }
 
 std::vector<int64_t> with_last(const Tensor& x, int64_t last) {
@@ -64,10 +91,8 @@ std::shared_ptr<const QuantisedMatrix> QuantisedMatrix::quantise(DType kind, int
                                                                  int64_t cols,
                                                                  const RowReader& rows_of) {
   const size_t bytes = bytes_of(kind, rows, cols);
-  std::shared_ptr<std::byte> blocks(static_cast<std::byte*>(::operator new(bytes, kAlignment)),
-                                    [](std::byte* p) { ::operator delete(p, kAlignment); });
-  const auto& table = kernels::quantised_kernels();
-  const auto quantise_block = kind == DType::kQ4 ? table.quantise_q4 : table.quantise_q8;
+  std::shared_ptr<std::byte> blocks = aligned(bytes);
+  const auto quantise_block = functions_of(kind).quantise;
   const int64_t depth_blocks = depth_blocks_of(cols);
   parallel_tasks(groups_of(rows), [&](int64_t group) {
     const int64_t first = group * kGroupRows, count = std::min(kGroupRows, rows - first);
@@ -93,6 +118,28 @@ std::shared_ptr<const QuantisedMatrix> QuantisedMatrix::quantise(DType kind,
                   });
 }
 
+std::shared_ptr<const QuantisedMatrix> QuantisedMatrix::repack(DType kind, int64_t rows,
+                                                               int64_t cols,
+                                                               const PublishedReader& row_of) {
+  const size_t bytes = bytes_of(kind, rows, cols);
+  std::shared_ptr<std::byte> blocks = aligned(bytes);
+  const int64_t depth_blocks = depth_blocks_of(cols);
+  parallel_tasks(groups_of(rows), [&](int64_t group) {
+    for (int64_t b = 0; b < depth_blocks; ++b) {
+      std::byte* to =
+          blocks.get() + static_cast<size_t>(group * depth_blocks + b) * block_bytes(kind);
+      std::memset(to, 0, block_bytes(kind));  // rows that are missing are zeros
+      for (int64_t r = 0; r < std::min(kGroupRows, rows - group * kGroupRows); ++r) {
+        kernels::PublishedRow row{};
+        row_of(group * kGroupRows + r, b, row);
+        put_row(kind, to, r, row);
+      }
+    }
+  });
+  const void* start = blocks.get();
+  return std::make_shared<const QuantisedMatrix>(kind, rows, cols, start, std::move(blocks));
+}
+
 Tensor QuantisedMatrix::apply(const Tensor& x, const Tensor& bias) const {
   ISTHMUS_CHECK(x.size(-1) == cols_, "row length differs from the matrix's columns");
   if (!ops::fused_enabled() || x.scalar_type() != torch::kFloat) {
@@ -114,7 +161,7 @@ Tensor QuantisedMatrix::apply(const Tensor& x, const Tensor& bias) const {
                          columns + first * depth_blocks});
   });
 
-  const auto multiply = kind_ == DType::kQ4 ? table.multiply_q4 : table.multiply_q8;
+  const auto multiply = functions_of(kind_).multiply;
   const Tensor offset = bias.defined() ? bias.contiguous() : bias;
   const int64_t groups = groups_of(rows_);
   const int64_t per_task =
@@ -134,8 +181,7 @@ Tensor QuantisedMatrix::apply(const Tensor& x, const Tensor& bias) const {
 }
 
 Tensor QuantisedMatrix::dense_rows(int64_t first, int64_t count) const {
-  const auto& table = kernels::quantised_kernels();
-  const auto dequantise = kind_ == DType::kQ4 ? table.dequantise_q4 : table.dequantise_q8;
+  const auto dequantise = functions_of(kind_).dequantise;
   const int64_t depth_blocks = depth_blocks_of(cols_), stride = depth_blocks * kBlockDepth;
   const int64_t groups = groups_of(count);
   Tensor values = torch::empty({groups * kGroupRows, stride}, torch::kFloat);

@@ -1,18 +1,19 @@
-// Frozen weights in blocks of 4 or 8 bits.
+// Frozen weights in blocks of 4, 5, 6 or 8 bits.
 #pragma once
 
 #include <functional>
 #include <memory>
 
+#include "kernels/published_row.h"
 #include "nn/weight_matrix.h"
 
 namespace isthmus::nn {
 
 class QuantisedMatrix final : public WeightMatrix {
  public:
-  // Blocks as kernels/quantised.h lays them out, 64-byte aligned, kept alive by `owner`. Every 32
-  // columns of a row have an own scale; the last block of a row is filled up with zeros, so fewer
-  // than 256 columns waste room.
+  // Blocks as kernels/quantised.h lays them out, 64-byte aligned, kept alive by `owner`. `kind` is
+  // kQ4, kQ5, kQ6 or kQ8. Every 32 columns of a row (of kQ6 every 16) have an own scale; the last
+  // block of a row is filled up with zeros, so fewer than 256 columns waste room.
   QuantisedMatrix(DType kind, int64_t rows, int64_t cols, const void* blocks,
                   std::shared_ptr<const void> owner);
   // Quantises. `rows_of(first, count, out)` writes rows [first, first + count) as floats, count ≤ 16;
@@ -21,6 +22,13 @@ class QuantisedMatrix final : public WeightMatrix {
   static std::shared_ptr<const QuantisedMatrix> quantise(DType kind, int64_t rows, int64_t cols,
                                                          const RowReader& rows_of);
   static std::shared_ptr<const QuantisedMatrix> quantise(DType kind, const WeightMatrix& matrix);
+
+  // From the numbers of a published quantised file, without loss. `row_of(row, b, out)` writes
+  // columns [256 b, 256 b + 256) of a row into `out`, which comes filled with zeros; columns behind
+  // the last may hold any levels. It is called from several threads.
+  using PublishedReader = std::function<void(int64_t row, int64_t b, kernels::PublishedRow& out)>;
+  static std::shared_ptr<const QuantisedMatrix> repack(DType kind, int64_t rows, int64_t cols,
+                                                       const PublishedReader& row_of);
 
   static size_t bytes_of(DType kind, int64_t rows, int64_t cols);
 

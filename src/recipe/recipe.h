@@ -134,7 +134,7 @@ struct HeldOut {
 struct Stage {
   std::string name;
   std::vector<Pattern> trainable;
-  std::map<std::string, std::string> storage;  // part ("decoder", …) -> "bf16", "q8", "q4", …
+  std::map<std::string, std::string> storage;  // part ("decoder", …) -> "bf16", "q8", "q5", …
   std::vector<DataEntry> data;
   Combine combine = Combine::kSamples;
   int64_t batch = 1, accumulation = 1;

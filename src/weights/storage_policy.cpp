@@ -10,9 +10,11 @@ Storage parse_storage(std::string_view text) {
   if (text == "f16") return Storage::kF16;
   if (text == "bf16") return Storage::kBF16;
   if (text == "q8") return Storage::kQ8;
+  if (text == "q6") return Storage::kQ6;
+  if (text == "q5") return Storage::kQ5;
   if (text == "q4") return Storage::kQ4;
   throw UsageError("storage \"" + std::string(text) +
-                   "\" is not one of stored, f32, f16, bf16, q8, q4");
+                   "\" is not one of stored, f32, f16, bf16, q8, q6, q5, q4");
 }
 
 Storage StoragePolicy::storage_for(std::string_view module_name) const {
@@ -28,6 +30,8 @@ DType StoragePolicy::dtype_for(std::string_view module_name, DType stored) const
     case Storage::kF16: return DType::kF16;
     case Storage::kBF16: return DType::kBF16;
     case Storage::kQ8: return DType::kQ8;
+    case Storage::kQ6: return DType::kQ6;
+    case Storage::kQ5: return DType::kQ5;
     case Storage::kQ4: return DType::kQ4;
     case Storage::kAsStored: break;
   }

@@ -11,9 +11,9 @@
 
 namespace isthmus::weights {
 
-enum class Storage { kAsStored, kF32, kF16, kBF16, kQ8, kQ4 };
+enum class Storage { kAsStored, kF32, kF16, kBF16, kQ8, kQ6, kQ5, kQ4 };
 
-// "stored", "f32", "f16", "bf16", "q8", "q4". Throws UsageError for anything else.
+// "stored", "f32", "f16", "bf16", "q8", "q6", "q5", "q4". Throws UsageError for anything else.
 Storage parse_storage(std::string_view text);
 
 // Globs over module names ("decoder.*_proj.weight", "encoder.*") with a storage each; the first

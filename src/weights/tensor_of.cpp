@@ -49,6 +49,8 @@ torch::ScalarType scalar_type_of(DType dtype) {
     case DType::kI8: return torch::kChar;
     case DType::kU16:
     case DType::kQ4:
+    case DType::kQ5:
+    case DType::kQ6:
     case DType::kQ8:
       throw UnsupportedError(
           fmt::format("weights of type {}, which torch does not have", name_of(dtype)));

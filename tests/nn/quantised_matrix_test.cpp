@@ -1,5 +1,7 @@
 #include "nn/quantised_matrix.h"
 
+#include <map>
+
 #include <gtest/gtest.h>
 
 #include "nn/dense_matrix.h"
@@ -22,13 +24,14 @@ double relative_error(const Tensor& found, const Tensor& expected) {
 }
 
 TEST_P(QuantisedStorage, KeepsTheValues) {
-  const bool four = GetParam() == DType::kQ4;
+  const std::map<DType, double> most = {
+      {DType::kQ4, 0.08}, {DType::kQ5, 0.04}, {DType::kQ6, 0.02}, {DType::kQ8, 0.006}};
   for (const auto& [rows, cols] : {std::pair{1, 1}, {7, 33}, {16, 256}, {50, 600}}) {
     const Tensor w = weights(rows, cols);
     const auto matrix = QuantisedMatrix::quantise(GetParam(), DenseMatrix(w));
     const Tensor dense = matrix->to_dense();
     ASSERT_EQ(dense.sizes(), w.sizes());
-    EXPECT_LT(relative_error(dense, w), four ? 0.08 : 0.006) << rows << "x" << cols;
+    EXPECT_LT(relative_error(dense, w), most.at(GetParam())) << rows << "x" << cols;
     const Tensor ids = torch::tensor({0, rows - 1, rows / 2});
     EXPECT_TRUE(torch::equal(matrix->gather_rows(ids), dense.index_select(0, ids)));
   }
@@ -79,7 +82,28 @@ TEST_P(QuantisedStorage, OddValuesAreKeptOrLeftOut) {
   EXPECT_EQ(dense[3].abs().max().item<double>(), 0);
 }
 
-INSTANTIATE_TEST_SUITE_P(Kinds, QuantisedStorage, ::testing::Values(DType::kQ4, DType::kQ8),
+// Rows and columns that do not fill a block; q8's formula, which all share with scale 1 and no min.
+TEST_P(QuantisedStorage, PublishedNumbersAreRepackedWithoutLoss) {
+  const int offset = GetParam() == DType::kQ8 ? 128 : GetParam() == DType::kQ6 ? 32 : 0;
+  const auto level = [&](int64_t row, int64_t column) {
+    return (7 * row + 3 * column) % 16 + offset;
+  };
+  const auto matrix = QuantisedMatrix::repack(
+      GetParam(), 21, 300, [&](int64_t row, int64_t b, kernels::PublishedRow& out) {
+        for (uint16_t& d : out.d) d = 0x3800;  // 0.5
+        for (int8_t& scale : out.scale) scale = 1;
+        for (int64_t i = 0; i < 256; ++i) out.q[i] = static_cast<uint8_t>(level(row, 256 * b + i));
+      });
+  EXPECT_EQ(matrix->bytes(), QuantisedMatrix::bytes_of(GetParam(), 21, 300));
+  const Tensor dense = matrix->to_dense();
+  for (int64_t row = 0; row < 21; ++row)
+    for (int64_t column = 0; column < 300; ++column)
+      ASSERT_EQ(dense[row][column].item<float>(),
+                0.5f * static_cast<float>(level(row, column) - offset));
+}
+
+INSTANTIATE_TEST_SUITE_P(Kinds, QuantisedStorage,
+                         ::testing::Values(DType::kQ4, DType::kQ5, DType::kQ6, DType::kQ8),
                          [](const auto& info) { return std::string(name_of(info.param)); });
 
 }  // namespace

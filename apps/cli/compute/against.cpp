@@ -24,7 +24,8 @@ namespace {
 
 using training::Agreement;
 
-constexpr std::array<std::string_view, 6> kStorages = {"stored", "f32", "f16", "bf16", "q8", "q4"};
+constexpr std::array<std::string_view, 8> kStorages = {"stored", "f32", "f16", "bf16",
+                                                       "q8",     "q6",  "q5",  "q4"};
 constexpr int64_t kSamples = 60;
 
 recipe::DataEntry world(std::string kind, std::string conversation_template,

@@ -1,7 +1,8 @@
 // Compiled with -mavx2 -mfma -mf16c. A 32-bit lane of a register is a row of W, eight to one.
 //
 // 8-bit products come in pairs of 16 bits. Of 4-bit weights eight pairs fit into 16 bits (8 · 2 · 15
-// · 127 = 30480), and one multiplication by the scale widens them; of 8-bit weights none do.
+// · 127 = 30480), of 5 bits four, of 6 bits two, and one multiplication by the scale widens them; of
+// 8-bit weights none do.
 #include <immintrin.h>
 
 #include "kernels/quantised.h"
@@ -11,13 +12,6 @@ namespace isthmus::kernels {
 namespace {
 
 constexpr int kTileRows = 4, kGroupsAtOnce = 1, kFewRows = 0;
-
-template <class Block>
-struct Unpacked;
-template <int R, class U>
-inline void tile(const U* w, const QuantisedColumns* x, int64_t x_stride, float* sums);
-template <int M, class Block>
-inline void few(const Block&, const QuantisedColumns*, int64_t, float*) {}
 
 inline float half_to_float(uint16_t half) { return _cvtsh_ss(half); }
 inline uint16_t float_to_half(float value) {
@@ -41,81 +35,143 @@ inline __m256i splat_quad(const void* p) {
 inline __m256i widen(const uint8_t* p) {
   return _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
 }
+inline __m256i widen(const int8_t* p) {
+  return _mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
+}
+inline void store(void* p, __m256i v) { _mm256_store_si256(static_cast<__m256i*>(p), v); }
 // Two 16-bit numbers in each lane.
-inline __m256i pairs(const uint8_t* low, const uint8_t* high) {
-  return _mm256_or_si256(widen(low), _mm256_slli_epi32(widen(high), 16));
+template <class Byte>
+inline __m256i pairs(const Byte* low, const Byte* high) {
+  return _mm256_or_si256(_mm256_and_si256(widen(low), _mm256_set1_epi32(0xffff)),
+                         _mm256_slli_epi32(widen(high), 16));
 }
 
+// Scales of 256 columns, and quads whose products fit into 16 bits together.
+template <class Block>
+struct Fit {
+  static constexpr int kScales = kSubBlocks, kQuads = 8;
+};
 template <>
-struct alignas(64) Unpacked<Q4Block> {
-  uint8_t q[kSubBlocks][kSubQuads][64];
-  int32_t scale[kSubBlocks][16];    // twice the scale, in 16 bits each
-  int32_t min[kSubBlocks / 2][16];  // of two sub-blocks
-  float d[16], dmin[16];
+struct Fit<Q5Block> {
+  static constexpr int kScales = kSubBlocks, kQuads = 4;
+};
+template <>
+struct Fit<Q6Block> {
+  static constexpr int kScales = 2 * kSubBlocks, kQuads = 2;
 };
 
-void unpack(const Q4Block& w, Unpacked<Q4Block>& to) {
+// value = d · Σ scale Σ q x - offset · Σ pair · sums: the pairs are mins for Q4 and Q5, for Q6
+// scales.
+template <class Block>
+struct alignas(64) Unpacked {
+  uint8_t q[kSubBlocks * kSubQuads][64];
+  int32_t scale[Fit<Block>::kScales][16];      // twice the scale, in 16 bits each
+  int32_t pairs[Fit<Block>::kScales / 2][16];  // of two scales
+  float d[16], offset[16];
+};
+
+// The bits above the low four of sub-block s, where they belong; `at` bytes into quad k.
+inline __m256i upper_of(const Q4Block&, int, int, int) { return _mm256_setzero_si256(); }
+inline __m256i upper_of(const Q5Block& w, int s, int k, int at) {
+  const __m256i bit = _mm256_and_si256(load_bytes(w.fifth[k] + at),
+                                       _mm256_set1_epi8(static_cast<char>(1 << s)));
+  return _mm256_andnot_si256(_mm256_cmpeq_epi8(bit, _mm256_setzero_si256()), _mm256_set1_epi8(16));
+}
+inline __m256i upper_of(const Q6Block& w, int s, int k, int at) {
+  const __m256i bits = _mm256_srl_epi16(load_bytes(w.upper[s / 4][k] + at),
+                                        _mm_cvtsi32_si128(2 * (s % 4)));
+  return _mm256_slli_epi16(_mm256_and_si256(bits, _mm256_set1_epi8(3)), 4);
+}
+
+template <class Block>
+inline void unpack_pairs(const Block& w, Unpacked<Block>& to, int at) {
+  for (int i = 0; i < kSubBlocks / 2; ++i)
+    store(to.pairs[i] + at, pairs(w.min[2 * i] + at, w.min[2 * i + 1] + at));
+  _mm256_store_ps(to.offset + at, load_halves(w.dmin + at));
+}
+inline void unpack_pairs(const Q6Block& w, Unpacked<Q6Block>& to, int at) {
+  for (int i = 0; i < kSubBlocks; ++i)
+    store(to.pairs[i] + at, pairs(w.scale[2 * i] + at, w.scale[2 * i + 1] + at));
+  _mm256_store_ps(to.offset + at,
+                  _mm256_mul_ps(load_halves(w.d + at), _mm256_set1_ps(kQ6Offset)));
+}
+
+template <class Block>
+void unpack(const Block& w, Unpacked<Block>& to) {
   const __m256i low = _mm256_set1_epi8(15);
   for (int half = 0; half < 2; ++half) {
-    const int at = 8 * half;
-    for (int i = 0; i < kSubBlocks / 2; ++i) {
+    const int at = 8 * half, bytes = 32 * half;
+    for (int i = 0; i < kSubBlocks / 2; ++i)
       for (int k = 0; k < kSubQuads; ++k) {
-        const __m256i both = load_bytes(w.q[i][k] + 32 * half);
-        _mm256_store_si256(reinterpret_cast<__m256i*>(to.q[2 * i][k] + 32 * half),
-                           _mm256_and_si256(both, low));
-        _mm256_store_si256(reinterpret_cast<__m256i*>(to.q[2 * i + 1][k] + 32 * half),
-                           _mm256_and_si256(_mm256_srli_epi16(both, 4), low));
+        const __m256i both = load_bytes(w.q[i][k] + bytes);
+        const __m256i even = _mm256_and_si256(both, low),
+                      odd = _mm256_and_si256(_mm256_srli_epi16(both, 4), low);
+        store(to.q[2 * i * kSubQuads + k] + bytes,
+              _mm256_or_si256(even, upper_of(w, 2 * i, k, bytes)));
+        store(to.q[(2 * i + 1) * kSubQuads + k] + bytes,
+              _mm256_or_si256(odd, upper_of(w, 2 * i + 1, k, bytes)));
       }
-      _mm256_store_si256(reinterpret_cast<__m256i*>(to.min[i] + at),
-                         pairs(w.min[2 * i] + at, w.min[2 * i + 1] + at));
-    }
-    for (int s = 0; s < kSubBlocks; ++s)
-      _mm256_store_si256(reinterpret_cast<__m256i*>(to.scale[s] + at),
-                         pairs(w.scale[s] + at, w.scale[s] + at));
+    for (int s = 0; s < Fit<Block>::kScales; ++s)
+      store(to.scale[s] + at, pairs(w.scale[s] + at, w.scale[s] + at));
     _mm256_store_ps(to.d + at, load_halves(w.d + at));
-    _mm256_store_ps(to.dmin + at, load_halves(w.dmin + at));
+    unpack_pairs(w, to, at);
   }
 }
 
-template <int R>
-inline void tile_of(const Unpacked<Q4Block>& w, const QuantisedColumns* x, int64_t x_stride,
-                    float* sums) {
+inline const int16_t* sums_of(const Unpacked<Q6Block>&, const QuantisedColumns& x) {
+  return x.half_sums;
+}
+template <class Block>
+inline const int16_t* sums_of(const Unpacked<Block>&, const QuantisedColumns& x) {
+  return x.sums;
+}
+
+template <int R, class Block>
+inline void tile(const Unpacked<Block>* unpacked, const QuantisedColumns* x, int64_t x_stride,
+                 float* sums) {
+  const Unpacked<Block>& w = *unpacked;
+  constexpr int kScales = Fit<Block>::kScales, kQuads = Fit<Block>::kQuads;
+  constexpr int kSteps = kBlockDepth / 4 / kScales / kQuads;  // of one scale
   __m256i total[R][2];
 #pragma GCC unroll 4
   for (int r = 0; r < R; ++r) total[r][0] = total[r][1] = _mm256_setzero_si256();
-  for (int s = 0; s < kSubBlocks; ++s) {
-    __m256i sum[R][2];
+  for (int s = 0; s < kScales; ++s) {
+    const __m256i s0 = load_bytes(w.scale[s]), s1 = load_bytes(w.scale[s] + 8);
+#pragma GCC unroll 2
+    for (int step = s * kSteps; step < (s + 1) * kSteps; ++step) {
+      __m256i sum[R][2];
 #pragma GCC unroll 4
-    for (int r = 0; r < R; ++r) sum[r][0] = sum[r][1] = _mm256_setzero_si256();
+      for (int r = 0; r < R; ++r) sum[r][0] = sum[r][1] = _mm256_setzero_si256();
 #pragma GCC unroll 8
-    for (int k = 0; k < kSubQuads; ++k) {
-      const __m256i w0 = load_bytes(w.q[s][k]), w1 = load_bytes(w.q[s][k] + 32);
+      for (int k = step * kQuads; k < (step + 1) * kQuads; ++k) {
+        const __m256i w0 = load_bytes(w.q[k]), w1 = load_bytes(w.q[k] + 32);
+#pragma GCC unroll 4
+        for (int r = 0; r < R; ++r) {
+          const __m256i quad = splat_quad(x[r * x_stride].q + 4 * k);
+          sum[r][0] = _mm256_add_epi16(sum[r][0], _mm256_maddubs_epi16(w0, quad));
+          sum[r][1] = _mm256_add_epi16(sum[r][1], _mm256_maddubs_epi16(w1, quad));
+        }
+      }
 #pragma GCC unroll 4
       for (int r = 0; r < R; ++r) {
-        const __m256i quad = splat_quad(x[r * x_stride].q + s * kSubDepth + 4 * k);
-        sum[r][0] = _mm256_add_epi16(sum[r][0], _mm256_maddubs_epi16(w0, quad));
-        sum[r][1] = _mm256_add_epi16(sum[r][1], _mm256_maddubs_epi16(w1, quad));
+        total[r][0] = _mm256_add_epi32(total[r][0], _mm256_madd_epi16(sum[r][0], s0));
+        total[r][1] = _mm256_add_epi32(total[r][1], _mm256_madd_epi16(sum[r][1], s1));
       }
-    }
-    const __m256i s0 = load_bytes(w.scale[s]), s1 = load_bytes(w.scale[s] + 8);
-#pragma GCC unroll 4
-    for (int r = 0; r < R; ++r) {
-      total[r][0] = _mm256_add_epi32(total[r][0], _mm256_madd_epi16(sum[r][0], s0));
-      total[r][1] = _mm256_add_epi32(total[r][1], _mm256_madd_epi16(sum[r][1], s1));
     }
   }
 #pragma GCC unroll 4
   for (int r = 0; r < R; ++r) {
     const QuantisedColumns& row = x[r * x_stride];
+    const int16_t* row_sums = sums_of(w, row);
     const __m256 scale = _mm256_set1_ps(row.scale);
 #pragma GCC unroll 2
     for (int half = 0; half < 2; ++half) {
-      __m256i min = _mm256_setzero_si256();
-      for (int i = 0; i < kSubBlocks / 2; ++i)
-        min = _mm256_add_epi32(
-            min, _mm256_madd_epi16(load_bytes(w.min[i] + 8 * half), splat_quad(row.sums + 2 * i)));
+      __m256i off = _mm256_setzero_si256();
+      for (int i = 0; i < kScales / 2; ++i)
+        off = _mm256_add_epi32(off, _mm256_madd_epi16(load_bytes(w.pairs[i] + 8 * half),
+                                                      splat_quad(row_sums + 2 * i)));
       const __m256 value = _mm256_fnmadd_ps(
-          _mm256_cvtepi32_ps(min), _mm256_load_ps(w.dmin + 8 * half),
+          _mm256_cvtepi32_ps(off), _mm256_load_ps(w.offset + 8 * half),
           _mm256_mul_ps(_mm256_cvtepi32_ps(total[r][half]), _mm256_load_ps(w.d + 8 * half)));
       float* to = sums + r * kTileCols + 8 * half;
       _mm256_store_ps(to, _mm256_fmadd_ps(value, scale, _mm256_load_ps(to)));
@@ -134,15 +190,16 @@ void unpack(const Q8Block& w, Unpacked<Q8Block>& to) {
   for (int s = 0; s < kSubBlocks; ++s)
     for (int half = 0; half < 2; ++half) {
       for (int k = 0; k < kSubQuads; ++k)
-        _mm256_store_si256(reinterpret_cast<__m256i*>(to.q[s][k] + 32 * half),
-                           _mm256_xor_si256(load_bytes(w.q[s][k] + 32 * half), offset));
+        store(to.q[s][k] + 32 * half,
+              _mm256_xor_si256(load_bytes(w.q[s][k] + 32 * half), offset));
       _mm256_store_ps(to.scale[s] + 8 * half, load_halves(w.d[s] + 8 * half));
     }
 }
 
 template <int R>
-inline void tile_of(const Unpacked<Q8Block>& w, const QuantisedColumns* x, int64_t x_stride,
-                    float* sums) {
+inline void tile(const Unpacked<Q8Block>* unpacked, const QuantisedColumns* x, int64_t x_stride,
+                 float* sums) {
+  const Unpacked<Q8Block>& w = *unpacked;
   const __m256i ones = _mm256_set1_epi16(1);
   for (int half = 0; half < 2; ++half) {
     __m256 scaled[R];
@@ -178,16 +235,14 @@ inline void tile_of(const Unpacked<Q8Block>& w, const QuantisedColumns* x, int64
   }
 }
 
-template <int R, class U>
-inline void tile(const U* w, const QuantisedColumns* x, int64_t x_stride, float* sums) {
-  tile_of<R>(*w, x, x_stride, sums);
-}
+template <int M, class Block>
+inline void few(const Block&, const QuantisedColumns*, int64_t, float*) {}
+
+#include "kernels/body/quantised_multiply.h"
 
 }  // namespace
 
 const QuantisedTable kAvx2Quantised = {
-    "avx2",       quantise_rows, multiply<Q4Block>, multiply<Q8Block>,
-    dequantise_q4, dequantise_q8, quantise_q4,       quantise_q8,
-};
+    "avx2", quantise_rows, kind<Q4Block>, kind<Q5Block>, kind<Q6Block>, kind<Q8Block>};
 
 }  // namespace isthmus::kernels

@@ -40,43 +40,44 @@ uint16_t float_to_half(float value) {
   return static_cast<uint16_t>(sign | ((bits - 0x38000000u + 0xfffu + ((bits >> 13) & 1u)) >> 13));
 }
 
-template <class Block>
-struct Unpacked;
-template <int R, class U>
-void tile(const U* w, const QuantisedColumns* x, int64_t x_stride, float* sums);
-template <int M, class Block>
-void few(const Block&, const QuantisedColumns*, int64_t, float*) {}
-
 #include "kernels/body/quantised.h"
 #include "kernels/body/quantise_weights.h"
 
-template <>
-struct Unpacked<Q4Block> {
-  const Q4Block* block;
-};
-template <>
-struct Unpacked<Q8Block> {
-  const Q8Block* block;
+template <class Block>
+struct Unpacked {
+  const Block* block;
 };
 template <class Block>
 void unpack(const Block& block, Unpacked<Block>& to) {
   to.block = &block;
 }
 
-float product(const Q4Block& w, const QuantisedColumns& x, int64_t row) {
+// Of Q4 and Q5.
+template <class Block>
+float product(const Block& w, const QuantisedColumns& x, int64_t row) {
   float scaled = 0;
   int32_t min = 0;
   for (int64_t s = 0; s < kSubBlocks; ++s) {
     int32_t sum = 0;
-    for (int64_t i = 0; i < kSubDepth; ++i) {
-      const int both = w.q[s / 2][i / 4][4 * row + i % 4];
-      sum += (s % 2 != 0 ? both >> 4 : both & 15) * x.q[s * kSubDepth + i];
-    }
+    for (int64_t i = 0; i < kSubDepth; ++i)
+      sum += level_of(w, s, i / 4, 4 * row + i % 4) * x.q[s * kSubDepth + i];
     scaled += static_cast<float>(sum) * static_cast<float>(w.scale[s][row]);
     min += w.min[s][row] * x.sums[s];
   }
   return x.scale *
          (scaled * half_to_float(w.d[row]) - static_cast<float>(min) * half_to_float(w.dmin[row]));
+}
+
+float product(const Q6Block& w, const QuantisedColumns& x, int64_t row) {
+  int32_t scaled = 0;
+  for (int64_t s = 0; s < 2 * kSubBlocks; ++s) {
+    int32_t sum = 0;
+    for (int64_t i = s % 2 * kHalfDepth; i < (s % 2 + 1) * kHalfDepth; ++i)
+      sum += (level_of(w, s / 2, i / 4, 4 * row + i % 4) - kQ6Offset) *
+             x.q[s / 2 * kSubDepth + i];
+    scaled += w.scale[s][row] * sum;
+  }
+  return x.scale * (static_cast<float>(scaled) * half_to_float(w.d[row]));
 }
 
 float product(const Q8Block& w, const QuantisedColumns& x, int64_t row) {
@@ -90,17 +91,19 @@ float product(const Q8Block& w, const QuantisedColumns& x, int64_t row) {
   return x.scale * scaled;
 }
 
-template <int R, class U>
-void tile(const U* w, const QuantisedColumns* x, int64_t, float* sums) {
+template <int R, class Block>
+void tile(const Unpacked<Block>* w, const QuantisedColumns* x, int64_t, float* sums) {
   static_assert(R == 1);
   for (int64_t row = 0; row < kGroupRows; ++row) sums[row] += product(*w->block, *x, row);
 }
+template <int M, class Block>
+void few(const Block&, const QuantisedColumns*, int64_t, float*) {}
+
+#include "kernels/body/quantised_multiply.h"
 
 }  // namespace
 
 const QuantisedTable kGenericQuantised = {
-    "generic",       quantise_rows, multiply<Q4Block>, multiply<Q8Block>,
-    dequantise_q4, dequantise_q8, quantise_q4,       quantise_q8,
-};
+    "generic", quantise_rows, kind<Q4Block>, kind<Q5Block>, kind<Q6Block>, kind<Q8Block>};
 
 }  // namespace isthmus::kernels
