@@ -16,6 +16,8 @@ bool has_avx2() {
   return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
          __builtin_cpu_supports("f16c");
 }
+// 256-bit dot products of bytes, of processors without AVX-512.
+bool has_avx_vnni() { return has_avx2() && __builtin_cpu_supports("avxvnni"); }
 bool has_avx512() {
   return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
          __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
@@ -24,18 +26,42 @@ bool has_avx512_vnni() { return has_avx512() && __builtin_cpu_supports("avx512vn
 bool has_avx512_bf16() { return has_avx512() && __builtin_cpu_supports("avx512bf16"); }
 #endif
 
+// What one value of ISTHMUS_ISA stands for.
+struct InstructionSet {
+  const char* name;
+  const KernelTable* table;
+  const QuantisedTable* quantised;
+};
+
 struct Supported {
-  const KernelTable* tables[3];
+  InstructionSet sets[4];  // best first
   size_t count;
+  const char* names[4];
+  // Each once.
+  const KernelTable* tables[3];
+  const QuantisedTable* quantised[4];
+  size_t table_count, quantised_count;
 };
 
 Supported find_supported() {
   Supported found{};
+  const auto add = [&found](const InstructionSet& set) {
+    found.names[found.count] = set.name;
+    found.sets[found.count++] = set;
+    if (found.table_count == 0 || found.tables[found.table_count - 1] != set.table)
+      found.tables[found.table_count++] = set.table;
+    if (found.quantised_count == 0 || found.quantised[found.quantised_count - 1] != set.quantised)
+      found.quantised[found.quantised_count++] = set.quantised;
+  };
 #ifdef ISTHMUS_X86_KERNELS
-  if (has_avx512()) found.tables[found.count++] = &kAvx512Table;
-  if (has_avx2()) found.tables[found.count++] = &kAvx2Table;
+  if (has_avx512()) {
+    const QuantisedTable* narrower = has_avx_vnni() ? &kAvxVnniQuantised : &kAvx2Quantised;
+    add({"avx512", &kAvx512Table, has_avx512_vnni() ? &kAvx512Quantised : narrower});
+  }
+  if (has_avx_vnni()) add({"avx_vnni", &kAvx2Table, &kAvxVnniQuantised});
+  if (has_avx2()) add({"avx2", &kAvx2Table, &kAvx2Quantised});
 #endif
-  found.tables[found.count++] = &kGenericTable;
+  add({"generic", &kGenericTable, &kGenericQuantised});
   return found;
 }
 
@@ -44,72 +70,45 @@ const Supported& supported() {
   return found;
 }
 
-const char* forced_isa() {
-  const char* isa = std::getenv("ISTHMUS_ISA");
-  return isa != nullptr ? isa : "";
-}
-
-struct SupportedQuantised {
-  const QuantisedTable* tables[3];
-  size_t count;
-};
-
-const SupportedQuantised& supported_quantised() {
-  static const SupportedQuantised found = [] {
-    SupportedQuantised all{};
-#ifdef ISTHMUS_X86_KERNELS
-    if (has_avx512_vnni()) all.tables[all.count++] = &kAvx512Quantised;
-    if (has_avx2()) all.tables[all.count++] = &kAvx2Quantised;
-#endif
-    all.tables[all.count++] = &kGenericQuantised;
-    return all;
-  }();
-  return found;
-}
-
-// Which of the tables `table` may use: none that asks for more of the CPU.
-const QuantisedTable& quantised_for(const KernelTable& table) {
-  const auto all = supported_quantised_tables();
-#ifdef ISTHMUS_X86_KERNELS
-  if (&table == &kAvx512Table) return *all.front();
-  if (&table == &kAvx2Table) return kAvx2Quantised;
-#endif
-  return *all.back();
-}
-
-}  // namespace
-
-std::span<const QuantisedTable* const> supported_quantised_tables() {
-  return {supported_quantised().tables, supported_quantised().count};
-}
-
-const QuantisedTable& quantised_kernels() {
-  static const QuantisedTable& table = quantised_for(kernels());
-  return table;
-}
-
-std::span<const KernelTable* const> supported_tables() {
-  return {supported().tables, supported().count};
-}
-
-const KernelTable& table_for(const char* isa) {
-  if (isa[0] == '\0') return *supported().tables[0];
+const InstructionSet& set_for(const char* isa) {
+  if (isa[0] == '\0') return supported().sets[0];
   std::string names;
-  for (const KernelTable* table : supported_tables()) {
-    if (std::strcmp(isa, table->name) == 0) return *table;
+  for (size_t i = 0; i < supported().count; ++i) {
+    const InstructionSet& set = supported().sets[i];
+    if (std::strcmp(isa, set.name) == 0) return set;
     names += names.empty() ? "" : ", ";
-    names += table->name;
+    names += set.name;
   }
-  const bool known = std::strcmp(isa, "avx2") == 0 || std::strcmp(isa, "avx512") == 0;
+  bool known = false;
+  for (const char* name : {"avx2", "avx_vnni", "avx512"})
+    known = known || std::strcmp(isa, name) == 0;
   throw UsageError(
       "ISTHMUS_ISA=" + std::string(isa) +
       (known ? ": this CPU does not support it" : ": not an instruction set known here") +
       "; choose one of " + names + ", or leave it unset");
 }
 
-const KernelTable& kernels() {
-  static const KernelTable& table = table_for(forced_isa());
-  return table;
+const InstructionSet& chosen() {
+  static const InstructionSet& set = []() -> const InstructionSet& {
+    const char* isa = std::getenv("ISTHMUS_ISA");
+    return set_for(isa != nullptr ? isa : "");
+  }();
+  return set;
+}
+
+}  // namespace
+
+const KernelTable& kernels() { return *chosen().table; }
+const QuantisedTable& quantised_kernels() { return *chosen().quantised; }
+const char* isa_name() { return chosen().name; }
+const KernelTable& table_for(const char* isa) { return *set_for(isa).table; }
+
+std::span<const char* const> supported_isas() { return {supported().names, supported().count}; }
+std::span<const KernelTable* const> supported_tables() {
+  return {supported().tables, supported().table_count};
+}
+std::span<const QuantisedTable* const> supported_quantised_tables() {
+  return {supported().quantised, supported().quantised_count};
 }
 
 const Bf16GemmTable* bf16_gemm() {

@@ -76,17 +76,21 @@ struct KernelTable {
 };
 
 // The best table this CPU and operating system support, fixed at first use. The environment
-// variable ISTHMUS_ISA=generic|avx2|avx512 forces one; UsageError when it is unknown or not
+// variable ISTHMUS_ISA=generic|avx2|avx_vnni|avx512 forces one; UsageError when it is unknown or not
 // supported here.
 const KernelTable& kernels();
 // Null where the CPU has no bfloat16 dot product (AVX512_BF16) or ISTHMUS_ISA asks for less than
 // avx512.
 const Bf16GemmTable* bf16_gemm();
-// The products of quantised weights that fit kernels(): without AVX512_VNNI those of AVX2.
+// The products of quantised weights that go with kernels(): avx_vnni has those of its own and all
+// else of avx2, and avx512 without AVX512_VNNI takes what comes next.
 const QuantisedTable& quantised_kernels();
-std::span<const QuantisedTable* const> supported_quantised_tables();
+// What ISTHMUS_ISA may name here, best first, and which of them is in use.
+std::span<const char* const> supported_isas();
+const char* isa_name();
 // Every table this machine can run, best first.
 std::span<const KernelTable* const> supported_tables();
+std::span<const QuantisedTable* const> supported_quantised_tables();
 // What kernels() would be under ISTHMUS_ISA=`isa`; the empty name means the best.
 const KernelTable& table_for(const char* isa);
 

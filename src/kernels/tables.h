@@ -12,6 +12,7 @@ extern const Bf16GemmTable kAvx512Bf16Gemm;  // and AVX512_BF16
 
 extern const QuantisedTable kGenericQuantised;
 extern const QuantisedTable kAvx2Quantised;
-extern const QuantisedTable kAvx512Quantised;  // and AVX512_VNNI
+extern const QuantisedTable kAvxVnniQuantised;  // AVX2, FMA, F16C and AVX_VNNI
+extern const QuantisedTable kAvx512Quantised;   // AVX-512 and AVX512_VNNI
 
 }  // namespace isthmus::kernels

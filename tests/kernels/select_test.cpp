@@ -26,14 +26,18 @@ TEST(Select, AnUnknownNameIsAUsageErrorThatNamesTheChoices) {
 }
 
 TEST(Select, AnUnsupportedOneIsAUsageError) {
-  for (const char* isa : {"avx2", "avx512"}) {
+  for (const char* isa : {"avx2", "avx_vnni", "avx512"}) {
     bool supported = false;
-    for (const KernelTable* table : supported_tables())
-      supported = supported || std::string(table->name) == isa;
+    for (const char* name : supported_isas()) supported = supported || std::string(name) == isa;
     if (!supported) {
       EXPECT_THROW(table_for(isa), UsageError);
     }
   }
+}
+
+TEST(Select, EveryNameThatIsSupportedIsTaken) {
+  EXPECT_STREQ(supported_isas().back(), "generic");
+  for (const char* name : supported_isas()) EXPECT_NO_THROW(table_for(name)) << name;
 }
 
 }  // namespace

@@ -62,28 +62,26 @@ int doctor(const Options& options) {
   const auto processors = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   nn::setup_blas();
   at::set_num_threads(processors);
-  std::vector<std::string> supported;
-  for (const kernels::KernelTable* table : kernels::supported_tables())
-    supported.emplace_back(table->name);
+  const auto isas = kernels::supported_isas();
+  const std::vector<std::string> supported(isas.begin(), isas.end());
+  const char* quantised = kernels::quantised_kernels().name;
   const bool bf16 = kernels::bf16_gemm() != nullptr;
   const Speed speed = measure();
   if (options.json) {
-    const nlohmann::ordered_json json{{"isthmus", version()},
-                                      {"libtorch", TORCH_VERSION},
-                                      {"processors", processors},
-                                      {"kernels", kernels::kernels().name},
-                                      {"kernels_supported", supported},
-                                      {"bfloat16_products", bf16},
-                                      {"blas", nn::blas_description()},
-                                      {"float32_gflops", speed.gflops},
-                                      {"float16_matrix_vector_gb_per_s", speed.gigabytes}};
+    const nlohmann::ordered_json json{
+        {"isthmus", version()},           {"libtorch", TORCH_VERSION},
+        {"processors", processors},       {"kernels", kernels::isa_name()},
+        {"kernels_supported", supported}, {"quantised_products", quantised},
+        {"bfloat16_products", bf16},      {"blas", nn::blas_description()},
+        {"float32_gflops", speed.gflops}, {"float16_matrix_vector_gb_per_s", speed.gigabytes}};
     fmt::print("{}\n", json.dump(1));
     return 0;
   }
   fmt::print("isthmus   {}, libtorch {}\n", version(), TORCH_VERSION);
-  fmt::print("processor {} threads; kernels {} of {}; bfloat16 products {}\n", processors,
-             kernels::kernels().name, fmt::join(supported, ", "),
-             bf16 ? "in hardware" : "as float32");
+  fmt::print(
+      "processor {} threads; kernels {} of {}; quantised products {}, bfloat16 products {}\n",
+      processors, kernels::isa_name(), fmt::join(supported, ", "), quantised,
+      bf16 ? "in hardware" : "as float32");
   fmt::print("training  {}\n", nn::blas_description());
   fmt::print(
       "speed     {:.0f} GFLOP/s float32 product, {:.1f} GB/s float16 matrix-vector product\n",
