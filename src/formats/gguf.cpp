@@ -293,6 +293,26 @@ const GgufTensor* GgufFile::find(std::string_view name) const {
   return at == index_.end() ? nullptr : &tensors_[at->second];
 }
 
+std::vector<RawTensor> GgufFile::raw_tensors() const {
+  std::vector<RawTensor> tensors;
+  for (const GgufTensor& tensor : tensors_) {
+    RawTensor& raw = tensors.emplace_back();
+    raw.name = tensor.name;
+    raw.shape = tensor.shape;
+    raw.strides = row_major_strides(tensor.shape);
+    raw.bytes = tensor.bytes;
+    raw.owner = mapping_;
+    raw.file = path_;
+    switch (tensor.type) {
+      case GgmlType::kF32: raw.dtype = DType::kF32; break;
+      case GgmlType::kF16: raw.dtype = DType::kF16; break;
+      case GgmlType::kBF16: raw.dtype = DType::kBF16; break;
+      default: raw.blocks = tensor.type;  // and float32 to whoever reads it
+    }
+  }
+  return tensors;
+}
+
 template <typename T>
 const T& GgufFile::get(std::string_view key, std::string_view expected) const {
   const auto at = metadata_.find(key);

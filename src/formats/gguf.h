@@ -14,33 +14,10 @@
 
 #include "base/mapped_file.h"
 #include "base/shape.h"
+#include "formats/ggml_type.h"
+#include "formats/raw_tensor.h"
 
 namespace isthmus::formats {
-
-// How the elements of a tensor are stored; the numbers are those in files.
-enum class GgmlType : uint32_t {
-  kF32 = 0,
-  kF16 = 1,
-  kQ4_0 = 2,
-  kQ4_1 = 3,
-  kQ5_0 = 6,
-  kQ5_1 = 7,
-  kQ8_0 = 8,
-  kQ2_K = 10,
-  kQ3_K = 11,
-  kQ4_K = 12,
-  kQ5_K = 13,
-  kQ6_K = 14,
-  kBF16 = 30,
-};
-
-// A block holds so many elements of a row in so many bytes.
-struct GgmlBlock {
-  std::string_view name;  // "Q4_K"
-  int64_t elements;
-  size_t bytes;
-};
-GgmlBlock block_of(GgmlType type);
 
 struct GgufTensor {
   std::string name;
@@ -67,7 +44,8 @@ class GgufFile {
   const std::vector<GgufTensor>& tensors() const { return tensors_; }
   const GgufTensor* find(std::string_view name) const;  // null: there is none
   const std::map<std::string, GgufValue, std::less<>>& metadata() const { return metadata_; }
-  const std::shared_ptr<const MappedFile>& mapping() const { return mapping_; }
+  // All tensors as views into the mapping, which they keep alive.
+  std::vector<RawTensor> raw_tensors() const;
 
   bool has(std::string_view key) const { return metadata_.contains(key); }
   // Throws ModelError, naming the key, where it is missing or of another type. With `otherwise` a
@@ -90,9 +68,5 @@ class GgufFile {
   std::vector<GgufTensor> tensors_;
   std::map<std::string, size_t, std::less<>> index_;
 };
-
-// The first `count` elements, which are whole blocks, as floats: bit for bit what llama.cpp's
-// to_float gives.
-void ggml_to_floats(GgmlType type, const std::byte* blocks, int64_t count, float* out);
 
 }  // namespace isthmus::formats

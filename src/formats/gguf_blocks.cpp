@@ -1,11 +1,15 @@
-// Blocks of llama.cpp's types as floats. Fields and arithmetic: ggml-common.h and ggml-quants.c,
-// dequantize_row_*; products and differences are rounded in the same order.
+// Blocks of llama.cpp's types as floats, and back where we write them. Fields and arithmetic:
+// ggml-common.h and ggml-quants.c, dequantize_row_* and quantize_row_*_ref; products and
+// differences are rounded in the same order.
+#include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 
+#include "base/check.h"
 #include "base/dtype.h"
-#include "formats/gguf.h"
+#include "formats/ggml_type.h"
 
 namespace isthmus::formats {
 namespace {
@@ -187,6 +191,17 @@ ToFloats function_for(GgmlType type) {
   return nullptr;
 }
 
+void put_half(std::byte* at, uint16_t bits) { std::memcpy(at, &bits, sizeof bits); }
+
+void to_q8_0(const float* values, std::byte* block) {
+  float largest = 0;
+  for (int i = 0; i < 32; ++i) largest = std::max(largest, std::fabs(values[i]));
+  const float d = largest / 127, inverse = d != 0 ? 1 / d : 0;
+  put_half(block, float_to_half(d));
+  for (int i = 0; i < 32; ++i)
+    block[2 + i] = static_cast<std::byte>(static_cast<int8_t>(std::round(values[i] * inverse)));
+}
+
 }  // namespace
 
 void ggml_to_floats(GgmlType type, const std::byte* blocks, int64_t count, float* out) {
@@ -194,6 +209,19 @@ void ggml_to_floats(GgmlType type, const std::byte* blocks, int64_t count, float
   const ToFloats to_floats = function_for(type);
   for (int64_t i = 0; i < count; i += block.elements, blocks += block.bytes, out += block.elements)
     to_floats(blocks, out);
+}
+
+void floats_to_ggml(GgmlType type, const float* values, int64_t count, std::byte* out) {
+  const GgmlBlock block = block_of(type);
+  for (int64_t i = 0; i < count; i += block.elements, out += block.bytes) {
+    switch (type) {
+      case GgmlType::kF32: std::memcpy(out, values + i, sizeof(float)); break;
+      case GgmlType::kF16: put_half(out, float_to_half(values[i])); break;
+      case GgmlType::kBF16: put_half(out, float_to_bfloat16(values[i])); break;
+      case GgmlType::kQ8_0: to_q8_0(values + i, out); break;
+      default: ISTHMUS_CHECK(false, std::string(block.name) + " is not written");
+    }
+  }
 }
 
 }  // namespace isthmus::formats

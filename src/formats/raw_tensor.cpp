@@ -13,6 +13,22 @@ namespace {
 constexpr size_t kPieceBytes = size_t{1} << 20;
 constexpr size_t kMaxDimensions = 64;
 
+void unpack_pieces(const RawTensor& tensor,
+                   const std::function<void(std::span<const std::byte>)>& sink) {
+  ISTHMUS_CHECK(tensor.is_contiguous(), tensor.name);
+  const GgmlBlock block = block_of(*tensor.blocks);
+  const int64_t step =
+      static_cast<int64_t>(kPieceBytes / sizeof(float)) / block.elements * block.elements;
+  std::vector<float> values(static_cast<size_t>(std::min(step, tensor.element_count())));
+  for (int64_t first = 0; first < tensor.element_count(); first += step) {
+    const int64_t count = std::min(step, tensor.element_count() - first);
+    ggml_to_floats(*tensor.blocks,
+                   tensor.bytes.data() + static_cast<size_t>(first / block.elements) * block.bytes,
+                   count, values.data());
+    sink(std::as_bytes(std::span(values).first(static_cast<size_t>(count))));
+  }
+}
+
 }  // namespace
 
 std::string printable(std::string_view name) {
@@ -63,8 +79,9 @@ bool RawTensor::is_contiguous() const {
 void for_each_contiguous_piece(const RawTensor& tensor,
                                const std::function<void(std::span<const std::byte>)>& sink) {
   if (tensor.element_count() == 0) return;
+  if (tensor.blocks) return unpack_pieces(tensor, sink);
   if (tensor.is_contiguous()) {
-    sink(tensor.bytes);
+    sink(tensor.bytes.first(tensor.contiguous_size()));  // a view may show the first rows only
     return;
   }
   const size_t size = size_of(tensor.dtype);

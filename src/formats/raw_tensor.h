@@ -12,6 +12,7 @@
 
 #include "base/dtype.h"
 #include "base/shape.h"
+#include "formats/ggml_type.h"
 
 namespace isthmus::formats {
 
@@ -24,6 +25,9 @@ struct RawTensor {
       bytes;  // from the first element to the end of the last; may be unaligned
   std::shared_ptr<const void> owner;  // keeps the mapping alive
   std::string file;                   // for messages
+  // Elements in llama.cpp's blocks, row-major: `dtype` is what they unpack to, float32, and so is
+  // everything that is read through the functions below.
+  std::optional<GgmlType> blocks = {};
 
   bool is_contiguous() const;
   int64_t element_count() const;   // checked when the file was read
