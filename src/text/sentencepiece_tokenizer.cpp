@@ -280,12 +280,19 @@ TokenTable make_token_table(const SentencePieceModel& model, const std::string& 
   return table;
 }
 
+std::shared_ptr<const Tokenizer> make_sentencepiece(
+    std::shared_ptr<const SentencePieceModel> model, TokenizerSettings settings) {
+  TokenTable table = make_token_table(*model, settings.file.string(), settings);
+  return std::make_shared<SentencePieceTokenizer>(std::move(model), std::move(table),
+                                                  std::move(settings));
+}
+
 std::shared_ptr<const Tokenizer> load_sentencepiece(const std::filesystem::path& model,
                                                     TokenizerSettings settings) {
-  auto parsed = std::make_shared<const SentencePieceModel>(SentencePieceModel::load(model));
-  TokenTable table = make_token_table(*parsed, model.string(), settings);
-  return std::make_shared<SentencePieceTokenizer>(std::move(parsed), std::move(table),
-                                                  std::move(settings));
+  settings.file = model;
+  return make_sentencepiece(
+      std::make_shared<const SentencePieceModel>(SentencePieceModel::load(model)),
+      std::move(settings));
 }
 
 }  // namespace isthmus::text

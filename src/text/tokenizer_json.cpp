@@ -152,10 +152,14 @@ void forbid_special_tokens(const TokenTable& table, BpeModel& model) {
 
 std::shared_ptr<const Tokenizer> load_tokenizer_json(const std::filesystem::path& file,
                                                      TokenizerSettings settings) {
-  const JsonView json = JsonView::load(file);
+  settings.file = file;
+  return make_tokenizer(JsonView::load(file), std::move(settings));
+}
+
+std::shared_ptr<const Tokenizer> make_tokenizer(const JsonView& json, TokenizerSettings settings) {
   auto pipeline = std::make_shared<Pipeline>();
   pipeline->model = BpeModel::parse(json.at("model"));
-  TokenTable table(pipeline->model.pieces(), file.string());
+  TokenTable table(pipeline->model.pieces(), settings.file.string());
   parse_added_tokens(json, table);
   settings.apply(table);
   if (const auto normalizer = json.find("normalizer"))

@@ -1,0 +1,154 @@
+#include "text/gguf_tokenizer.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "base/mapped_file.h"
+#include "isthmus/error.h"
+#include "text/word_model.h"
+#include "text_testing.h"
+
+namespace isthmus::text {
+namespace {
+
+using formats::GgufEntry;
+
+formats::GgufFile file_with(const std::vector<GgufEntry>& entries) {
+  const auto path = fresh_folder("gguf_tokenizer") / "vocabulary.gguf";
+  formats::write_gguf(path, entries, {});
+  return formats::GgufFile::open(MappedFile::open(path));
+}
+
+const std::vector<std::string> kTexts = {"",
+                                         "Hello world",
+                                         " Hello  world ",
+                                         "What is in the picture?\nA red ball.",
+                                         "ab\t\n  x",
+                                         "12345",
+                                         "äöü 🦙 中文.",
+                                         "</s>Hello",
+                                         "USER: hi ASSISTANT: ho</s>USER: again"};
+
+void expect_same(const Tokenizer& found, const Tokenizer& expected) {
+  EXPECT_EQ(found.bos_id(), expected.bos_id());
+  EXPECT_EQ(found.eos_id(), expected.eos_id());
+  for (const std::string& text : kTexts)
+    for (const bool special : {false, true}) {
+      const TextSpan span{text, special};
+      const auto ids = expected.encode(std::span(&span, 1), true);
+      EXPECT_EQ(found.encode(std::span(&span, 1), true), ids) << text;
+      EXPECT_EQ(found.decode(ids, true), expected.decode(ids, true)) << text;
+    }
+}
+
+TEST(GgufTokenizer, ASentencePieceModelComesBackAsItWas) {
+  for (const char* name : {"legacy_true", "legacy_false"}) {
+    const auto original = Tokenizer::load(kLlava / "tokenizer_prompts/model" / name);
+    const auto rows = static_cast<int64_t>(original->vocab_size()) + 3;
+    const auto file = file_with(gguf_entries(*original, rows));
+    EXPECT_EQ(file.texts("tokenizer.ggml.tokens").back(), fmt::format("[PAD{}]", rows - 1));
+    EXPECT_EQ(file.text("tokenizer.ggml.model"), "llama");
+    expect_same(*load_gguf_tokenizer(file), *original);
+  }
+}
+
+TEST(GgufTokenizer, AUnigramModelIsT5s) {
+  const auto folder = fresh_folder("gguf_words");
+  const std::vector<std::string> words = {"▁Hello", "▁world", "▁What", "▁is", "\n", "▁USER:"};
+  write_text(folder / "tokenizer.model", word_model(words));
+  const auto original = Tokenizer::load(folder);
+  const auto file =
+      file_with(gguf_entries(*original, static_cast<int64_t>(original->vocab_size())));
+  EXPECT_EQ(file.text("tokenizer.ggml.model"), "t5");
+  expect_same(*load_gguf_tokenizer(file), *original);
+}
+
+// The entries that llama.cpp's converter makes of a tokenizer.json.
+std::vector<GgufEntry> byte_level_entries(const std::filesystem::path& folder) {
+  const auto json = nlohmann::json::parse(read_text(folder / "tokenizer.json"));
+  std::vector<std::string> tokens, merges;
+  std::vector<int32_t> types;
+  const auto put = [&](size_t id, const std::string& token, int32_t type) {
+    if (id >= tokens.size()) {
+      tokens.resize(id + 1);
+      types.resize(id + 1, 5);
+    }
+    tokens[id] = token;
+    types[id] = type;
+  };
+  for (const auto& [token, id] : json.at("model").at("vocab").items()) put(id, token, 1);
+  for (const auto& token : json.at("added_tokens"))
+    put(token.at("id"), token.at("content"), token.at("special") ? 3 : 4);
+  for (const auto& merge : json.at("model").at("merges"))
+    merges.push_back(merge.is_string()
+                         ? merge.get<std::string>()
+                         : merge[0].get<std::string>() + " " + merge[1].get<std::string>());
+  return {{"general.architecture", std::string("gptneox")},
+          {"tokenizer.ggml.model", std::string("gpt2")},
+          {"tokenizer.ggml.pre", std::string("olmo")},
+          {"tokenizer.ggml.tokens", tokens},
+          {"tokenizer.ggml.token_type", types},
+          {"tokenizer.ggml.merges", merges},
+          {"tokenizer.ggml.bos_token_id", uint32_t{0}},
+          {"tokenizer.ggml.eos_token_id", uint32_t{0}}};
+}
+
+TEST(GgufTokenizer, ByteLevelVocabulariesEncodeAsTokenizerJson) {
+  const auto folder = kFixtures / "openflamingo/tokenizer_neox/model";
+  const auto original = Tokenizer::load(folder);
+  const auto found = load_gguf_tokenizer(file_with(byte_level_entries(folder)));
+  for (const std::string& text : kTexts) {
+    const TextSpan span{text, false};
+    EXPECT_EQ(found->encode(std::span(&span, 1), false),
+              original->encode(std::span(&span, 1), false))
+        << text;
+  }
+  EXPECT_EQ(found->encode("a<|endoftext|>b", false), original->encode("a<|endoftext|>b", false));
+}
+
+TEST(GgufTokenizer, BosIsAddedWhereTheFileSaysSo) {
+  auto entries = byte_level_entries(kFixtures / "openflamingo/tokenizer_neox/model");
+  entries.push_back({"tokenizer.ggml.add_bos_token", true});
+  const auto ids = load_gguf_tokenizer(file_with(entries))->encode("a", true);
+  ASSERT_EQ(ids.size(), 2u);
+  EXPECT_EQ(ids.front(), 0);
+}
+
+TEST(GgufTokenizer, BrokenVocabulariesAreRefusedByFileAndKey) {
+  const auto original = Tokenizer::load(kLlava / "tokenizer_prompts/model/legacy_true");
+  const auto good = gguf_entries(*original, static_cast<int64_t>(original->vocab_size()));
+  const auto complaint = [&](const std::string& key, std::optional<formats::GgufEntryValue> value) {
+    auto entries = good;
+    std::erase_if(entries, [&](const GgufEntry& entry) { return entry.key == key; });
+    if (value) entries.push_back({key, *value});
+    return message_of([&] { load_gguf_tokenizer(file_with(entries)); });
+  };
+  const auto expect = [](const std::string& message, const std::string& part) {
+    EXPECT_NE(message.find(part), std::string::npos) << message;
+    EXPECT_NE(message.find("vocabulary.gguf"), std::string::npos) << message;
+  };
+  expect(complaint("tokenizer.ggml.model", std::nullopt), "tokenizer.ggml.model is missing");
+  expect(complaint("tokenizer.ggml.model", std::string("bert")), "\"bert\" is not supported");
+  expect(complaint("tokenizer.ggml.tokens", uint32_t{7}),
+         "tokenizer.ggml.tokens is of another type");
+  expect(complaint("tokenizer.ggml.tokens", std::vector<std::string>{}), "0 tokens");
+  expect(complaint("tokenizer.ggml.scores", std::vector<float>{1}), "1 entries, expected");
+  expect(complaint("tokenizer.ggml.token_type", std::vector<int32_t>(good.size(), 9)), "entries");
+  expect(complaint("tokenizer.ggml.bos_token_id", uint32_t{1000000}), "1000000 is no id");
+  auto bytes = byte_level_entries(kFixtures / "openflamingo/tokenizer_neox/model");
+  bytes[2].value = std::string("llama-bpe");
+  expect(message_of([&] { load_gguf_tokenizer(file_with(bytes)); }), "\"llama-bpe\"");
+  bytes.erase(bytes.begin() + 2);
+  EXPECT_NE(load_gguf_tokenizer(file_with(bytes)), nullptr);
+  bytes[0].value = std::string("llama");
+  expect(message_of([&] { load_gguf_tokenizer(file_with(bytes)); }), "\"default\"");
+}
+
+}  // namespace
+}  // namespace isthmus::text
