@@ -25,6 +25,7 @@ nn::LayerNorm norm(const layout::GptNeoxConfig& config) {
 GptNeoxAttentionImpl::GptNeoxAttentionImpl(const layout::GptNeoxConfig& config, int64_t layer)
     : num_attention_heads_(config.num_attention_heads),
       head_dim_(config.head_dim()),
+      qkv_layout_(config.qkv_layout),
       attend_(attend_options(config, layer)),
       query_key_value_(register_module(
           "query_key_value",
@@ -33,7 +34,11 @@ GptNeoxAttentionImpl::GptNeoxAttentionImpl(const layout::GptNeoxConfig& config, 
           "dense", nn::Linear(config.hidden_size, config.hidden_size, config.attention_bias))) {}
 
 Tensor GptNeoxAttentionImpl::forward(const Tensor& x, const nn::ForwardContext& context) {
-  const Tensor qkv = query_key_value_(x).unflatten(-1, {num_attention_heads_, 3, head_dim_});
+  const bool by_head = qkv_layout_ == layout::QkvLayout::kByHead;
+  const Tensor rows = query_key_value_(x);
+  const Tensor qkv =
+      by_head ? rows.unflatten(-1, {num_attention_heads_, 3, head_dim_})
+              : rows.unflatten(-1, {3, num_attention_heads_, head_dim_}).transpose(-2, -3);
   const auto rotated = [&](int64_t part) {
     return nn::ops::rotary(qkv.select(-2, part), context.rotary.cos, context.rotary.sin,
                            nn::RotaryLayout::kHalves);

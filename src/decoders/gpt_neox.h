@@ -16,7 +16,8 @@
 namespace isthmus::decoders {
 
 // dense(softmax(q kᵀ / sqrt(head_dim)) v). The rows of query_key_value stand head by head: those of
-// a head's query, its key, its value. The first rotary_dims elements of queries and keys turn.
+// a head's query, its key, its value; or as layout::QkvLayout says. The first rotary_dims elements
+// of queries and keys turn.
 class GptNeoxAttentionImpl : public torch::nn::Module {
  public:
   GptNeoxAttentionImpl(const layout::GptNeoxConfig& config, int64_t layer);
@@ -25,6 +26,7 @@ class GptNeoxAttentionImpl : public torch::nn::Module {
 
  private:
   int64_t num_attention_heads_, head_dim_;
+  layout::QkvLayout qkv_layout_;
   nn::AttendOptions attend_;
   nn::Linear query_key_value_, dense_;
 };

@@ -78,8 +78,7 @@ ClipVitImpl::ClipVitImpl(const layout::ClipVisionConfig& config, const ClipVitOp
       keep_class_token_(options.keep_class_token),
       layers_computed_(count_layers(config, options.select_layer)),
       embeddings_(config),
-      pre_layrnorm_(config.hidden_size, config.layer_norm_eps),
-      post_layernorm_(config.hidden_size, config.layer_norm_eps) {
+      pre_layrnorm_(config.hidden_size, config.layer_norm_eps) {
   register_module("embeddings", embeddings_);
   register_module("pre_layrnorm", pre_layrnorm_);  // the published spelling
   auto encoder = register_module("encoder", std::make_shared<torch::nn::Module>("CLIPEncoder"));
@@ -88,7 +87,10 @@ ClipVitImpl::ClipVitImpl(const layout::ClipVisionConfig& config, const ClipVitOp
   for (int64_t layer = 0; layer < config.num_hidden_layers; ++layer) {
     layers_.push_back(layers->register_module(std::to_string(layer), ClipBlock(config, layer)));
   }
-  register_module("post_layernorm", post_layernorm_);
+  if (config.post_layernorm) {
+    post_layernorm_ = register_module(
+        "post_layernorm", nn::LayerNorm(config.hidden_size, config.layer_norm_eps));
+  }
 }
 
 nn::Features ClipVitImpl::forward(const Tensor& pixels, const nn::ForwardContext& context) {

@@ -79,7 +79,7 @@ class ClipVitImpl : public torch::nn::Module {
   ClipEmbeddings embeddings_;
   nn::LayerNorm pre_layrnorm_;
   std::vector<ClipBlock> layers_;
-  nn::LayerNorm post_layernorm_;  // published with the tower; no tapped state has passed it
+  nn::LayerNorm post_layernorm_{nullptr};  // published with the tower; no tapped state has passed it
 };
 TORCH_MODULE(ClipVit);
 

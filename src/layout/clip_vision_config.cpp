@@ -53,6 +53,7 @@ ClipVisionConfig ClipVisionConfig::parse(const JsonView& whole) {
   c.num_channels = bounded(json, "num_channels", 16, 3);
   c.layer_norm_eps = json.number("layer_norm_eps", 1e-5);
   c.hidden_act = parse_activation(json, "hidden_act", "quick_gelu");
+  c.post_layernorm = json.boolean("post_layernorm", true);  // false is said of GGUF files alone
 
   json.require(c.hidden_size % c.num_attention_heads == 0, "hidden_size",
                fmt::format("{} is not a multiple of num_attention_heads ({})", c.hidden_size,

@@ -15,6 +15,9 @@ struct ClipVisionConfig {
   int64_t image_size, patch_size, num_channels;
   double layer_norm_eps;
   Activation hidden_act;
+  // Whether the norm behind the last layer is there; no feature that is used has passed it, and
+  // llama.cpp's files leave it out.
+  bool post_layernorm = true;
 
   int64_t head_dim() const { return hidden_size / num_attention_heads; }
   int64_t patches_per_side() const { return image_size / patch_size; }

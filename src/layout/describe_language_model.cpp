@@ -14,7 +14,6 @@ namespace isthmus::layout {
 LanguageModelDescription describe_language_model(const std::filesystem::path& folder) {
   const JsonView config = JsonView::load(folder / "config.json");
   const std::string type = config.string("model_type");
-  const LanguageModelShape shape = LanguageModelShape::parse(type, config);
   const auto checkpoint = formats::Checkpoint::open(folder);
   const DecoderNames names = decoder_names(type, config);
   const formats::NameMap map = names.map();
@@ -27,10 +26,17 @@ LanguageModelDescription describe_language_model(const std::filesystem::path& fo
     stored[mapped->name] = {tensor.shape, tensor.dtype, folder};
   }
 
-  LanguageModelDescription d{};
+  LanguageModelDescription d = describe_language_model(type, config, stored);
   d.name = model_name_from_path(folder);
   d.layout = "plain language model";
   d.contents = "full model";
+  return d;
+}
+
+LanguageModelDescription describe_language_model(std::string_view type, const JsonView& config,
+                                                 const StoredTensors& stored) {
+  const LanguageModelShape shape = LanguageModelShape::parse(type, config);
+  LanguageModelDescription d{};
   d.parts = {
       describe_part("decoder", shape.architecture(), expected_parameters(type, config), stored, d)};
   sum_parts(d);

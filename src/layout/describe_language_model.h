@@ -4,9 +4,11 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <string_view>
 
 #include <nlohmann/json_fwd.hpp>
 
+#include "base/json_view.h"
 #include "layout/describe_parts.h"
 #include "layout/module_tree.h"
 
@@ -22,6 +24,10 @@ struct LanguageModelDescription : ModelDescription {
 // configs and headers. Throws what reading them throws; a tensor that is missing or misshapen is
 // listed.
 LanguageModelDescription describe_language_model(const std::filesystem::path& folder);
+// The same of tensors that were found elsewhere; name, layout and contents are left to the caller.
+LanguageModelDescription describe_language_model(std::string_view model_type,
+                                                 const JsonView& config,
+                                                 const StoredTensors& stored);
 
 std::string to_text(const LanguageModelDescription& description);
 nlohmann::json to_json(const LanguageModelDescription& description);

@@ -142,20 +142,11 @@ std::optional<ClipVisionConfig> tower_of(const LlavaSources& sources) {
   return load_tower_config(sources.tower);
 }
 
-LlavaDescription describe_llava(const LlavaSources& sources) {
-  const LlavaFolder& model = sources.model;
-  const LlavaConfig& config = model.config;
-  const auto tower = tower_of(sources);
-  if (tower)
-    config.check_tower(*tower,
-                       sources.tower.empty() ? model.path.string() : sources.tower.string());
-
+LlavaDescription describe_llava(const LlavaConfig& config,
+                                const std::optional<ClipVisionConfig>& tower,
+                                const StoredTensors& stored) {
   LlavaDescription d{};
-  d.name = model.name;
-  d.layout = layout_name(config);
-  d.contents = contents_name(model);
   const auto expected = expected_parameters(config, tower);
-  const StoredTensors stored = stored_tensors(sources);
   const auto add_part = [&](const std::string& name, std::string architecture) {
     d.parts.push_back(
         describe_part(name, std::move(architecture), below(name, expected), stored, d));
@@ -167,12 +158,6 @@ LlavaDescription describe_llava(const LlavaSources& sources) {
   }
   add_part("decoder", decoder_architecture(config));
   sum_parts(d);
-  // The adapter is merged into the decoder, so it adds bytes on disk but no parameters.
-  if (model.lora) {
-    d.parts.push_back(describe_adapter(*model.lora, stored));
-    d.stored_bytes += d.parts.back().stored_bytes;
-  }
-  d.stages = describe_stages(sources);
   if (tower)
     for (const PixelSize size :
          {PixelSize{640, 480}, {480, 640}, {336, 336}, {1280, 720}, {1000, 250}})
@@ -180,6 +165,27 @@ LlavaDescription describe_llava(const LlavaSources& sources) {
   d.context_len = config.context_len;
   d.max_position_embeddings = config.text.max_position_embeddings;
   d.tokenizer_model_max_length = config.tokenizer_model_max_length;
+  return d;
+}
+
+LlavaDescription describe_llava(const LlavaSources& sources) {
+  const LlavaFolder& model = sources.model;
+  const LlavaConfig& config = model.config;
+  const auto tower = tower_of(sources);
+  if (tower)
+    config.check_tower(*tower,
+                       sources.tower.empty() ? model.path.string() : sources.tower.string());
+  const StoredTensors stored = stored_tensors(sources);
+  LlavaDescription d = describe_llava(config, tower, stored);
+  d.name = model.name;
+  d.layout = layout_name(config);
+  d.contents = contents_name(model);
+  // The adapter is merged into the decoder, so it adds bytes on disk but no parameters.
+  if (model.lora) {
+    d.parts.push_back(describe_adapter(*model.lora, stored));
+    d.stored_bytes += d.parts.back().stored_bytes;
+  }
+  d.stages = describe_stages(sources);
   d.conversation_template = std::string(text::default_template(
       config.decoder == DecoderKind::kMistral ? "llava_mistral" : "llava_llama", model.name,
       config.layout != LlavaLayout::kOriginal));

@@ -37,6 +37,11 @@ std::optional<ClipVisionConfig> tower_of(const LlavaSources& sources);
 // Reads the headers of every checkpoint file involved. Throws what opening them throws; a tensor
 // that is missing or misshapen is listed, not thrown.
 LlavaDescription describe_llava(const LlavaSources& sources);
+// The same of tensors that were found elsewhere. Name, layout, contents, stages and template are
+// left to the caller.
+LlavaDescription describe_llava(const LlavaConfig& config,
+                                const std::optional<ClipVisionConfig>& tower,
+                                const StoredTensors& stored);
 
 std::string to_text(const LlavaDescription& description);
 nlohmann::json to_json(const LlavaDescription& description);

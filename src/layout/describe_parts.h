@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -45,6 +46,7 @@ struct StoredTensor {
   Shape shape;
   DType dtype;
   std::filesystem::path source;
+  std::optional<formats::GgmlType> blocks = {};  // in place of dtype
 };
 using StoredTensors = std::map<std::string, StoredTensor>;
 

@@ -54,6 +54,11 @@ GptNeoxConfig GptNeoxConfig::parse(const JsonView& json) {
   c.use_parallel_residual = json.boolean("use_parallel_residual", true);
   c.attention_bias = json.boolean("attention_bias", true);
   c.tie_word_embeddings = json.boolean("tie_word_embeddings", false);
+  // No published config.json has the key: what is read from a GGUF file says it.
+  const std::string layout = json.string("qkv_layout", "by_head");
+  json.require(layout == "by_head" || layout == "by_kind", "qkv_layout",
+               fmt::format("expected by_head or by_kind, found \"{}\"", layout));
+  c.qkv_layout = layout == "by_kind" ? QkvLayout::kByKind : QkvLayout::kByHead;
   json.require(c.hidden_size % c.num_attention_heads == 0, "hidden_size",
                fmt::format("{} is not a multiple of num_attention_heads ({})", c.hidden_size,
                            c.num_attention_heads));

@@ -8,6 +8,10 @@
 
 namespace isthmus::layout {
 
+// How the rows of query_key_value stand: head by head as published, or all queries, then all keys,
+// then all values, as llama.cpp's converter orders them.
+enum class QkvLayout { kByHead, kByKind };
+
 struct GptNeoxConfig {
   int64_t hidden_size, intermediate_size, num_hidden_layers, num_attention_heads;
   int64_t vocab_size, max_position_embeddings;
@@ -17,6 +21,7 @@ struct GptNeoxConfig {
   Activation hidden_act;
   bool use_parallel_residual;  // x + attn(ln1 x) + mlp(ln2 x); false: one after the other
   bool attention_bias;
+  QkvLayout qkv_layout;
   bool tie_word_embeddings;
 
   int64_t head_dim() const { return hidden_size / num_attention_heads; }

@@ -25,8 +25,16 @@ Kind decoder_kind(const JsonView& json) {
       key_path(json, "model_type"), model_type));
 }
 
+// No published config.json has the key: what is read from a GGUF file says it.
+RopeLayout parse_rope_layout(const JsonView& json) {
+  const std::string layout = json.string("rope_layout", "halves");
+  json.require(layout == "halves" || layout == "pairs", "rope_layout",
+               fmt::format("expected halves or pairs, found \"{}\"", layout));
+  return layout == "pairs" ? RopeLayout::kPairs : RopeLayout::kHalves;
+}
+
 void parse_rope(const JsonView& json, LlamaConfig& c) {
-  c.rope_layout = RopeLayout::kHalves;
+  c.rope_layout = parse_rope_layout(json);
   c.rope_theta = above_zero(json, "rope_theta", 10000.0);  // LLaMA 1 and 2
   c.rope_scaling = RopeScaling::kNone;
   c.rope_factor = 1;

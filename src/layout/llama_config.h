@@ -11,7 +11,7 @@ namespace isthmus::layout {
 enum class RopeLayout {
   kHalves,
   kPairs
-};  // HF export rotates halves of a head, Meta's files adjacent pairs
+};  // HF export rotates halves of a head, Meta's files and llama.cpp's adjacent pairs
 
 // Rotary frequency scaling; `factor` is unused for kNone.
 enum class RopeScaling { kNone, kLinear, kDynamic };

@@ -129,8 +129,9 @@ ModuleNode clip_vision_model(const ClipVisionConfig& tower, bool original) {
   ModuleNode transformer = leaf("CLIPVisionTransformer");
   transformer.children = {{"embeddings", std::move(embeddings)},
                           {"pre_layrnorm", layer_norm(width, tower.layer_norm_eps)},
-                          {"encoder", std::move(encoder)},
-                          {"post_layernorm", layer_norm(width, tower.layer_norm_eps)}};
+                          {"encoder", std::move(encoder)}};
+  if (tower.post_layernorm)
+    transformer.children.push_back({"post_layernorm", layer_norm(width, tower.layer_norm_eps)});
   ModuleNode model = leaf("CLIPVisionModel");
   model.children = {{"vision_model", std::move(transformer)}};
   return model;

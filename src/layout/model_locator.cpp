@@ -12,6 +12,7 @@
 
 #include "formats/bundle.h"
 #include "isthmus/error.h"
+#include "layout/gguf_model.h"
 
 namespace isthmus::layout {
 
@@ -43,7 +44,7 @@ bool holds_consolidated(const fs::path& folder) {
 // A repository of OpenFlamingo holds nothing but a checkpoint.pt.
 bool is_model(const fs::path& path) {
   return is_file(path) || is_file(path / "config.json") || is_file(path / "isthmus.json") ||
-         is_file(path / "checkpoint.pt") || holds_consolidated(path);
+         is_file(path / "checkpoint.pt") || holds_consolidated(path) || is_gguf(path);
 }
 
 bool is_clip(const fs::path& path) {

@@ -1,0 +1,147 @@
+#include "layout/gguf_model.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <nlohmann/json.hpp>
+
+#include "isthmus/error.h"
+#include "layout/gguf_config.h"
+#include "layout/gguf_names.h"
+#include "layout/llava_config.h"
+#include "text/conversation.h"
+
+namespace isthmus::layout {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr const char* kArchitecture = "general.architecture";
+constexpr const char* kOwnTemplate = "isthmus.conversation_template";
+constexpr const char* kChatTemplate = "tokenizer.chat_template";
+
+bool is_file(const fs::path& path) {
+  std::error_code ignored;
+  return fs::is_regular_file(path, ignored);
+}
+
+std::vector<fs::path> files_in(const fs::path& folder) {
+  std::vector<fs::path> files;
+  std::error_code error;
+  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error))
+    if (it->path().extension() == ".gguf" && is_file(it->path())) files.push_back(it->path());
+  std::ranges::sort(files);
+  return files;
+}
+
+bool is_projector(const formats::GgufFile& file) { return file.text(kArchitecture) == "clip"; }
+
+formats::GgufFile open_file(const fs::path& path) {
+  return formats::GgufFile::open(MappedFile::open(path));
+}
+
+GgufFiles find_in(const fs::path& folder, bool wants_projector) {
+  std::vector<fs::path> models, projectors;
+  for (const fs::path& file : files_in(folder))
+    (is_projector(open_file(file)) ? projectors : models).push_back(file);
+  const auto names = [](const std::vector<fs::path>& files) {
+    std::vector<std::string> names;
+    for (const fs::path& file : files) names.push_back(file.filename().string());
+    return names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", "));
+  };
+  if (models.size() != 1)
+    throw ModelError(fmt::format("{}: expected one model in GGUF files, found {}; name the file",
+                                 folder.string(), names(models)));
+  if (wants_projector && projectors.size() > 1)
+    throw ModelError(fmt::format("{}: holds several mmproj files ({}); name one with --mmproj",
+                                 folder.string(), names(projectors)));
+  return {models.front(), projectors.empty() || !wants_projector ? fs::path() : projectors.front()};
+}
+
+std::string template_of(const formats::GgufFile& file) {
+  if (file.has(kOwnTemplate)) {
+    const std::string& name = file.text(kOwnTemplate);
+    if (text::find_template(name) == nullptr)
+      throw ModelError(fmt::format("{}: {}: there is no conversation template \"{}\"; known are {}",
+                                   file.path(), kOwnTemplate, name,
+                                   fmt::join(text::template_names(), ", ")));
+    return name;
+  }
+  if (file.has(kChatTemplate))
+    if (const auto known = text::recognise_chat_template(file.text(kChatTemplate)))
+      return std::string(*known);
+  return "vicuna_v1";
+}
+
+void add_ids(const formats::GgufFile& file, nlohmann::json& config) {
+  for (const auto& [ours, key] : {std::pair("bos_token_id", "tokenizer.ggml.bos_token_id"),
+                                  std::pair("pad_token_id", "tokenizer.ggml.padding_token_id")})
+    if (file.has(key)) config[ours] = file.integer(key);
+  nlohmann::json ends = nlohmann::json::array();
+  for (const char* key : {"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id"})
+    if (file.has(key)) ends.push_back(file.integer(key));
+  if (!ends.empty()) config["eos_token_id"] = ends;
+}
+
+}  // namespace
+
+bool is_gguf(const fs::path& path) {
+  if (is_file(path)) return path.extension() == ".gguf";
+  return !is_file(path / "config.json") && !files_in(path).empty();
+}
+
+GgufFiles find_gguf(const fs::path& path, const fs::path& projector) {
+  GgufFiles files = is_file(path) ? GgufFiles{path, {}} : find_in(path, projector.empty());
+  if (!projector.empty()) files.projector = projector;
+  return files;
+}
+
+formats::NameMap GgufModel::projector_names() const {
+  return gguf_projector_names(config.string("mm_projector_type") == "linear",
+                              has_swapped_feed_forward(*projector));
+}
+
+GgufModel GgufModel::open(GgufFiles files) {
+  formats::GgufFile language = open_file(files.model);
+  if (is_projector(language))
+    throw UsageError(
+        fmt::format("{}: a mmproj file; name the language model and give this with "
+                    "--mmproj",
+                    files.model.string()));
+  nlohmann::json config = gguf_language_config(language);
+  add_ids(language, config);
+  GgufModel model{.files = files,
+                  .name = files.model.stem().string(),
+                  .language = std::move(language),
+                  .projector = std::nullopt,
+                  .model_type = config.at("model_type"),
+                  .config = JsonView::of(config, files.model.string()),
+                  .tower = std::nullopt,
+                  .preprocessor = std::nullopt,
+                  .conversation_template = {}};
+  model.conversation_template = template_of(model.language);
+  if (files.projector.empty()) return model;
+
+  model.projector = open_file(files.projector);
+  const std::string source = files.projector.string();
+  if (!is_projector(*model.projector))
+    throw UsageError(fmt::format("{}: --mmproj: {} is \"{}\", expected \"clip\"", source,
+                                 kArchitecture, model.projector->text(kArchitecture)));
+  if (!model.is_llama())
+    throw UnsupportedError(fmt::format("{}: --mmproj goes with LLaMA and Mistral alone, {} is {}",
+                                       source, files.model.string(), model.model_type));
+  const GgufVision vision = gguf_vision_config(*model.projector);
+  config.update(vision.llava);
+  config["model_type"] = model.model_type == "mistral" ? "llava_mistral" : "llava_llama";
+  model.config = JsonView::of(config, files.model.string());
+  model.tower = ClipVisionConfig::parse(JsonView::of(vision.tower, source));
+  model.preprocessor = JsonView::of(vision.preprocessor, source);
+  LlavaConfig::parse(model.config).check_tower(*model.tower, source);
+  return model;
+}
+
+}  // namespace isthmus::layout
