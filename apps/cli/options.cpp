@@ -108,6 +108,11 @@ void add_generation(CLI::App& app, Options& o) {
       ->check(not_negative())
       ->type_name("K")
       ->capture_default_str();
+  app.add_option("--prompt-lookup", g.prompt_lookup_num_tokens,
+                 "Guess so many tokens from the text so far and check them at once; 0: off")
+      ->check(CLI::Range(0, 64))
+      ->type_name("N")
+      ->capture_default_str();
   app.add_option("--repetition-penalty", g.repetition_penalty, "1: off")
       ->check(positive())
       ->type_name("R")
@@ -201,6 +206,7 @@ GenerationConfig with_flags(GenerationConfig requested, const Options& options) 
   take("--top-p", &GenerationConfig::top_p);
   take("--top-k", &GenerationConfig::top_k);
   take("--repetition-penalty", &GenerationConfig::repetition_penalty);
+  take("--prompt-lookup", &GenerationConfig::prompt_lookup_num_tokens);
   take("--num-beams", &GenerationConfig::num_beams);
   take("--length-penalty", &GenerationConfig::length_penalty);
   take("--seed", &GenerationConfig::seed);

@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "engine/answering.h"
+#include "engine/guesses.h"
 #include "engine/text_stream.h"
 #include "generation/continuation.h"
 #include "generation/generation_config.h"
@@ -184,15 +185,17 @@ Answer Engine::generate(const Request& request, const TextCallback& on_text) {
   TextStream text(family_->tokenizer(), stop_strings(request, rules));
   generation::Continuation continuation(config, rules.ids, family_->seen_before(prompt.segments),
                                         [&](int64_t token) { return text.push(token); });
+  Guesses guesses(prompt.segments, config.prompt_lookup_num_tokens, family_->media_marker());
   while (true) {
     const int64_t token = continuation.extend(as_span(logits));
     const std::string piece = text.take();
     if (!piece.empty() && on_text && !on_text(piece) && !continuation.finished())
       continuation.cancel();
     if (continuation.finished()) break;
-    logits = rows.last_logits(rows.step({&token, 1}));
+    logits = guesses.step(rows, token, config.max_new_tokens - std::ssize(continuation.tokens()));
     cached_keys_.push_back(prompt.sequence.key_after(token, family_->media_marker()));
   }
+  guesses.drop(rows);
   text.finish();
   if (const std::string rest = text.take(); !rest.empty() && on_text) on_text(rest);
 

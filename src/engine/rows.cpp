@@ -30,13 +30,15 @@ Rows::Rows(families::Family& family, std::span<const families::Sequence> sequenc
   }
 }
 
-Tensor Rows::forward(const Tensor& embeddings, const Tensor& positions, nn::Probe* probe) {
+Tensor Rows::forward(const Tensor& embeddings, const Tensor& positions, nn::Probe* probe,
+                     int64_t first_row) {
   nn::ForwardContext context;
   context.positions = positions;
   context.cache = cache_.get();
   context.hook = family_.block_hook();
   context.media = context.hook != nullptr ? &media_ : nullptr;
   context.probe = probe;
+  context.first_row = first_row;
   if (padded_) {
     const int64_t end = cache_->length() + embeddings.size(1);
     for (const int64_t begin : padding_) context.key_ranges.push_back({begin, end});
@@ -45,7 +47,9 @@ Tensor Rows::forward(const Tensor& embeddings, const Tensor& positions, nn::Prob
 }
 
 Tensor Rows::prefill(nn::Probe* probe) {
-  const Tensor hidden = forward(embeddings_, positions_, probe);
+  // Nobody but a probe looks at what the last block makes of the other rows.
+  const Tensor hidden =
+      forward(embeddings_, positions_, probe, probe == nullptr ? embeddings_.size(1) - 1 : 0);
   embeddings_ = Tensor();
   cache_->truncate(cache_->length() - decode_overlap_);
   for (int64_t& length : lengths_) length -= decode_overlap_;
@@ -84,6 +88,11 @@ Tensor Rows::step(std::span<const int64_t> tokens, nn::Probe* probe) {
   return forward(family_.language_model().embed_tokens(ids), positions, probe);
 }
 
+void Rows::retract(int64_t count) {
+  cache_->truncate(cache_->length() - count);
+  for (int64_t& length : lengths_) length -= count;
+}
+
 void Rows::reorder(std::span<const int64_t> parents) {
   cache_->reorder(
       torch::tensor(at::ArrayRef<int64_t>(parents.data(), parents.size()), torch::kInt64));
@@ -107,6 +116,10 @@ Rows Rows::repeated(std::span<const int64_t> parents) const {
   copy.cache_ = std::make_shared<nn::KvCache>(*cache_);
   copy.reorder(parents);
   return copy;
+}
+
+Tensor Rows::all_logits(const Tensor& hidden) {
+  return family_.language_model().logits(hidden).detach().contiguous();
 }
 
 Tensor Rows::last_logits(const Tensor& hidden) {

@@ -25,22 +25,27 @@ class Rows {
        std::shared_ptr<nn::KvCache> cache, families::LateMarker late_marker,
        int64_t decode_overlap = 0);
 
-  // Runs what the cache does not hold yet. -> hidden states of those positions [rows, seq,
-  // hidden_size]
+  // Runs what the cache does not hold yet. -> hidden states of the last position [rows, 1,
+  // hidden_size], with a probe of all those positions
   Tensor prefill(nn::Probe* probe = nullptr);
   // Appends tokens [rows × n], row by row. -> hidden states [rows, n, hidden_size]
   Tensor step(std::span<const int64_t> tokens, nn::Probe* probe = nullptr);
+  // Takes back the last `count` positions of every row.
+  void retract(int64_t count);
   // Row i becomes a copy of row parents[i]; their number may change.
   void reorder(std::span<const int64_t> parents);
   // The same, leaving these rows as they are.
   Rows repeated(std::span<const int64_t> parents) const;
   // [rows, vocab_size] float32 of the last position of `hidden`.
   Tensor last_logits(const Tensor& hidden);
+  // [rows, n, vocab_size] of all positions of `hidden`.
+  Tensor all_logits(const Tensor& hidden);
 
   int64_t count() const { return static_cast<int64_t>(lengths_.size()); }
 
  private:
-  Tensor forward(const Tensor& embeddings, const Tensor& positions, nn::Probe* probe);
+  Tensor forward(const Tensor& embeddings, const Tensor& positions, nn::Probe* probe,
+                 int64_t first_row = 0);
   void note_markers(std::span<const int64_t> tokens, int64_t per_row);
 
   families::Family& family_;

@@ -14,6 +14,7 @@ namespace {
 
 constexpr int64_t kMaxNewTokens = int64_t{1} << 31;
 constexpr int64_t kMaxBeams = 256;
+constexpr int64_t kMostGuesses = 64;
 constexpr int64_t kMaxTokenId = int64_t{1} << 31;
 
 void require(bool condition, std::string_view field, const std::string& what) {
@@ -47,6 +48,8 @@ void read_field(const std::string& key, const JsonView& value, GenerationConfig&
     const int64_t seed = value.as_integer();
     if (seed < 0) value.fail(fmt::format("expected a seed of at least 0, found {}", seed));
     config.seed = static_cast<uint64_t>(seed);
+  } else if (key == "prompt_lookup_num_tokens") {
+    config.prompt_lookup_num_tokens = value.as_integer();
   } else if (key == "stop") {
     if (value.is_string()) {
       config.stop.push_back(value.as_string());
@@ -60,7 +63,8 @@ void read_field(const std::string& key, const JsonView& value, GenerationConfig&
   } else {
     value.fail(
         "unknown field; known are max_new_tokens, min_new_tokens, temperature, top_p, top_k, "
-        "repetition_penalty, num_beams, length_penalty, early_stopping, seed, stop, stop_ids, "
+        "repetition_penalty, num_beams, length_penalty, early_stopping, seed, "
+        "prompt_lookup_num_tokens, stop, stop_ids, "
         "quirks");
   }
 }
@@ -78,6 +82,9 @@ void check_generation_config(const GenerationConfig& c) {
           fmt::format("expected 0 (greedy) or more, found {}", c.temperature));
   require(c.top_p >= 0 && c.top_p <= 1, "top_p", fmt::format("expected 0 to 1, found {}", c.top_p));
   require(c.top_k >= 0, "top_k", fmt::format("expected 0 (off) or more, found {}", c.top_k));
+  require(c.prompt_lookup_num_tokens >= 0 && c.prompt_lookup_num_tokens <= kMostGuesses,
+          "prompt_lookup_num_tokens",
+          fmt::format("expected 0 to {}, found {}", kMostGuesses, c.prompt_lookup_num_tokens));
   require_finite(c.repetition_penalty, "repetition_penalty");
   require(c.repetition_penalty > 0, "repetition_penalty",
           fmt::format("expected a number above 0, found {}", c.repetition_penalty));

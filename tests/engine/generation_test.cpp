@@ -51,6 +51,39 @@ TEST(Generate, StreamedPiecesJoinToTheText) {
   EXPECT_EQ(answer.finish_reason, "eos");
 }
 
+// Every token is chosen from the logits of those before it, guessed or not.
+TEST(Generate, GuessesChangeNothing) {
+  for (const char* model :
+       {"llava/llava-v1.5-tabletop", "models/llava-v1.5", "models/onellm", "models/flamingo"}) {
+    const Pretrained loaded = load_pretrained_model((kDemo / model).string());
+    const auto answer = [&](int64_t guesses, const std::string& question, double temperature) {
+      Request request = ask("table03.png", question);
+      request.generate.prompt_lookup_num_tokens = guesses;
+      request.generate.temperature = temperature;
+      request.generate.seed = 3;
+      return loaded.model.generate(request).output_ids;
+    };
+    for (const char* question :
+         {"What is in this picture?", "a red cube and a red cube and a red cube and a red cube"})
+      for (const double temperature : {0.0, 1.0})
+        for (const int64_t guesses : {1, 4, 9})
+          EXPECT_EQ(answer(guesses, question, temperature), answer(0, question, temperature))
+              << model << ", " << question << ", " << guesses;
+  }
+}
+
+TEST(Generate, WhatWasGuessedInVainIsNoPartOfAPrefix) {
+  const Pretrained loaded = load_pretrained_model((kDemo / "llava/llava-v1.5-tabletop").string());
+  Request request = ask("table05.jpg", "What is in this picture?");
+  request.generate.prompt_lookup_num_tokens = 6;
+  const Answer first = loaded.model.generate(request);
+  request.messages.push_back({"assistant", {Part::of_text(first.text)}});
+  request.messages.push_back({"user", {Part::of_text("What color is the cube?")}});
+  const Answer second = loaded.model.generate(request);
+  EXPECT_GT(second.timings.reused_tokens, first.timings.prompt_tokens - 2);
+  EXPECT_EQ(demo().model.generate(request).output_ids, second.output_ids);
+}
+
 TEST(Generate, ACallbackThatSaysNoEndsTheAnswer) {
   int pieces = 0;
   const Answer answer = demo().model.generate(ask("table02.png", "What is in this picture?"),
