@@ -50,11 +50,6 @@ size_t block_bytes(DType kind) {
   return size;
 }
 
-std::shared_ptr<std::byte> aligned(size_t bytes) {
-  return {static_cast<std::byte*>(::operator new(bytes, kAlignment)),
-          [](std::byte* p) { ::operator delete(p, kAlignment); }};
-}
-
 void put_row(DType kind, std::byte* block, int64_t row, const kernels::PublishedRow& from) {
   switch (kind) {
     case DType::kQ4: return kernels::put_row(*reinterpret_cast<kernels::Q4Block*>(block), row, from);
@@ -87,11 +82,15 @@ size_t QuantisedMatrix::bytes_of(DType kind, int64_t rows, int64_t cols) {
   return static_cast<size_t>(groups_of(rows) * depth_blocks_of(cols)) * block_bytes(kind);
 }
 
+std::shared_ptr<std::byte> QuantisedMatrix::allocate(DType kind, int64_t rows, int64_t cols) {
+  auto* bytes = static_cast<std::byte*>(::operator new(bytes_of(kind, rows, cols), kAlignment));
+  return {bytes, [](std::byte* p) { ::operator delete(p, kAlignment); }};
+}
+
 std::shared_ptr<const QuantisedMatrix> QuantisedMatrix::quantise(DType kind, int64_t rows,
                                                                  int64_t cols,
                                                                  const RowReader& rows_of) {
-  const size_t bytes = bytes_of(kind, rows, cols);
-  std::shared_ptr<std::byte> blocks = aligned(bytes);
+  const auto blocks = allocate(kind, rows, cols);
   const auto quantise_block = functions_of(kind).quantise;
   const int64_t depth_blocks = depth_blocks_of(cols);
   parallel_tasks(groups_of(rows), [&](int64_t group) {
@@ -106,7 +105,7 @@ std::shared_ptr<const QuantisedMatrix> QuantisedMatrix::quantise(DType kind, int
     }
   });
   const void* start = blocks.get();
-  return std::make_shared<const QuantisedMatrix>(kind, rows, cols, start, std::move(blocks));
+  return std::make_shared<const QuantisedMatrix>(kind, rows, cols, start, blocks);
 }
 
 std::shared_ptr<const QuantisedMatrix> QuantisedMatrix::quantise(DType kind,
@@ -121,8 +120,7 @@ std::shared_ptr<const QuantisedMatrix> QuantisedMatrix::quantise(DType kind,
 std::shared_ptr<const QuantisedMatrix> QuantisedMatrix::repack(DType kind, int64_t rows,
                                                                int64_t cols,
                                                                const PublishedReader& row_of) {
-  const size_t bytes = bytes_of(kind, rows, cols);
-  std::shared_ptr<std::byte> blocks = aligned(bytes);
+  const auto blocks = allocate(kind, rows, cols);
   const int64_t depth_blocks = depth_blocks_of(cols);
   parallel_tasks(groups_of(rows), [&](int64_t group) {
     for (int64_t b = 0; b < depth_blocks; ++b) {

@@ -1,6 +1,7 @@
 // Frozen weights in blocks of 4, 5, 6 or 8 bits.
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <memory>
 
@@ -31,6 +32,8 @@ class QuantisedMatrix final : public WeightMatrix {
                                                        const PublishedReader& row_of);
 
   static size_t bytes_of(DType kind, int64_t rows, int64_t cols);
+  // So many bytes, aligned and not initialised.
+  static std::shared_ptr<std::byte> allocate(DType kind, int64_t rows, int64_t cols);
 
   int64_t rows() const override { return rows_; }
   int64_t cols() const override { return cols_; }

@@ -11,6 +11,7 @@
 #include "isthmus/error.h"
 #include "nn/dense_matrix.h"
 #include "nn/slots.h"
+#include "weights/ggml_matrix.h"
 #include "weights/tensor_of.h"
 
 namespace isthmus::weights {
@@ -159,7 +160,8 @@ class Binder {
     const RawTensor& raw = entry->second;
     BoundTensor bound{slot.name, raw.name, raw.file, raw.shape, raw.dtype, DType::kF32, 0, false};
     if (slot.is_matrix()) {
-      bound.held = options_.storage.dtype_for(slot.name, raw.dtype);
+      bound.held =
+          options_.storage.dtype_for(slot.name, raw.blocks ? held_for(*raw.blocks) : raw.dtype);
       std::shared_ptr<const nn::WeightMatrix> matrix;
       if (!grows(slot, raw)) {
         matrix = make_matrix(raw, bound.held, options_.arithmetic, bound.mapped);

@@ -9,13 +9,30 @@
 #include "base/check.h"
 #include "isthmus/error.h"
 #include "nn/dense_matrix.h"
+#include "nn/parallel.h"
+#include "weights/ggml_matrix.h"
 
 namespace isthmus::weights {
 namespace {
 
+// Rows of blocks are unpacked by all threads.
+void unpack(const formats::RawTensor& raw, float* out) {
+  const formats::GgmlBlock block = formats::block_of(*raw.blocks);
+  const int64_t row = raw.shape.empty() ? 1 : raw.shape.back();
+  const size_t row_bytes = static_cast<size_t>(row / block.elements) * block.bytes;
+  nn::parallel_tasks(row == 0 ? 0 : raw.element_count() / row, [&](int64_t r) {
+    formats::ggml_to_floats(*raw.blocks, raw.bytes.data() + static_cast<size_t>(r) * row_bytes, row,
+                            out + r * row);
+  });
+}
+
 // A copy of the tensor's own, in its stored type.
 torch::Tensor copy_of(const formats::RawTensor& raw) {
   torch::Tensor out = torch::empty(raw.shape, scalar_type_of(raw.dtype));
+  if (raw.blocks) {
+    unpack(raw, out.data_ptr<float>());
+    return out;
+  }
   auto* to = static_cast<std::byte*>(out.data_ptr());
   formats::for_each_contiguous_piece(raw, [&to](std::span<const std::byte> piece) {
     to = std::copy(piece.begin(), piece.end(), to);
@@ -26,6 +43,7 @@ torch::Tensor copy_of(const formats::RawTensor& raw) {
 }  // namespace
 
 bool view_as_rows(const formats::RawTensor& raw, nn::StoredMatrix& out) {
+  if (raw.blocks) return false;
   int64_t cols = 1;
   for (size_t d = raw.shape.size(); d-- > 1;) {
     if (raw.shape[d] != 1 && raw.strides[d] != cols) return false;
@@ -67,6 +85,7 @@ std::shared_ptr<const nn::QuantisedMatrix> blocks_of(const formats::RawTensor& r
 }
 
 std::shared_ptr<const nn::QuantisedMatrix> quantised(const formats::RawTensor& raw, DType kind) {
+  if (raw.blocks) return quantised_blocks(raw, kind);
   nn::StoredMatrix rows;
   const bool in_place = is_floating_point(raw.dtype) && raw.dtype != DType::kF64;
   if (in_place && view_as_rows(raw, rows))
@@ -78,7 +97,7 @@ std::shared_ptr<const nn::QuantisedMatrix> quantised(const formats::RawTensor& r
 torch::Tensor tensor_of(const formats::RawTensor& raw) {
   if (is_quantised(raw.dtype)) return blocks_of(raw)->to_dense().view(raw.shape);
   const auto address = reinterpret_cast<std::uintptr_t>(raw.bytes.data());
-  if (raw.bytes.empty() || address % size_of(raw.dtype) != 0) return copy_of(raw);
+  if (raw.blocks || raw.bytes.empty() || address % size_of(raw.dtype) != 0) return copy_of(raw);
   // torch has no tensor of constant bytes; the mapping is read-only, so a write would be a crash,
   // not a lie.
   void* data = const_cast<std::byte*>(raw.bytes.data());

@@ -1,0 +1,108 @@
+#include "weights/ggml_matrix.h"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+#include <torch/types.h>
+
+#include "formats/raw_tensor.h"
+
+namespace isthmus::weights {
+namespace {
+
+using formats::GgmlType;
+using formats::RawTensor;
+
+// Blocks of pseudo-random bytes; the float16 that they begin with are moderate.
+RawTensor blocks_of(GgmlType type, int64_t rows, int64_t cols) {
+  const formats::GgmlBlock block = formats::block_of(type);
+  auto bytes = std::make_shared<std::vector<std::byte>>(
+      static_cast<size_t>(rows * cols / block.elements) * block.bytes);
+  uint32_t state = 4711;
+  for (std::byte& byte : *bytes) {
+    state = state * 1664525 + 1013904223;
+    byte = static_cast<std::byte>(state >> 24);
+    if (type == GgmlType::kQ8_0 && byte == std::byte{0x80}) byte = std::byte{0x81};
+  }
+  std::vector<size_t> halves = {0};
+  if (type == GgmlType::kQ4_K || type == GgmlType::kQ5_K || type == GgmlType::kQ4_1 ||
+      type == GgmlType::kQ5_1)
+    halves.push_back(2);
+  if (type == GgmlType::kQ2_K) halves = {80, 82};
+  if (type == GgmlType::kQ3_K) halves = {108};
+  if (type == GgmlType::kQ6_K) halves = {208};
+  for (size_t at = 0; at < bytes->size(); at += block.bytes)
+    for (const size_t half : halves)
+      (*bytes)[at + half + 1] = ((*bytes)[at + half + 1] & std::byte{3}) | std::byte{0x28};
+  RawTensor raw;
+  raw.name = block.name;
+  raw.dtype = DType::kF32;
+  raw.blocks = type;
+  raw.shape = {rows, cols};
+  raw.strides = formats::row_major_strides(raw.shape);
+  raw.bytes = *bytes;
+  raw.owner = bytes;
+  return raw;
+}
+
+torch::Tensor unpacked(const RawTensor& raw) {
+  return torch::tensor(formats::to_floats(raw)).view(raw.shape);
+}
+
+std::string name_of(GgmlType type) { return std::string(formats::block_of(type).name); }
+
+// 19 rows leave a group unfilled; 288 columns a block, of which Q4_K has whole ones only.
+TEST(GgmlMatrix, TheSameArithmeticIsRepackedToTheBit) {
+  for (const GgmlType type : {GgmlType::kQ4_K, GgmlType::kQ4_0, GgmlType::kQ5_0, GgmlType::kQ8_0}) {
+    const RawTensor raw = blocks_of(type, 19, type == GgmlType::kQ4_K ? 512 : 288);
+    const auto matrix = quantised_blocks(raw, held_for(type));
+    EXPECT_EQ(matrix->dtype(), type == GgmlType::kQ4_K ? DType::kQ4 : DType::kQ8);
+    EXPECT_TRUE(torch::equal(matrix->to_dense(), unpacked(raw))) << name_of(type);
+    const torch::Tensor x = torch::linspace(-1, 1, 3 * raw.shape.back()).view({3, -1});
+    const torch::Tensor expected = torch::matmul(x, unpacked(raw).t());
+    // x is rounded to 1/127 of its largest.
+    EXPECT_LT((matrix->apply(x, {}) - expected).abs().max().item<float>(),
+              0.02F * expected.abs().max().item<float>())
+        << name_of(type);
+  }
+}
+
+TEST(GgmlMatrix, AllOthersAreQuantised) {
+  for (const GgmlType type : {GgmlType::kQ4_1, GgmlType::kQ5_1, GgmlType::kQ2_K, GgmlType::kQ3_K,
+                              GgmlType::kQ5_K, GgmlType::kQ6_K}) {
+    const RawTensor raw = blocks_of(type, 19, 512);
+    const auto matrix = quantised_blocks(raw, held_for(type));
+    const torch::Tensor expected = unpacked(raw), found = matrix->to_dense();
+    // Half a step of 1/127 of the largest of 32, and a float16 of the step.
+    const torch::Tensor largest = expected.view({19, 16, 32}).abs().amax(-1, true);
+    const torch::Tensor error = (found - expected).view({19, 16, 32}).abs();
+    EXPECT_TRUE((error <= largest * (0.51 / 127 + 0.0005)).all().item<bool>()) << name_of(type);
+  }
+}
+
+// No program that we know writes one.
+TEST(GgmlMatrix, AQ8_0BlockWithMinus128IsRounded) {
+  RawTensor raw = blocks_of(GgmlType::kQ8_0, 16, 256);
+  auto bytes = std::make_shared<std::vector<std::byte>>(raw.bytes.begin(), raw.bytes.end());
+  (*bytes)[2] = std::byte{0x80};
+  raw.bytes = *bytes;
+  raw.owner = bytes;
+  const torch::Tensor expected = unpacked(raw);
+  const torch::Tensor found = quantised_blocks(raw, DType::kQ8)->to_dense();
+  EXPECT_NEAR(found[0][0].item<float>(), expected[0][0].item<float>(),
+              expected[0][0].abs().item<float>() / 127);
+}
+
+TEST(GgmlMatrix, AStorageThatIsAskedForIsMadeOfTheValues) {
+  const RawTensor raw = blocks_of(GgmlType::kQ8_0, 16, 256);
+  const auto matrix = quantised_blocks(raw, DType::kQ4);
+  EXPECT_EQ(matrix->dtype(), DType::kQ4);
+  const torch::Tensor expected = unpacked(raw);
+  EXPECT_LT((matrix->to_dense() - expected).norm().item<float>(),
+            0.1F * expected.norm().item<float>());
+}
+
+}  // namespace
+}  // namespace isthmus::weights
