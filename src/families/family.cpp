@@ -79,6 +79,10 @@ Package Family::package() const {
   throw UnsupportedError("models of this family are not written anew");
 }
 
+void Family::save_gguf(const std::filesystem::path&, GgufStorage) {
+  throw UnsupportedError("only LLaVA and language models of LLaMA's kind are written as GGUF files");
+}
+
 std::vector<std::vector<float>> Family::embed_images(std::span<const modalities::Prepared>) {
   throw UnsupportedError("this model has no space in which pictures are compared");
 }

@@ -163,6 +163,9 @@ class Family {
   // What it consists of on disk. Throws UsageError for a model that lies in several places and is
   // to be merged first, UnsupportedError for one that cannot be written.
   virtual Package package() const;
+  // Writes model.gguf and, of a model that sees, mmproj.gguf for llama.cpp into `folder`, whole or
+  // not at all; other files in it stay. Throws UnsupportedError for what llama.cpp has no words for.
+  virtual void save_gguf(const std::filesystem::path& folder, GgufStorage storage);
   // Probe name of the state after the modality tokenizer (embeddings, before any encoder block).
   virtual std::string tokens_probe() const = 0;
 };

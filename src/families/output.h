@@ -29,6 +29,12 @@ struct OutputOptions {
   bool as_training_state = false;
 };
 
+// Of matrices in GGUF files. Q8_0 where rows are whole blocks of 32, else float16; norms and biases
+// are float32 always.
+enum class GgufStorage { kF32, kF16, kQ8_0 };
+// "f32", "f16", "q8_0". Throws UsageError for another word.
+GgufStorage parse_gguf_storage(std::string_view text);
+
 // The type that `options.dtype` asks for; nothing for "stored". Throws UsageError for another word.
 std::optional<DType> output_dtype(std::string_view text, DType reference);
 

@@ -135,7 +135,7 @@ std::shared_ptr<const QuantisedMatrix> QuantisedMatrix::repack(DType kind, int64
     }
   });
   const void* start = blocks.get();
-  return std::make_shared<const QuantisedMatrix>(kind, rows, cols, start, std::move(blocks));
+  return std::make_shared<const QuantisedMatrix>(kind, rows, cols, start, blocks);
 }
 
 Tensor QuantisedMatrix::apply(const Tensor& x, const Tensor& bias) const {

@@ -7,6 +7,7 @@
 #include "families/llava/examples.h"
 #include "families/llava/merge_tiles.h"
 #include "families/llava/save.h"
+#include "families/llava/save_gguf.h"
 #include "isthmus/error.h"
 #include "layout/llava_module_tree.h"
 #include "media/decode_image.h"
@@ -26,7 +27,23 @@ aligners::ProjectorOptions projector_options(const layout::LlavaConfig& config) 
   return options;
 }
 
+modalities::AspectMode aspect_of(layout::ImageAspectRatio ratio) {
+  switch (ratio) {
+    case layout::ImageAspectRatio::kPad: return modalities::AspectMode::kPad;
+    case layout::ImageAspectRatio::kAnyres: return modalities::AspectMode::kAnyres;
+    case layout::ImageAspectRatio::kCrop: return modalities::AspectMode::kSquare;
+  }
+  return modalities::AspectMode::kSquare;
+}
+
 }  // namespace
+
+void set_preprocessing(LlavaSettings& settings, const JsonView& preprocessor) {
+  settings.aspect = aspect_of(settings.config.image_aspect_ratio);
+  for (const layout::PixelSize& size : settings.config.grid_pinpoints)
+    settings.grid_pinpoints.emplace_back(size.width, size.height);
+  settings.image = modalities::ClipImageConfig::parse(preprocessor);
+}
 
 LlavaModules::LlavaModules(const layout::LlavaConfig& config,
                            const std::optional<layout::ClipVisionConfig>& tower) {
@@ -220,9 +237,22 @@ std::string Llava::print() const {
   return layout::to_string(layout::llava_module_tree(settings_.config, settings_.tower));
 }
 
+namespace {
+
+const LlavaOrigin& origin_of(const LlavaSettings& settings) {
+  if (settings.origin == nullptr)
+    throw UnsupportedError("a model that was read from GGUF files is not written again");
+  return *settings.origin;
+}
+
+}  // namespace
+
 void Llava::save(const std::filesystem::path& folder, const OutputOptions& options) {
-  ISTHMUS_CHECK(settings_.origin != nullptr, "where the weights came from is known");
-  llava::save(*modules_, settings_, *settings_.origin, folder, options);
+  llava::save(*modules_, settings_, origin_of(settings_), folder, options);
+}
+
+void Llava::save_gguf(const std::filesystem::path& folder, GgufStorage storage) {
+  llava::save_gguf(*modules_, settings_, origin_of(settings_), folder, storage);
 }
 
 Package Llava::package() const {

@@ -44,9 +44,12 @@ struct LlavaSettings {
   std::vector<modalities::Resolution> grid_pinpoints;
   PromptRules prompts{};
   std::string fingerprint;                    // of the files of the weights
-  std::shared_ptr<const LlavaOrigin> origin;  // save.h
+  std::shared_ptr<const LlavaOrigin> origin;  // save.h; null: of GGUF files
   std::shared_ptr<const text::Tokenizer> tokenizer;
 };
+
+// How pictures are prepared: from the config, and from a preprocessor_config.json.
+void set_preprocessing(LlavaSettings& settings, const JsonView& preprocessor);
 
 class Llava : public Family {
  public:
@@ -78,6 +81,7 @@ class Llava : public Family {
   std::string tokens_probe() const override { return "encoder.hidden.0"; }
   void save(const std::filesystem::path& folder, const OutputOptions& options) override;
   Package package() const override;
+  void save_gguf(const std::filesystem::path& folder, GgufStorage storage) override;
 
  private:
   LlavaSettings settings_;

@@ -69,15 +69,6 @@ std::filesystem::path folder_of(const std::filesystem::path& tower) {
   return std::filesystem::is_directory(tower) ? tower : tower.parent_path();
 }
 
-modalities::AspectMode aspect_of(layout::ImageAspectRatio ratio) {
-  switch (ratio) {
-    case layout::ImageAspectRatio::kPad: return modalities::AspectMode::kPad;
-    case layout::ImageAspectRatio::kAnyres: return modalities::AspectMode::kAnyres;
-    case layout::ImageAspectRatio::kCrop: return modalities::AspectMode::kSquare;
-  }
-  return modalities::AspectMode::kSquare;
-}
-
 std::string default_template(const LlavaFolder& folder, const std::string& name,
                              const text::Tokenizer& tokenizer) {
   const bool hugging_face = folder.config.layout != LlavaLayout::kOriginal;
@@ -109,14 +100,10 @@ LlavaSettings load_settings(const Sources& sources, const std::string& name) {
   settings.config = sources.model.config;
   settings.tower = tower_config(sources);
   settings.tokenizer = load_tokenizer(sources);
-  settings.aspect = aspect_of(settings.config.image_aspect_ratio);
-  for (const layout::PixelSize& size : settings.config.grid_pinpoints)
-    settings.grid_pinpoints.emplace_back(size.width, size.height);
   if (settings.tower) {
     const auto folder = settings.config.layout == LlavaLayout::kOriginal ? folder_of(sources.tower)
                                                                          : sources.model.path;
-    settings.image =
-        modalities::ClipImageConfig::parse(JsonView::load(folder / "preprocessor_config.json"));
+    set_preprocessing(settings, JsonView::load(folder / "preprocessor_config.json"));
   }
   settings.prompts.layout = settings.config.layout;
   settings.prompts.default_template = default_template(
