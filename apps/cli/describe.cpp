@@ -9,11 +9,13 @@
 
 #include "isthmus/error.h"
 #include "layout/describe_flamingo.h"
+#include "layout/describe_gguf.h"
 #include "layout/describe_language_model.h"
 #include "layout/describe_llava.h"
 #include "layout/describe_onellm.h"
 #include "layout/flamingo_folder.h"
 #include "layout/flamingo_model.h"
+#include "layout/gguf_model.h"
 #include "layout/llava_module_tree.h"
 #include "layout/model_locator.h"
 #include "layout/onellm_folder.h"
@@ -117,11 +119,20 @@ bool is_other_language_model(const std::filesystem::path& path) {
   return type && *type != "llama";
 }
 
+int describe_gguf(const std::filesystem::path& path, const Options& options) {
+  const auto model = layout::GgufModel::open(layout::find_gguf(path, options.load.vision));
+  layout::GgufDescription description = layout::describe_gguf(model);
+  if (!options.image_size.empty()) description.show_picture(model, parse_size(options.image_size));
+  return show(layout::to_string(description.module_tree), layout::to_text(description),
+              layout::to_json(description), options);
+}
+
 }  // namespace
 
 int describe(const Options& options) {
   const auto locator = layout::ModelLocator::from_environment();
   const std::filesystem::path path = locator.find_model(options.model);
+  if (layout::is_gguf(path)) return describe_gguf(path, options);
   if (layout::is_flamingo(path)) return describe_flamingo(path, options, locator);
   if (layout::is_onellm(path)) return describe_onellm(path, options, locator);
   if (is_other_language_model(path)) return describe_language_model(path, options);

@@ -70,13 +70,15 @@ void add_storage(CLI::App& app, Options& o) {
 
 void add_model(CLI::App& app, Options& o) {
   app.add_option("MODEL", o.model,
-                 "Checkpoint folder or file, or a repository id in the local Hugging Face cache")
+                 "Checkpoint folder or file, GGUF file, or a repository id in the local Hugging Face "
+                 "cache")
       ->required();
   app.add_option("--base", o.base,
                  "Language model under a projector, a LoRA or a Flamingo checkpoint")
       ->type_name("MODEL");
-  app.add_option("--vision", o.load.vision,
-                 "CLIP folder or file, when the one that is named is not found")
+  app.add_option("--vision,--mmproj", o.load.vision,
+                 "CLIP folder or file, when the one that is named is not found; the mmproj file of "
+                 "a GGUF file")
       ->type_name("PATH");
 }
 
@@ -370,6 +372,17 @@ Parsed parse_command_line(int argc, char** argv) {
       ->check(CLI::Range(1, 4096))
       ->type_name("N");
   add_storage(*quantise, o);
+
+  CLI::App* convert =
+      app.add_subcommand("convert", "Write a LLaVA or a LLaMA for another program");
+  add_model(*convert, o);
+  convert->add_option("-o,--out", o.out, "Folder to write to")->type_name("DIR")->required();
+  convert->add_option("--format", o.format, "gguf: model.gguf and mmproj.gguf, for llama.cpp")
+      ->check(CLI::IsMember({"gguf"}))
+      ->required();
+  convert->add_option("--dtype", o.dtype, "Of matrices: f16, f32 or q8_0")
+      ->check(CLI::IsMember({"f16", "f32", "q8_0"}))
+      ->default_str("f16");
 
   CLI::App* verify =
       app.add_subcommand("verify", "Replay golden cases and name the first stage that differs");

@@ -59,8 +59,8 @@ struct Options {
   std::vector<std::string> aligners;  // of compare
   bool anyway = false;                // start although the memory estimated is not there
 
-  // merge
-  std::string dtype;
+  // merge, convert
+  std::string dtype, format;
 
   // verify
   std::filesystem::path golden;

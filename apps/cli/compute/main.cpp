@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "bench.h"
 #include "compare.h"
+#include "convert.h"
 #include "demo.h"
 #include "doctor.h"
 #include "eval.h"
@@ -24,6 +25,7 @@ int dispatch(const isthmus::cli::Options& options) {
   if (options.verb == "compare") return isthmus::cli::compare(options);
   if (options.verb == "merge") return isthmus::cli::merge(options);
   if (options.verb == "quantize") return isthmus::cli::quantize(options);
+  if (options.verb == "convert") return isthmus::cli::convert(options);
   if (options.verb == "demo") return isthmus::cli::demo(options);
   if (options.verb == "run") return isthmus::cli::run(options);
   if (options.verb == "trace") return isthmus::cli::trace(options);
