@@ -11,10 +11,11 @@ void set_bits(uint8_t& byte, int mask, int bits) {
 // The low four bits of every column, which all kinds but Q8 hold alike.
 template <class Block>
 void put_low_halves(Block& block, int64_t row, const PublishedRow& from) {
-  for (int64_t column = 0; column < kBlockDepth; ++column) {
-    const int64_t s = column / kSubDepth, i = column % kSubDepth;
-    const int shift = s % 2 != 0 ? 4 : 0;
-    set_bits(block.q[s / 2][i / 4][4 * row + i % 4], 15 << shift, from.q[column] << shift);
+  for (int64_t pair = 0; pair < kSubBlocks / 2; ++pair) {
+    const uint8_t* low = from.q + 2 * kSubDepth * pair;
+    for (int64_t i = 0; i < kSubDepth; ++i)
+      block.q[pair][i / 4][4 * row + i % 4] =
+          static_cast<uint8_t>((low[i] & 15) | low[kSubDepth + i] << 4);
   }
 }
 

@@ -1,11 +1,9 @@
 #include "weights/ggml_matrix.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cstring>
 
-#include "kernels/quantised.h"
-#include "nn/parallel.h"
+#include "kernels/published_row.h"
 #include "nn/quantised_matrix.h"
 
 namespace isthmus::weights {
@@ -15,125 +13,128 @@ using formats::GgmlBlock;
 using formats::GgmlType;
 using formats::RawTensor;
 using kernels::kBlockDepth;
-using kernels::kGroupRows;
+using kernels::kSubBlocks;
 using kernels::kSubDepth;
-using kernels::Q4Block;
-using kernels::Q8Block;
+using kernels::PublishedRow;
 
 struct HeldAs {
   GgmlType type;
   DType held;
+  bool exact;  // the blocks hold the same arithmetic
 };
 constexpr HeldAs kHeldAs[] = {
-    {GgmlType::kF32, DType::kF32},   {GgmlType::kF16, DType::kF16},
-    {GgmlType::kBF16, DType::kBF16}, {GgmlType::kQ4_0, DType::kQ8},  // exact
-    {GgmlType::kQ4_1, DType::kQ8},   {GgmlType::kQ5_0, DType::kQ8},  // exact
-    {GgmlType::kQ5_1, DType::kQ8},   {GgmlType::kQ8_0, DType::kQ8},  // exact
-    {GgmlType::kQ2_K, DType::kQ8},   {GgmlType::kQ3_K, DType::kQ8},
-    {GgmlType::kQ4_K, DType::kQ4},  // exact
-    {GgmlType::kQ5_K, DType::kQ8},   {GgmlType::kQ6_K, DType::kQ8},
+    {GgmlType::kF32, DType::kF32, true},   {GgmlType::kF16, DType::kF16, true},
+    {GgmlType::kBF16, DType::kBF16, true}, {GgmlType::kQ4_0, DType::kQ8, true},
+    {GgmlType::kQ4_1, DType::kQ8, false},  {GgmlType::kQ5_0, DType::kQ8, true},
+    {GgmlType::kQ5_1, DType::kQ8, false},  {GgmlType::kQ8_0, DType::kQ8, true},
+    {GgmlType::kQ2_K, DType::kQ8, false},  {GgmlType::kQ3_K, DType::kQ8, false},
+    {GgmlType::kQ4_K, DType::kQ4, true},   {GgmlType::kQ5_K, DType::kQ5, true},
+    {GgmlType::kQ6_K, DType::kQ6, true},
 };
 
-uint8_t byte_at(const std::byte* at, int64_t i) { return std::to_integer<uint8_t>(at[i]); }
+const HeldAs& entry_of(GgmlType type) {
+  return *std::find_if(std::begin(kHeldAs), std::end(kHeldAs),
+                       [&](const HeldAs& entry) { return entry.type == type; });
+}
 
-// ---- Q4_K: d and dmin, twelve bytes of eight scales and eight minima, 128 bytes of nibbles
+int byte_at(const std::byte* at, int64_t i) { return std::to_integer<int>(at[i]); }
 
-void put_q4_k(const std::byte* from, int64_t row, Q4Block& to) {
-  std::memcpy(&to.d[row], from, sizeof(uint16_t));
-  std::memcpy(&to.dmin[row], from + 2, sizeof(uint16_t));
-  const std::byte* packed = from + 4;
-  for (int64_t s = 0; s < kernels::kSubBlocks; ++s) {
+uint16_t half_at(const std::byte* at) {
+  uint16_t bits;
+  std::memcpy(&bits, at, sizeof bits);
+  return bits;
+}
+
+// Q4_K and Q5_K begin with d, dmin, and eight scales and eight minima of six bits in twelve bytes.
+void read_scales(const std::byte* block, PublishedRow& out) {
+  out.d[0] = half_at(block);
+  out.dmin = half_at(block + 2);
+  const std::byte* packed = block + 4;
+  for (int64_t s = 0; s < kSubBlocks; ++s) {
     const bool low = s < 4;
     const int scale = low ? byte_at(packed, s) & 63
                           : (byte_at(packed, s + 4) & 15) | (byte_at(packed, s - 4) >> 6) << 4;
     const int min = low ? byte_at(packed, s + 4) & 63
                         : byte_at(packed, s + 4) >> 4 | (byte_at(packed, s) >> 6) << 4;
-    to.scale[s][row] = static_cast<uint8_t>(scale);
-    to.min[s][row] = static_cast<uint8_t>(min);
+    out.scale[s] = static_cast<int8_t>(scale);
+    out.min[s] = static_cast<uint8_t>(min);
   }
-  const std::byte* q = from + 16;  // of 64 columns: the first 32 in the low halves
-  for (int64_t i = 0; i < kernels::kSubBlocks / 2; ++i)
-    for (int64_t k = 0; k < kernels::kSubQuads; ++k, q += 4)
-      std::memcpy(&to.q[i][k][4 * row], q, 4);
 }
 
-// ---- Q4_0, Q5_0, Q8_0: a float16 and 32 whole numbers
+void read_q4_k(const std::byte* block, PublishedRow& out) {
+  read_scales(block, out);
+  const std::byte* q = block + 16;  // of 64 columns: the first 32 in the low halves
+  for (int64_t s = 0; s < kSubBlocks; ++s)
+    for (int64_t i = 0; i < kSubDepth; ++i)
+      out.q[kSubDepth * s + i] =
+          static_cast<uint8_t>(byte_at(q + kSubDepth * (s / 2), i) >> 4 * (s % 2) & 15);
+}
 
-// The 32 whole numbers of a block.
-void integers_of(GgmlType type, const std::byte* block, int* out) {
+void read_q5_k(const std::byte* block, PublishedRow& out) {
+  read_scales(block, out);
+  const std::byte *fifth = block + 16, *q = block + 48;
+  for (int64_t s = 0; s < kSubBlocks; ++s)
+    for (int64_t i = 0; i < kSubDepth; ++i)
+      out.q[kSubDepth * s + i] =
+          static_cast<uint8_t>((byte_at(q + kSubDepth * (s / 2), i) >> 4 * (s % 2) & 15) |
+                               (byte_at(fifth, i) >> s & 1) << 4);
+}
+
+void read_q6_k(const std::byte* block, PublishedRow& out) {
+  const std::byte *low = block, *upper = block + 128, *scales = block + 192;
+  out.d[0] = half_at(block + 208);
+  for (int64_t s = 0; s < 2 * kSubBlocks; ++s)
+    out.scale[s] = static_cast<int8_t>(byte_at(scales, s));
+  for (int64_t s = 0; s < kSubBlocks; ++s) {
+    const int64_t half = s / 4, quarter = s % 4;
+    for (int64_t i = 0; i < kSubDepth; ++i)
+      out.q[kSubDepth * s + i] = static_cast<uint8_t>(
+          (byte_at(low + 64 * half, i + kSubDepth * (quarter % 2)) >> 4 * (quarter / 2) & 15) |
+          (byte_at(upper + 32 * half, i) >> 2 * quarter & 3) << 4);
+  }
+}
+
+// Q4_0, Q5_0, Q8_0: a float16 and 32 whole numbers.
+void read_whole_numbers(GgmlType type, const std::byte* block, int64_t sub, PublishedRow& out) {
+  out.d[sub] = half_at(block);
   uint32_t fifth = 0;
   if (type == GgmlType::kQ5_0) std::memcpy(&fifth, block + 2, sizeof fifth);
   const std::byte* q = block + (type == GgmlType::kQ5_0 ? 6 : 2);
   for (int i = 0; i < kSubDepth; ++i) {
     const int nibble = i < 16 ? byte_at(q, i) & 15 : byte_at(q, i - 16) >> 4;
-    switch (type) {
-      case GgmlType::kQ4_0: out[i] = nibble - 8; break;
-      case GgmlType::kQ5_0: out[i] = (nibble | static_cast<int>(fifth >> i & 1) << 4) - 16; break;
-      default: out[i] = static_cast<int8_t>(byte_at(q, i));
-    }
+    const int value = type == GgmlType::kQ4_0 ? nibble - 8
+                      : type == GgmlType::kQ5_0
+                          ? (nibble | static_cast<int>(fifth >> i & 1) << 4) - 16
+                          : static_cast<int8_t>(byte_at(q, i));
+    out.q[kSubDepth * sub + i] = static_cast<uint8_t>(value + kernels::kQ8Offset);
   }
 }
 
-// False for a -128, which q8 has no place for and llama.cpp does not write.
-bool put_q8(GgmlType type, const std::byte* from, int64_t sub, int64_t row, Q8Block& to) {
-  std::memcpy(&to.d[sub][row], from, sizeof(uint16_t));
-  int values[kSubDepth];
-  integers_of(type, from, values);
-  bool fits = true;
-  for (int64_t i = 0; i < kSubDepth; ++i) {
-    fits = fits && values[i] > -kernels::kQ8Offset;
-    to.q[sub][i / 4][4 * row + i % 4] = static_cast<uint8_t>(values[i] + kernels::kQ8Offset);
-  }
-  return fits;
-}
-
-bool is_exact(GgmlType type, DType held) {
-  if (held == DType::kQ4) return type == GgmlType::kQ4_K;
-  return type == GgmlType::kQ4_0 || type == GgmlType::kQ5_0 || type == GgmlType::kQ8_0;
-}
-
-// Null where a value does not fit.
 std::shared_ptr<const nn::QuantisedMatrix> repacked(const RawTensor& raw, DType held) {
-  const int64_t rows = raw.shape.front(), cols = raw.shape.back();
-  const GgmlBlock block = formats::block_of(*raw.blocks);
-  const auto per_row = cols / block.elements;
-  const int64_t depth_blocks = (cols + kBlockDepth - 1) / kBlockDepth;
-  const auto blocks = nn::QuantisedMatrix::allocate(held, rows, cols);
-  std::atomic<bool> fits = true;
-  nn::parallel_tasks((rows + kGroupRows - 1) / kGroupRows, [&](int64_t group) {
-    const int64_t first = group * kGroupRows, count = std::min(kGroupRows, rows - first);
-    // Of what no row or column fills the scales are zero.
-    const size_t group_bytes = nn::QuantisedMatrix::bytes_of(held, kGroupRows, cols);
-    std::memset(blocks.get() + static_cast<size_t>(group) * group_bytes, 0, group_bytes);
-    for (int64_t r = 0; r < count; ++r) {
-      const std::byte* from =
-          raw.bytes.data() + static_cast<size_t>((first + r) * per_row) * block.bytes;
-      for (int64_t b = 0; b < per_row; ++b, from += block.bytes) {
-        if (held == DType::kQ4) {
-          put_q4_k(from, r, reinterpret_cast<Q4Block*>(blocks.get())[group * depth_blocks + b]);
-        } else {
-          constexpr int64_t kSubs = kernels::kSubBlocks;
-          Q8Block& to = reinterpret_cast<Q8Block*>(blocks.get())[group * depth_blocks + b / kSubs];
-          if (!put_q8(*raw.blocks, from, b % kSubs, r, to)) fits = false;
-        }
-      }
-    }
-  });
-  if (!fits) return nullptr;
-  return std::make_shared<nn::QuantisedMatrix>(held, rows, cols, blocks.get(), blocks);
+  const GgmlType type = *raw.blocks;
+  const GgmlBlock block = formats::block_of(type);
+  const int64_t rows = raw.shape.front(), cols = raw.element_count() / rows;
+  const int64_t per_row = cols / block.elements, per_read = kBlockDepth / block.elements;
+  return nn::QuantisedMatrix::repack(
+      held, rows, cols, [&](int64_t row, int64_t b, PublishedRow& out) {
+        const int64_t first = b * per_read;
+        const std::byte* from =
+            raw.bytes.data() + static_cast<size_t>(row * per_row + first) * block.bytes;
+        if (type == GgmlType::kQ4_K) return read_q4_k(from, out);
+        if (type == GgmlType::kQ5_K) return read_q5_k(from, out);
+        if (type == GgmlType::kQ6_K) return read_q6_k(from, out);
+        for (int64_t s = 0; s < std::min(per_read, per_row - first); ++s, from += block.bytes)
+          read_whole_numbers(type, from, s, out);
+      });
 }
 
 }  // namespace
 
-DType held_for(GgmlType type) {
-  return std::find_if(std::begin(kHeldAs), std::end(kHeldAs),
-                      [&](const HeldAs& entry) { return entry.type == type; })
-      ->held;
-}
+DType held_for(GgmlType type) { return entry_of(type).held; }
 
 std::shared_ptr<const nn::QuantisedMatrix> quantised_blocks(const RawTensor& raw, DType held) {
-  if (is_exact(*raw.blocks, held))
-    if (auto matrix = repacked(raw, held)) return matrix;
+  const HeldAs& entry = entry_of(*raw.blocks);
+  if (entry.exact && entry.held == held) return repacked(raw, held);
   const int64_t cols = raw.element_count() / raw.shape.front();
   const GgmlBlock block = formats::block_of(*raw.blocks);
   return nn::QuantisedMatrix::quantise(
