@@ -72,10 +72,12 @@ std::string PlainLanguageModel::print() const {
 }
 
 Package PlainLanguageModel::package() const {
+  if (!settings_.source)
+    throw UnsupportedError("a model that was read from GGUF files is not written again");
   Package package;
   package.name = layout::model_name_from_path(settings_.folder);
   package.add_files(settings_.folder, "");
-  package.weights.push_back({"model.safetensors", settings_.source.value()});
+  package.weights.push_back({"model.safetensors", *settings_.source});
   return package;
 }
 

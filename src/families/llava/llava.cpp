@@ -256,8 +256,7 @@ void Llava::save_gguf(const std::filesystem::path& folder, GgufStorage storage) 
 }
 
 Package Llava::package() const {
-  ISTHMUS_CHECK(settings_.origin != nullptr, "where the weights came from is known");
-  return llava::package(*settings_.origin);
+  return llava::package(origin_of(settings_));
 }
 
 }  // namespace isthmus::families::llava
