@@ -18,7 +18,8 @@
 namespace isthmus {
 
 struct LoadOptions {
-  std::filesystem::path vision;  // CLIP folder; empty: the one config.json names, searched for
+  // CLIP folder; empty: the one config.json names, searched for. Of a GGUF file: the mmproj file.
+  std::filesystem::path vision;
   int threads = 0;               // 0: one per processor
   std::string device = "cpu";
   bool merge_lora = true;  // false: keep LoRA as a separate low-rank branch
@@ -104,8 +105,8 @@ struct Pretrained {
   int64_t context_len;
 };
 
-// Reads a published checkpoint. `model_path`: a folder, a file, or a repository id in the local
-// Hugging Face cache. `model_base`: the language model under a projector-only or LoRA folder.
+// Reads a published checkpoint. `model_path`: a folder, a file (GGUF among others), or a repository
+// id in the local Hugging Face cache. `model_base`: the language model under a projector-only or LoRA folder.
 // `model_name`: only a hint for the choice of the conversation template; what a folder is gets
 // decided from its files. Throws the errors of isthmus/error.h.
 ISTHMUS_EXPORT Pretrained load_pretrained_model(const std::string& model_path,
