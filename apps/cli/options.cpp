@@ -88,6 +88,11 @@ void add_compute(CLI::App& app, Options& o) {
       ->type_name("N");
   app.add_option("--device", o.load.device, "cpu")->type_name("DEVICE")->capture_default_str();
   add_storage(app, o);
+  app.add_option("--kv-cache", o.load.kv_cache,
+                 "Storage of cached keys and values; q8: 8 bits, a scale per row of a head")
+      ->check(CLI::IsMember({"f32", "f16", "q8"}))
+      ->type_name("f32|f16|q8")
+      ->capture_default_str();
   app.add_flag("!--no-merge-lora", o.load.merge_lora, "Keep LoRA as a separate low-rank branch");
   app.add_flag("--composed", o.load.composed, "Plain tensor operations instead of fused kernels");
 }

@@ -1,6 +1,6 @@
-// Products with weights of 4 and 8 bits at the shapes of LLaVA-1.5-7B, x rounded to 8 bits within.
-// GOP/s counts a multiply-add as two; bytes are the weights' bytes. For decoding there are several
-// matrices, more than the caches hold.
+// Products with weights of 4, 5, 6 and 8 bits at the shapes of LLaVA-1.5-7B, x rounded to 8 bits
+// within. GOP/s counts a multiply-add as two; bytes are the weights' bytes. For decoding there are
+// several matrices, more than the caches hold.
 #include <algorithm>
 #include <cstring>
 #include <memory>
@@ -44,8 +44,8 @@ void product(benchmark::State& state, DType kind) {
     next = (next + 1) % matrices.size();
   }
   const auto runs = static_cast<double>(state.iterations());
-  state.counters["GOPs"] = benchmark::Counter(2e-9 * static_cast<double>(m * k * n) * runs,
-                                              benchmark::Counter::kIsRate);
+  state.counters["GOPs"] =
+      benchmark::Counter(2e-9 * static_cast<double>(m * k * n) * runs, benchmark::Counter::kIsRate);
   state.counters["GBs"] =
       benchmark::Counter(1e-9 * static_cast<double>(whole) * runs, benchmark::Counter::kIsRate);
 }
@@ -63,6 +63,8 @@ void shapes(benchmark::internal::Benchmark* b) {
 }
 
 BENCHMARK_CAPTURE(product, q4, DType::kQ4)->Apply(shapes);
+BENCHMARK_CAPTURE(product, q5, DType::kQ5)->Apply(shapes);
+BENCHMARK_CAPTURE(product, q6, DType::kQ6)->Apply(shapes);
 BENCHMARK_CAPTURE(product, q8, DType::kQ8)->Apply(shapes);
 
 }  // namespace

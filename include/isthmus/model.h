@@ -30,6 +30,9 @@ struct LoadOptions {
   // Storage of weights per part ("decoder", "encoder", "aligner"): "stored", "f32", "f16", "bf16",
   // "q8", "q6", "q5", "q4".
   std::string decoder_storage = "stored", encoder_storage = "stored", aligner_storage = "stored";
+  // How keys and values of the tokens seen are held: "f32", "f16" (half the room), "q8" (a
+  // quarter).
+  std::string kv_cache = "f32";
 };
 
 // Turns text into ids and back. Cheap to copy, safe from any thread.

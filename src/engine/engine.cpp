@@ -140,8 +140,7 @@ Rows Engine::continued(const Prompt& prompt, const GenerationConfig& config, int
   const families::Sequence& sequence = prompt.sequence;
   if (!cache_ || anew || !family_->reuses_prefix()) {
     cached_keys_.clear();
-    cache_ = std::make_shared<nn::KvCache>(family_->language_model().cache_geometry(), 1,
-                                           family_->context_length());
+    cache_ = family_->new_cache(1, family_->context_length());
   }
   // The last row is always computed: its hidden state chooses the first token.
   const auto shorter = std::min<size_t>(cached_keys_.size(), sequence.row_keys.size() - 1);
@@ -243,11 +242,9 @@ std::vector<Answer> Engine::generate_batch(std::span<const Request> requests) {
   }
 
   Stopwatch watch;
-  Rows rows(
-      *family_, sequences,
-      std::make_shared<nn::KvCache>(family_->language_model().cache_geometry(),
-                                    static_cast<int64_t>(requests.size()), longest + most_new),
-      family_->late_marker(requests.front().generate), overlap);
+  Rows rows(*family_, sequences,
+            family_->new_cache(static_cast<int64_t>(requests.size()), longest + most_new),
+            family_->late_marker(requests.front().generate), overlap);
   Tensor logits = rows.last_logits(rows.prefill());
   const double prefill_seconds = watch.lap();
 
@@ -328,9 +325,7 @@ std::vector<std::vector<double>> Engine::rank(std::span<const Request> contexts,
         "the contexts and class names are up to {} tokens long, the model's context holds {}", room,
         family_->context_length()));
   const auto count = static_cast<int64_t>(contexts.size());
-  Rows rows(*family_, sequences,
-            std::make_shared<nn::KvCache>(family_->language_model().cache_geometry(), count, room),
-            families::LateMarker::kIgnored);
+  Rows rows(*family_, sequences, family_->new_cache(count, room), families::LateMarker::kIgnored);
   const Tensor first = rows.last_logits(rows.prefill()).log_softmax(-1);
 
   std::vector<std::vector<double>> scores(contexts.size());

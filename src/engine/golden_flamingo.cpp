@@ -356,8 +356,7 @@ class FlamingoVerifier {
     decoders::LanguageModel& model = family.language_model();
     const ArithmeticMode mode(options_.composed);
     const auto step_by_step = [&](const std::vector<int64_t>& tokens) {
-      Rows rows(family, std::span(&context, 1),
-                std::make_shared<nn::KvCache>(model.cache_geometry(), 1, family.context_length()),
+      Rows rows(family, std::span(&context, 1), family.new_cache(1, family.context_length()),
                 families::LateMarker::kResets);
       rows.prefill();
       std::vector<Tensor> logits;

@@ -296,11 +296,8 @@ class OneLlmVerifier {
   }
 
   Rows rows_of(std::span<const families::Sequence> sequences, int64_t overlap) {
-    decoders::LanguageModel& model = family_.language_model();
     return Rows(family_, sequences,
-                std::make_shared<nn::KvCache>(model.cache_geometry(),
-                                              static_cast<int64_t>(sequences.size()),
-                                              family_.context_length()),
+                family_.new_cache(static_cast<int64_t>(sequences.size()), family_.context_length()),
                 families::LateMarker::kIgnored, overlap);
   }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <thread>
+#include <utility>
 
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
@@ -26,7 +27,10 @@ void prepare_arithmetic(const LoadOptions& options) {
 std::unique_ptr<Engine> load_engine(const std::function<std::shared_ptr<families::Family>()>& load,
                                     const LoadOptions& options) {
   prepare_arithmetic(options);
-  return std::make_unique<Engine>(load(), options.composed);
+  const nn::KvStorage cache = nn::parse_kv_storage(options.kv_cache);
+  std::shared_ptr<families::Family> family = load();
+  family->hold_cache_in(cache);
+  return std::make_unique<Engine>(std::move(family), options.composed);
 }
 
 std::unique_ptr<Engine> load_engine(const std::string& model, const std::string& base,

@@ -55,6 +55,11 @@ size_t EncodedMedia::bytes() const {
   return total;
 }
 
+std::shared_ptr<nn::KvCache> Family::new_cache(int64_t batch, int64_t max_length) {
+  return std::make_shared<nn::KvCache>(language_model().cache_geometry(), batch, max_length,
+                                       kv_storage_);
+}
+
 std::vector<EncodedMedia> Family::encode(std::span<const modalities::Prepared> media,
                                          nn::Probe* probe) {
   return align(features(media, probe), probe);

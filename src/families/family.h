@@ -18,6 +18,7 @@
 #include "isthmus/input.h"
 #include "modalities/prepared.h"
 #include "nn/forward_context.h"
+#include "nn/kv_cache.h"
 #include "samples/sample.h"
 #include "text/tokenizer.h"
 
@@ -94,6 +95,10 @@ class Family {
 
   virtual std::shared_ptr<const text::Tokenizer> tokenizer() const = 0;
   virtual decoders::LanguageModel& language_model() = 0;
+  // How the caches of the language model hold keys and values; float32 unless asked otherwise.
+  void hold_cache_in(nn::KvStorage storage) { kv_storage_ = storage; }
+  // An empty one for `batch` rows of at most `max_length` positions.
+  std::shared_ptr<nn::KvCache> new_cache(int64_t batch, int64_t max_length);
   // All weights: encoder.*, aligner.*, decoder.*, whichever the model has.
   virtual torch::nn::Module& modules() = 0;
   virtual int64_t context_length() const = 0;         // longest sequence, media rows included
@@ -168,6 +173,9 @@ class Family {
   virtual void save_gguf(const std::filesystem::path& folder, GgufStorage storage);
   // Probe name of the state after the modality tokenizer (embeddings, before any encoder block).
   virtual std::string tokens_probe() const = 0;
+
+ private:
+  nn::KvStorage kv_storage_ = nn::KvStorage::kF32;
 };
 
 }  // namespace isthmus::families

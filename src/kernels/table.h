@@ -4,6 +4,7 @@
 #include <span>
 
 #include "kernels/activation.h"
+#include "kernels/cached_rows.h"
 #include "kernels/convert.h"
 #include "kernels/decode_attention.h"
 #include "kernels/gemm.h"
@@ -70,7 +71,12 @@ struct KernelTable {
   void (*matvec_f32)(const MatvecArgs&);
   void (*matvec_f16)(const MatvecArgs&);
   void (*matvec_bf16)(const MatvecArgs&);
-  void (*decode_attention)(const DecodeAttentionArgs&);
+  void (*decode_attention_f32)(const DecodeAttentionArgs&);
+  void (*decode_attention_f16)(const DecodeAttentionArgs&);
+  void (*decode_attention_i8)(const DecodeAttentionArgs&);
+  void (*narrow_rows_f16)(const NarrowRowsArgs&);
+  void (*narrow_rows_i8)(const NarrowRowsArgs&);
+  void (*widen_rows_i8)(const WidenRowsArgs&);
   GemmTable gemm;
   StreamTable stream;
 };

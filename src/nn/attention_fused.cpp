@@ -49,6 +49,9 @@ void merge_chunks(const Problem& p, const float* partial, int64_t chunks, float*
 
 void decode(const Problem& p) {
   const KernelTable& table = kernels::kernels();
+  const auto attend = p.storage == KvStorage::kF32   ? table.decode_attention_f32
+                      : p.storage == KvStorage::kF16 ? table.decode_attention_f16
+                                                     : table.decode_attention_i8;
   const int64_t positions = p.batch * p.query_length * p.kv_heads;
   const int64_t wanted = (2 * at::get_num_threads() + positions - 1) / positions;
   const int64_t chunks = std::clamp<int64_t>(p.key_length / kKeysPerChunk, 1, wanted);
@@ -71,12 +74,11 @@ void decode(const Problem& p) {
       return;
     }
     float* statistics = scratch(ScratchUse::kPackedRows, 2 * p.group);
-    table.decode_attention({p.query + b * p.q_batch + t * p.q_row + h * p.group * p.q_head,
-                            p.q_head, p.group, p.key + b * p.k_batch + h * p.k_head, p.k_row,
-                            p.value + b * p.v_batch + h * p.v_head, p.v_row, begin, end, p.head_dim,
-                            p.scale, scratch(ScratchUse::kScores, p.group * count), to, width,
-                            statistics, statistics + p.group, p.slopes(h * p.group),
-                            p.position(t)});
+    attend({p.query + b * p.q_batch + t * p.q_row + h * p.group * p.q_head, p.q_head, p.group,
+            p.key_at(b, h, 0), p.k_row, p.value_at(b, h, 0), p.v_row, begin, end, p.head_dim,
+            p.scale, scratch(ScratchUse::kScores, p.group * count), to, width, statistics,
+            statistics + p.group, p.slopes(h * p.group), p.position(t),
+            p.scales_at(p.key_scales, b, h, 0), p.scales_at(p.value_scales, b, h, 0)});
     for (int64_t g = 0; g < p.group; ++g) {
       to[g * width + p.head_dim] = statistics[g];
       to[g * width + p.head_dim + 1] = statistics[p.group + g];
@@ -141,6 +143,29 @@ void attend_block(const Problem& p, const PackedKeys& packed, int64_t b, int64_t
   }
 }
 
+// Packing widens float16; 8-bit rows of the head become floats first.
+void pack(const Problem& p, int64_t b, int64_t h, KeyRange range, float* keys, float* values) {
+  const KernelTable& table = kernels::kernels();
+  const GemmTable& gemm = table.gemm;
+  const int64_t count = range.end - range.begin;
+  const std::byte *key = p.key_at(b, h, range.begin), *value = p.value_at(b, h, range.begin);
+  if (p.storage == KvStorage::kF16) {
+    gemm.pack_columns_f16({key, p.k_row, count, p.head_dim, keys});
+    gemm.pack_by_depth_f16({value, p.v_row, p.head_dim, count, values});
+  } else if (p.storage == KvStorage::kF32) {
+    gemm.pack_columns_f32({key, p.k_row, count, p.head_dim, keys});
+    gemm.pack_by_depth_f32({value, p.v_row, p.head_dim, count, values});
+  } else {
+    float* wide = scratch(ScratchUse::kScores, count * p.head_dim);  // free until scores are made
+    table.widen_rows_i8({key, p.k_row, count, p.head_dim,
+                         p.scales_at(p.key_scales, b, h, range.begin), wide});
+    gemm.pack_columns_f32({wide, p.head_dim, count, p.head_dim, keys});
+    table.widen_rows_i8({value, p.v_row, count, p.head_dim,
+                         p.scales_at(p.value_scales, b, h, range.begin), wide});
+    gemm.pack_by_depth_f32({wide, p.head_dim, p.head_dim, count, values});
+  }
+}
+
 void prefill(const Problem& p) {
   const GemmTable& gemm = kernels::kernels().gemm;
   const int64_t fitting = kScoresLimit / p.key_length / gemm.tile_rows * gemm.tile_rows;
@@ -162,10 +187,7 @@ void prefill(const Problem& p) {
     };
     float* keys = scratch(ScratchUse::kPackedKeys, panels(count) * p.head_dim);
     float* values = scratch(ScratchUse::kPackedValues, count * panels(p.head_dim));
-    gemm.pack_columns_f32({p.key + b * p.k_batch + h * p.k_head + range.begin * p.k_row, p.k_row,
-                           count, p.head_dim, keys});
-    gemm.pack_by_depth_f32({p.value + b * p.v_batch + h * p.v_head + range.begin * p.v_row, p.v_row,
-                            p.head_dim, count, values});
+    pack(p, b, h, range, keys, values);
     for (int64_t block = first_block; block < last_block; ++block) {
       const int64_t first = block * block_rows, rows = std::min(block_rows, p.query_length - first);
       for (int64_t g = 0; g < p.group; ++g)
@@ -178,10 +200,15 @@ void prefill(const Problem& p) {
 
 Tensor attention_fused(const Tensor& query, const Tensor& key, const Tensor& value, double scale,
                        const AttentionMask& mask) {
+  return attention_fused(query, CachedRows{key, {}}, CachedRows{value, {}}, scale, mask);
+}
+
+Tensor attention_fused(const Tensor& query, const CachedRows& key, const CachedRows& value,
+                       double scale, const AttentionMask& mask) {
   Tensor out =
       torch::empty({query.size(0), query.size(1), query.size(2), query.size(3)}, query.options());
   if (out.numel() == 0) return out;
-  if (key.size(2) == 0) return out.zero_();
+  if (key.rows.size(2) == 0) return out.zero_();
   const Problem p = problem_of(query, key, value, out.data_ptr<float>(), scale, mask);
   if (p.query_length <= kDecodeQueries) {
     decode(p);

@@ -105,8 +105,7 @@ void go_back(const AttentionProblem& p, const Gradients& d) {
     const int64_t h = task % p.kv_heads, b = task / p.kv_heads;
     const KeyRange range = p.seen_by(b, 0, p.query_length);
     const int64_t count = range.end - range.begin;
-    const float* key = p.key + b * p.k_batch + h * p.k_head + range.begin * p.k_row;
-    const float* value = p.value + b * p.v_batch + h * p.v_head + range.begin * p.v_row;
+    const std::byte *key = p.key_at(b, h, range.begin), *value = p.value_at(b, h, range.begin);
     float* keys = scratch(ScratchUse::kPackedKeys, panels(count) * p.head_dim);
     float* values = scratch(ScratchUse::kPackedValues, panels(count) * p.head_dim);
     float* by_depth = scratch(ScratchUse::kKeysByDepth, count * panels(p.head_dim));
@@ -132,7 +131,7 @@ AttentionGradient attention_gradient(const Tensor& query, const Tensor& key, con
       torch::empty(query.sizes(), query.options().memory_format(torch::MemoryFormat::Contiguous)),
       by_row(), by_row()};
   if (query.numel() > 0 && key.numel() > 0) {
-    go_back(problem_of(query, key, value, nullptr, scale, mask),
+    go_back(problem_of(query, {key, {}}, {value, {}}, nullptr, scale, mask),
             {dense.data_ptr<float>(), d.query.data_ptr<float>(), d.key.data_ptr<float>(),
              d.value.data_ptr<float>()});
   } else {

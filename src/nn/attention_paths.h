@@ -19,6 +19,9 @@ Tensor attention_composed(const Tensor& query, const Tensor& key, const Tensor& 
 // Kernels on raw pointers: CPU, float32, dense last dimensions; no gradients.
 Tensor attention_fused(const Tensor& query, const Tensor& key, const Tensor& value, double scale,
                        const AttentionMask& mask);
+// The same with keys and values in any storage of a cache.
+Tensor attention_fused(const Tensor& query, const CachedRows& key, const CachedRows& value,
+                       double scale, const AttentionMask& mask);
 
 // The gradients of attention_fused from that of its result; the weights are computed again. On the
 // same terms, and dout any float32 tensor of the result's shape.

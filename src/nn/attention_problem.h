@@ -1,6 +1,7 @@
 // What the attention kernels work on: one call's tensors as pointers and strides.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "nn/attention_paths.h"
@@ -9,12 +10,17 @@ namespace isthmus::nn {
 
 struct AttentionProblem {
   const float* query;
-  const float* key;
-  const float* value;
+  const std::byte* key;  // float32, float16 or int8, as their storage says
+  const std::byte* value;
   float* out;  // dense; null where there is none
   int64_t batch, query_length, heads, head_dim, kv_heads, key_length, group;
   int64_t q_batch, q_row, q_head, k_batch, k_head, k_row, v_batch, v_head,
-      v_row;  // strides in floats
+      v_row;  // strides in elements
+  KvStorage storage;
+  int64_t element_bytes;  // of a key or a value
+  const float* key_scales;  // of int8 rows, else null
+  const float* value_scales;
+  int64_t s_batch, s_head;  // strides of both
   float scale;
   const AttentionMask& mask;
 
@@ -30,6 +36,16 @@ struct AttentionProblem {
   const float* slopes(int64_t head) const {
     return mask.alibi_slopes.empty() ? nullptr : mask.alibi_slopes.data() + head;
   }
+  // Row `row` of a key/value head; its scale.
+  const std::byte* key_at(int64_t b, int64_t h, int64_t row) const {
+    return key + (b * k_batch + h * k_head + row * k_row) * element_bytes;
+  }
+  const std::byte* value_at(int64_t b, int64_t h, int64_t row) const {
+    return value + (b * v_batch + h * v_head + row * v_row) * element_bytes;
+  }
+  const float* scales_at(const float* scales, int64_t b, int64_t h, int64_t row) const {
+    return scales == nullptr ? nullptr : scales + b * s_batch + h * s_head + row;
+  }
   float* out_at(int64_t b, int64_t t, int64_t head) const {
     return out + ((b * query_length + t) * heads + head) * head_dim;
   }
@@ -39,7 +55,7 @@ struct AttentionProblem {
   KeyRange seen_by(int64_t b, int64_t first, int64_t last) const;
 };
 
-AttentionProblem problem_of(const Tensor& query, const Tensor& key, const Tensor& value, float* out,
-                            double scale, const AttentionMask& mask);
+AttentionProblem problem_of(const Tensor& query, const CachedRows& key, const CachedRows& value,
+                            float* out, double scale, const AttentionMask& mask);
 
 }  // namespace isthmus::nn

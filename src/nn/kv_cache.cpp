@@ -1,26 +1,61 @@
 #include "nn/kv_cache.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <string>
 
 #include "base/check.h"
 #include "isthmus/error.h"
+#include "kernels/table.h"
+#include "nn/parallel.h"
 
 namespace isthmus::nn {
 namespace {
 
 constexpr int64_t kFirstStep = 256;  // positions; afterwards the capacity grows by half
 
-Tensor grown(const Tensor& old, int64_t used, const std::vector<int64_t>& sizes) {
-  Tensor fresh = torch::empty(sizes, torch::kFloat);
-  if (old.defined() && used > 0) fresh.narrow(2, 0, used).copy_(old.narrow(2, 0, used));
-  return fresh;
+torch::ScalarType type_of(KvStorage storage) {
+  switch (storage) {
+    case KvStorage::kF16: return torch::kHalf;
+    case KvStorage::kQ8: return torch::kChar;
+    default: return torch::kFloat;
+  }
+}
+
+CachedRows empty_rows(KvStorage storage, const std::vector<int64_t>& sizes) {
+  CachedRows rows{torch::empty(sizes, type_of(storage)), {}};
+  if (storage == KvStorage::kQ8)
+    rows.scales = torch::empty({sizes[0], sizes[1], sizes[2]}, torch::kFloat);
+  return rows;
+}
+
+// The first `length` positions of row `from` become those of row `to` of another.
+void copy_row(const CachedRows& source, int64_t from, const CachedRows& target, int64_t to,
+              int64_t length) {
+  target.rows[to].narrow(1, 0, length).copy_(source.rows[from].narrow(1, 0, length));
+  if (source.scales.defined())
+    target.scales[to].narrow(1, 0, length).copy_(source.scales[from].narrow(1, 0, length));
 }
 
 }  // namespace
 
-KvCache::KvCache(const CacheGeometry& geometry, int64_t batch, int64_t max_length)
+KvStorage parse_kv_storage(std::string_view text) {
+  if (text == "f32") return KvStorage::kF32;
+  if (text == "f16") return KvStorage::kF16;
+  if (text == "q8") return KvStorage::kQ8;
+  throw UsageError("KV cache \"" + std::string(text) + "\" is not one of f32, f16, q8");
+}
+
+Tensor CachedRows::widened() const {
+  if (rows.scalar_type() == torch::kFloat) return rows;
+  const Tensor wide = rows.to(torch::kFloat);
+  return scales.defined() ? wide * scales.unsqueeze(-1) : wide;
+}
+
+KvCache::KvCache(const CacheGeometry& geometry, int64_t batch, int64_t max_length,
+                 KvStorage storage)
     : geometry_(geometry),
+      storage_(storage),
       batch_(batch),
       max_length_(max_length),
       keys_(static_cast<size_t>(geometry.num_hidden_layers)),
@@ -28,7 +63,8 @@ KvCache::KvCache(const CacheGeometry& geometry, int64_t batch, int64_t max_lengt
   ISTHMUS_CHECK(batch > 0 && max_length > 0, "an empty KV cache");
 }
 
-std::pair<Tensor, Tensor> KvCache::append(int64_t layer, const Tensor& key, const Tensor& value) {
+std::pair<CachedRows, CachedRows> KvCache::append(int64_t layer, const Tensor& key,
+                                                  const Tensor& value) {
   ISTHMUS_CHECK(layer >= 0 && layer < geometry_.num_hidden_layers, "no such layer in the KV cache");
   ISTHMUS_CHECK(key.size(0) == batch_ && key.size(2) == geometry_.num_key_value_heads &&
                     key.size(3) == geometry_.head_dim && value.sizes() == key.sizes(),
@@ -44,17 +80,38 @@ std::pair<Tensor, Tensor> KvCache::append(int64_t layer, const Tensor& key, cons
   if (needed > capacity_) {
     capacity_ = std::min(max_length_, std::max({needed, kFirstStep, capacity_ + capacity_ / 2}));
   }
-  Tensor& keys = keys_[static_cast<size_t>(layer)];
-  Tensor& values = values_[static_cast<size_t>(layer)];
-  if (!keys.defined() || keys.size(2) < needed) {
-    const std::vector<int64_t> sizes = {batch_, geometry_.num_key_value_heads, capacity_,
-                                        geometry_.head_dim};
-    keys = grown(keys, length_, sizes);
-    values = grown(values, length_, sizes);
+  return {append_to(keys_[static_cast<size_t>(layer)], key, needed),
+          append_to(values_[static_cast<size_t>(layer)], value, needed)};
+}
+
+// rows [batch, seq, kv_heads, head_dim]
+CachedRows KvCache::append_to(CachedRows& held, const Tensor& rows, int64_t needed) {
+  if (!held.rows.defined() || held.rows.size(2) < needed) {
+    CachedRows fresh = empty_rows(
+        storage_, {batch_, geometry_.num_key_value_heads, capacity_, geometry_.head_dim});
+    if (held.rows.defined() && length_ > 0)
+      for (int64_t b = 0; b < batch_; ++b) copy_row(held, b, fresh, b, length_);
+    held = std::move(fresh);
   }
-  keys.narrow(2, length_, seq).copy_(key.transpose(1, 2));
-  values.narrow(2, length_, seq).copy_(value.transpose(1, 2));
-  return {keys.narrow(2, 0, needed), values.narrow(2, 0, needed)};
+  const int64_t seq = rows.size(1), heads = rows.size(2), dim = rows.size(3);
+  if (storage_ == KvStorage::kF32) {
+    held.rows.narrow(2, length_, seq).copy_(rows.transpose(1, 2));
+  } else {
+    const auto& table = kernels::kernels();
+    const auto narrow =
+        storage_ == KvStorage::kF16 ? table.narrow_rows_f16 : table.narrow_rows_i8;
+    const Tensor from = rows.to(torch::kFloat).contiguous();
+    parallel_tasks(batch_ * heads, [&](int64_t task) {
+      const int64_t b = task / heads, first = task * held.rows.size(2) + length_;
+      const float* x = from.data_ptr<float>() + (b * seq * heads + task % heads) * dim;
+      auto* y = static_cast<std::byte*>(held.rows.data_ptr()) +
+                first * dim * static_cast<int64_t>(held.rows.element_size());
+      float* scales = held.scales.defined() ? held.scales.data_ptr<float>() + first : nullptr;
+      narrow({x, heads * dim, seq, dim, y, dim, scales});
+    });
+  }
+  return {held.rows.narrow(2, 0, needed),
+          held.scales.defined() ? held.scales.narrow(2, 0, needed) : Tensor()};
 }
 
 void KvCache::advance(int64_t seq) {
@@ -74,14 +131,15 @@ void KvCache::reorder(const Tensor& batch_index) {
   bool unchanged = rows == batch_;
   for (int64_t row = 0; unchanged && row < rows; ++row) unchanged = index[row] == row;
   if (unchanged) return;
-  for (std::vector<Tensor>* side : {&keys_, &values_}) {
-    for (Tensor& layer : *side) {
-      if (!layer.defined()) continue;
+  for (std::vector<CachedRows>* side : {&keys_, &values_}) {
+    for (CachedRows& layer : *side) {
+      if (!layer.rows.defined()) continue;
       // Only what is in use moves; the room behind it stays, so that the next step need not grow.
-      Tensor fresh = torch::empty({rows, layer.size(1), layer.size(2), layer.size(3)}, torch::kFloat);
-      for (int64_t row = 0; row < rows; ++row)
-        fresh[row].narrow(1, 0, length_).copy_(layer[index[row]].narrow(1, 0, length_));
-      layer = fresh;
+      std::vector<int64_t> sizes = layer.rows.sizes().vec();
+      sizes[0] = rows;
+      CachedRows fresh = empty_rows(storage_, sizes);
+      for (int64_t row = 0; row < rows; ++row) copy_row(layer, index[row], fresh, row, length_);
+      layer = std::move(fresh);
     }
   }
   batch_ = rows;

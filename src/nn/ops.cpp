@@ -144,4 +144,12 @@ Tensor attention(const Tensor& query, const Tensor& key, const Tensor& value, do
   return attention_composed(query, key, value, scale, mask);
 }
 
+Tensor attention(const Tensor& query, const CachedRows& key, const CachedRows& value, double scale,
+                 const AttentionMask& mask) {
+  const bool narrow = key.rows.scalar_type() != torch::kFloat;
+  if (narrow && path_of(query) == Path::kFused && query.stride(-1) == 1)
+    return attention_fused(query, key, value, scale, mask);
+  return attention(query, key.widened(), value.widened(), scale, mask);
+}
+
 }  // namespace isthmus::nn::ops

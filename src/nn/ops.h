@@ -9,6 +9,8 @@
 
 #include <torch/types.h>
 
+#include "nn/cached_rows.h"
+
 namespace isthmus::nn {
 using torch::Tensor;
 
@@ -61,6 +63,9 @@ Tensor rotary(const Tensor& x, const Tensor& cos, const Tensor& sin, RotaryLayou
 // -> [batch, Tq, heads, head_dim]. heads is a multiple of kv_heads. A query that sees nothing
 // yields zeros.
 Tensor attention(const Tensor& query, const Tensor& key, const Tensor& value, double scale,
+                 const AttentionMask& mask);
+// The same over keys and values as a cache holds them; the kernels read those in place.
+Tensor attention(const Tensor& query, const CachedRows& key, const CachedRows& value, double scale,
                  const AttentionMask& mask);
 
 }  // namespace ops

@@ -11,13 +11,15 @@ namespace isthmus::nn {
 
 Tensor attend(const Tensor& query, const Tensor& key, const Tensor& value,
               const AttendOptions& options, const ForwardContext& context) {
-  const auto [keys, values] = context.cache != nullptr
-                                  ? context.cache->append(options.layer, key, value)
-                                  : std::pair(key.transpose(1, 2), value.transpose(1, 2));
+  const auto [keys, values] =
+      context.cache != nullptr
+          ? context.cache->append(options.layer, key, value)
+          : std::pair(CachedRows{key.transpose(1, 2), {}}, CachedRows{value.transpose(1, 2), {}});
   const AttentionMask mask{options.causal, options.sliding_window, context.key_ranges,
                            options.alibi_slopes};
   if (context.probe != nullptr && context.probe->wants(options.probe_name)) {
-    context.probe->see(options.probe_name, attention_weights(query, keys, options.scale, mask));
+    context.probe->see(options.probe_name,
+                       attention_weights(query, keys.widened(), options.scale, mask));
   }
   return ops::attention(query, keys, values, options.scale, mask).flatten(2);
 }

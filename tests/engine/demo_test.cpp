@@ -68,10 +68,29 @@ TEST(Demo, QuantisedAnswersAreTheSameWhereTheyAreClear) {
   EXPECT_GT(q8.asked, 90);
   EXPECT_EQ(q8.equal, q8.asked);
   options.encoder_storage = options.aligner_storage = "stored";
+  options.decoder_storage = "q6";
+  const Agreement q6 = agreement(options, 0.5);
+  EXPECT_EQ(q6.equal, q6.asked);
+  options.decoder_storage = "q5";
+  const Agreement q5 = agreement(options, 1.0);
+  EXPECT_GT(q5.asked, 60);
+  EXPECT_EQ(q5.equal, q5.asked);
   options.decoder_storage = "q4";
   const Agreement q4 = agreement(options, 1.5);
   EXPECT_GT(q4.asked, 40);
   EXPECT_EQ(q4.equal, q4.asked);
+}
+
+TEST(Demo, RoundedKeysAndValuesChangeNoClearAnswer) {
+  LoadOptions options;
+  options.kv_cache = "f16";
+  const Agreement f16 = agreement(options, 0.02);
+  EXPECT_GT(f16.asked, 90);
+  EXPECT_EQ(f16.equal, f16.asked);
+  options.kv_cache = "q8";
+  const Agreement q8 = agreement(options, 0.5);
+  EXPECT_GT(q8.asked, 90);
+  EXPECT_EQ(q8.equal, q8.asked);
 }
 
 TEST(Demo, EveryQuestionIsAnsweredWithTheRecordedTokens) {

@@ -207,8 +207,8 @@ TEST(KvCache, GrowsInStepsAndKeepsWhatItHolds) {
     const Tensor piece = all.narrow(1, at, count);
     const auto [keys, values] = cache.append(0, piece, piece * 2);
     at += count;
-    EXPECT_TRUE(torch::equal(keys, all.narrow(1, 0, at).transpose(1, 2)));
-    EXPECT_TRUE(torch::equal(values, keys * 2));
+    EXPECT_TRUE(torch::equal(keys.rows, all.narrow(1, 0, at).transpose(1, 2)));
+    EXPECT_TRUE(torch::equal(values.rows, keys.rows * 2));
     cache.advance(count);
   }
   EXPECT_EQ(cache.length(), 700);
@@ -222,8 +222,8 @@ TEST(KvCache, GrowsInStepsAndKeepsWhatItHolds) {
   }
   cache.truncate(5);
   const auto [keys, values] = cache.append(0, one, one);
-  EXPECT_EQ(keys.size(2), 6);
-  EXPECT_TRUE(torch::equal(keys.narrow(2, 0, 5), all.narrow(1, 0, 5).transpose(1, 2)));
+  EXPECT_EQ(keys.rows.size(2), 6);
+  EXPECT_TRUE(torch::equal(keys.rows.narrow(2, 0, 5), all.narrow(1, 0, 5).transpose(1, 2)));
 }
 
 TEST(KvCache, ReorderMakesNewRowsOfOldOnes) {
@@ -233,10 +233,73 @@ TEST(KvCache, ReorderMakesNewRowsOfOldOnes) {
   cache.advance(3);
   cache.reorder(torch::tensor({1, 1, 0}));
   const Tensor next = torch::randn({3, 1, 1, 2});
-  const Tensor keys = cache.append(0, next, next).first;
+  const Tensor keys = cache.append(0, next, next).first.rows;
   for (const auto& [row, from] : {std::pair{0, 1}, std::pair{1, 1}, std::pair{2, 0}}) {
     EXPECT_TRUE(torch::equal(keys[row].narrow(1, 0, 3), rows[from].transpose(0, 1)));
   }
+}
+
+// Half a step of the largest of a row of a head: 2^-11 of a float16, 1 / 254 of 8 bits.
+class NarrowKvCache : public ::testing::TestWithParam<std::pair<KvStorage, double>> {};
+
+TEST_P(NarrowKvCache, HoldsRoundedRowsThroughGrowthCutsAndReordering) {
+  const auto [storage, step] = GetParam();
+  KvCache cache({1, 2, 20}, 2, 700, storage);
+  const Tensor all = torch::randn({2, 700, 2, 20});
+  const auto expect_near = [&, step = step](const CachedRows& found, const Tensor& expected) {
+    const Tensor wide = expected.transpose(1, 2);
+    ASSERT_EQ(found.widened().sizes(), wide.sizes());
+    const Tensor largest = wide.abs().amax(-1, true);
+    EXPECT_LE(((found.widened() - wide).abs() / largest).max().item<double>(), 1.001 * step);
+  };
+  int64_t at = 0;
+  for (const int64_t count : {10, 250, 1, 39}) {
+    const auto [keys, values] =
+        cache.append(0, all.narrow(1, at, count), all.narrow(1, at, count) * 2);
+    at += count;
+    expect_near(keys, all.narrow(1, 0, at));
+    expect_near(values, all.narrow(1, 0, at) * 2);
+    cache.advance(count);
+  }
+  cache.truncate(7);
+  cache.reorder(torch::tensor({1, 1, 0}));
+  const Tensor one = torch::randn({3, 1, 2, 20});
+  const Tensor rows = all.narrow(1, 0, 7).index_select(0, torch::tensor({1, 1, 0}));
+  expect_near(cache.append(0, one, one).first, torch::cat({rows, one}, 1));
+}
+
+TEST_P(NarrowKvCache, AttentionReadsItInPlace) {
+  const auto [storage, step] = GetParam();
+  constexpr double kScale = 0.2;
+  for (const int64_t keys : {1, 70, 600})
+    for (const int64_t queries : {1, 3, 50}) {
+      if (queries > keys) continue;
+      KvCache cache({1, 2, 20}, 2, 700, storage);
+      const Tensor all = torch::randn({2, keys, 2, 20}), more = torch::randn({2, keys, 2, 20});
+      const auto [key, value] = cache.append(0, all, more);
+      const Tensor query = torch::randn({2, queries, 4, 20});
+      for (const AttentionMask& mask : {AttentionMask{}, AttentionMask{true, 0, {}},
+                                        AttentionMask{true, 9, {{0, keys}, {keys / 2, keys}}}}) {
+        const c10::InferenceMode inference;
+        const Tensor found = ops::attention(query, key, value, kScale, mask);
+        // The kernels against plain operations on the very numbers that are held.
+        const ops::ComposedOnly composed;
+        const Tensor expected = ops::attention(query, key, value, kScale, mask);
+        EXPECT_LT((found - expected).abs().max().item<double>(), 1e-5) << keys << " " << queries;
+      }
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Storages, NarrowKvCache,
+                         ::testing::Values(std::pair{KvStorage::kF16, 0x1p-11},
+                                           std::pair{KvStorage::kQ8, 1.0 / 254}),
+                         [](const auto& info) {
+                           return info.param.first == KvStorage::kF16 ? "f16" : "q8";
+                         });
+
+TEST(KvCache, AnUnknownStorageIsAUsageError) {
+  EXPECT_EQ(parse_kv_storage("q8"), KvStorage::kQ8);
+  EXPECT_THROW(parse_kv_storage("q3"), UsageError);
 }
 
 TEST(KvCache, RefusesGradients) {

@@ -49,6 +49,27 @@ inline V load_f16(const void* p) { return _mm256_cvtph_ps(load_u16(p)); }
 inline V load_f16_n(const void* p, int64_t n) { return _mm256_cvtph_ps(load_u16_n(p, n)); }
 inline V load_bf16(const void* p) { return widen_bf16(load_u16(p)); }
 inline V load_bf16_n(const void* p, int64_t n) { return widen_bf16(load_u16_n(p, n)); }
+inline V widen_i8(__m128i bytes) { return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes)); }
+inline V load_i8(const void* p) {
+  return widen_i8(_mm_loadl_epi64(static_cast<const __m128i*>(p)));
+}
+inline V load_i8_n(const void* p, int64_t n) {
+  int8_t bytes[16] = {};
+  __builtin_memcpy(bytes, p, static_cast<size_t>(n));
+  return load_i8(bytes);
+}
+// n <= kWidth lanes, rounded to nearest even; of magnitudes that float16 and int8 hold, or NaN.
+inline void store_f16(void* p, V v, int64_t n) {
+  const __m128i narrow = _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  __builtin_memcpy(p, &narrow, static_cast<size_t>(n) * 2);
+}
+inline void store_i8(void* p, V v, int64_t n) {
+  const __m256i wide = _mm256_cvtps_epi32(v);
+  const __m128i words =
+      _mm_packs_epi32(_mm256_castsi256_si128(wide), _mm256_extracti128_si256(wide, 1));
+  const __m128i narrow = _mm_packs_epi16(words, words);
+  __builtin_memcpy(p, &narrow, static_cast<size_t>(n));
+}
 // n <= kWidth lanes, rounded to nearest even.
 inline void store_bf16(void* p, V v, int64_t n) {
   const __m256i bits = _mm256_castps_si256(v), high = _mm256_srli_epi32(bits, 16);

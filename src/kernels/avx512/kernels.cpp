@@ -17,6 +17,7 @@ inline V multiply_add(V sum, V a, V b) { return fma(a, b, sum); }
 #include "kernels/body/gradients.h"
 #include "kernels/body/elements.h"
 #include "kernels/body/matvec.h"
+#include "kernels/body/cached_rows.h"
 #include "kernels/body/gemm.h"
 #include "kernels/body/gemm_f32.h"
 #include "kernels/body/stream.h"

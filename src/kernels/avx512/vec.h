@@ -34,6 +34,21 @@ inline V load_f16(const void* p) { return _mm512_cvtph_ps(load_u16(p)); }
 inline V load_f16_n(const void* p, int64_t n) { return _mm512_cvtph_ps(load_u16_n(p, n)); }
 inline V load_bf16(const void* p) { return widen_bf16(load_u16(p)); }
 inline V load_bf16_n(const void* p, int64_t n) { return widen_bf16(load_u16_n(p, n)); }
+inline V widen_i8(__m128i bytes) { return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bytes)); }
+inline V load_i8(const void* p) {
+  return widen_i8(_mm_loadu_si128(static_cast<const __m128i*>(p)));
+}
+inline V load_i8_n(const void* p, int64_t n) {
+  return widen_i8(_mm_maskz_loadu_epi8(first_lanes(n), p));
+}
+// n <= kWidth lanes, rounded to nearest even; of magnitudes that float16 and int8 hold, or NaN.
+inline void store_f16(void* p, V v, int64_t n) {
+  _mm256_mask_storeu_epi16(
+      p, first_lanes(n), _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+}
+inline void store_i8(void* p, V v, int64_t n) {
+  _mm_mask_storeu_epi8(p, first_lanes(n), _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(v)));
+}
 // n <= kWidth lanes, rounded to nearest even.
 inline void store_bf16(void* p, V v, int64_t n) {
   const __m512i bits = _mm512_castps_si512(v), high = _mm512_srli_epi32(bits, 16);

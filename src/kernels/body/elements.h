@@ -11,6 +11,12 @@ struct F16 {
   static V load(const char* p) { return load_f16(p); }
   static V load_n(const char* p, int64_t n) { return load_f16_n(p, n); }
 };
+// Of a row that has a scale beside it.
+struct I8 {
+  static constexpr int64_t kBytes = 1;
+  static V load(const char* p) { return load_i8(p); }
+  static V load_n(const char* p, int64_t n) { return load_i8_n(p, n); }
+};
 struct Bf16 {
   static constexpr int64_t kBytes = 2;
   static V load(const char* p) { return load_bf16(p); }

@@ -71,17 +71,19 @@ void matvec(const MatvecArgs& a) {
 }
 
 // out[g, d] = Σ_j weights[g, j] · value[j, d] for G heads and N vectors of d, all in registers.
-template <int G, int N>
+template <class Element, int G, int N>
 inline void weighted_values(const DecodeAttentionArgs& a, int64_t g0, int64_t d, int64_t lanes) {
   const int64_t count = a.end - a.begin;
   const float* weights = a.scores + g0 * count;
-  const float* value = a.value + a.begin * a.value_stride + d;
+  const char* value =
+      static_cast<const char*>(a.value) + (a.begin * a.value_stride + d) * Element::kBytes;
   V sums[G][N] = {};
-  for (int64_t j = 0; j < count; ++j, value += a.value_stride) {
+  for (int64_t j = 0; j < count; ++j, value += a.value_stride * Element::kBytes) {
     V v[N];
 #pragma GCC unroll 8
     for (int i = 0; i < N; ++i)
-      v[i] = lanes == kWidth ? load(value + i * kWidth) : load_n(value, lanes);
+      v[i] = lanes == kWidth ? Element::load(value + i * kWidth * Element::kBytes)
+                             : Element::load_n(value, lanes);
 #pragma GCC unroll 8
     for (int g = 0; g < G; ++g) {
       const V weight = splat(weights[g * count + j]);
@@ -103,26 +105,36 @@ inline void weighted_values(const DecodeAttentionArgs& a, int64_t g0, int64_t d,
   }
 }
 
-template <int G>
+template <class Element, int G>
 inline void weighted_values_of_heads(const DecodeAttentionArgs& a, int64_t g0) {
   constexpr int N = G == 1 ? 8 : 2;
   int64_t d = 0;
-  for (; d + N * kWidth <= a.head_dim; d += N * kWidth) weighted_values<G, N>(a, g0, d, kWidth);
-  for (; d + kWidth <= a.head_dim; d += kWidth) weighted_values<G, 1>(a, g0, d, kWidth);
-  if (d < a.head_dim) weighted_values<G, 1>(a, g0, d, a.head_dim - d);
+  for (; d + N * kWidth <= a.head_dim; d += N * kWidth)
+    weighted_values<Element, G, N>(a, g0, d, kWidth);
+  for (; d + kWidth <= a.head_dim; d += kWidth) weighted_values<Element, G, 1>(a, g0, d, kWidth);
+  if (d < a.head_dim) weighted_values<Element, G, 1>(a, g0, d, a.head_dim - d);
 }
 
+// x[i] = x[i] · by[i]
+inline void multiply_rows(float* x, const float* by, int64_t count) {
+  for_each_vector(count, [&](int64_t i, auto lanes) {
+    store(x + i, load(x + i, lanes) * load(by + i, lanes), lanes);
+  });
+}
+
+template <class Element>
 void decode_attention(const DecodeAttentionArgs& a) {
   const int64_t count = a.end - a.begin;
   // Scores are the product of the group's queries with the key rows.
   for (int64_t g = 0; g < a.group; g += kMatvecMaxRows) {
     const int64_t heads = a.group - g < kMatvecMaxRows ? a.group - g : kMatvecMaxRows;
-    matvec<F32>({a.query + g * a.query_stride, heads, a.query_stride,
-                 a.key + a.begin * a.key_stride, count, a.head_dim, a.key_stride, nullptr,
-                 a.scores + g * count, count});
+    matvec<Element>({a.query + g * a.query_stride, heads, a.query_stride,
+                     static_cast<const char*>(a.key) + a.begin * a.key_stride * Element::kBytes,
+                     count, a.head_dim, a.key_stride, nullptr, a.scores + g * count, count});
   }
   for (int64_t g = 0; g < a.group; ++g) {
     float* scores = a.scores + g * count;
+    if (a.key_scales != nullptr) multiply_rows(scores, a.key_scales + a.begin, count);
     if (a.slopes != nullptr) {
       a.max[g] = add_slope(scores, count, a.scale, a.slopes[g], a.begin - a.position);
       a.sum[g] = exponentials(scores, count, 1.0f, a.max[g]);
@@ -130,8 +142,9 @@ void decode_attention(const DecodeAttentionArgs& a) {
       a.max[g] = scaled_max(scores, count, a.scale);
       a.sum[g] = exponentials(scores, count, a.scale, a.max[g]);
     }
+    if (a.value_scales != nullptr) multiply_rows(scores, a.value_scales + a.begin, count);
   }
   int64_t g = 0;
-  for (; g + 4 <= a.group; g += 4) weighted_values_of_heads<4>(a, g);
-  for (; g < a.group; ++g) weighted_values_of_heads<1>(a, g);
+  for (; g + 4 <= a.group; g += 4) weighted_values_of_heads<Element, 4>(a, g);
+  for (; g < a.group; ++g) weighted_values_of_heads<Element, 1>(a, g);
 }

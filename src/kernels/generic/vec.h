@@ -51,6 +51,47 @@ inline V load_f16(const void* p) { return widen_half(load_u16(p, kWidth)); }
 inline V load_f16_n(const void* p, int64_t n) { return widen_half(load_u16(p, n)); }
 inline V load_bf16(const void* p) { return (V)(load_u16(p, kWidth) << 16); }
 inline V load_bf16_n(const void* p, int64_t n) { return (V)(load_u16(p, n) << 16); }
+inline V load_i8_n(const void* p, int64_t n) {
+  int8_t bytes[kWidth] = {};
+  __builtin_memcpy(bytes, p, static_cast<size_t>(n));
+  V v{};
+  for (int i = 0; i < kWidth; ++i) v[i] = static_cast<float>(bytes[i]);
+  return v;
+}
+inline V load_i8(const void* p) { return load_i8_n(p, kWidth); }
+// n <= kWidth lanes, rounded to nearest even; of magnitudes that float16 and int8 hold, or NaN.
+inline void store_f16(void* p, V v, int64_t n) {
+  uint16_t halves[kWidth];
+  for (int i = 0; i < kWidth; ++i) {
+    const float x = v[i];
+    uint32_t bits;
+    __builtin_memcpy(&bits, &x, 4);
+    const auto sign = static_cast<uint16_t>((bits >> 16) & 0x8000u);
+    bits &= 0x7fffffffu;
+    if (bits > 0x7f800000u) {
+      halves[i] = static_cast<uint16_t>(sign | 0x7e00u);
+    } else if (bits < 0x38800000u) {  // subnormal: 0.5 leaves the rounded mantissa in the low bits
+      float shifted;
+      __builtin_memcpy(&shifted, &bits, 4);
+      shifted += 0.5f;
+      __builtin_memcpy(&bits, &shifted, 4);
+      halves[i] = static_cast<uint16_t>(sign | (bits - 0x3f000000u));
+    } else {
+      halves[i] = static_cast<uint16_t>(
+          sign | ((bits - 0x38000000u + 0xfffu + ((bits >> 13) & 1u)) >> 13));
+    }
+  }
+  __builtin_memcpy(p, halves, static_cast<size_t>(n) * 2);
+}
+inline void store_i8(void* p, V v, int64_t n) {
+  constexpr float kRoundToEven = 12582912.0f;  // 1.5 · 2^23
+  int8_t bytes[kWidth];
+  for (int i = 0; i < kWidth; ++i) {
+    const float rounded = (v[i] + kRoundToEven) - kRoundToEven;
+    bytes[i] = static_cast<int8_t>(rounded == rounded ? rounded : 0.0f);
+  }
+  __builtin_memcpy(p, bytes, static_cast<size_t>(n));
+}
 // n <= kWidth lanes, rounded to nearest even.
 inline void store_bf16(void* p, V v, int64_t n) {
   uint16_t u[kWidth];
