@@ -47,7 +47,8 @@ KvStorage parse_kv_storage(std::string_view text) {
 }
 
 Tensor CachedRows::widened() const {
-  if (rows.scalar_type() == torch::kFloat) return rows;
+  // Without a cache they may be float64.
+  if (rows.scalar_type() == torch::kFloat || rows.scalar_type() == torch::kDouble) return rows;
   const Tensor wide = rows.to(torch::kFloat);
   return scales.defined() ? wide * scales.unsqueeze(-1) : wide;
 }

@@ -146,8 +146,9 @@ Tensor attention(const Tensor& query, const Tensor& key, const Tensor& value, do
 
 Tensor attention(const Tensor& query, const CachedRows& key, const CachedRows& value, double scale,
                  const AttentionMask& mask) {
-  const bool narrow = key.rows.scalar_type() != torch::kFloat;
-  if (narrow && path_of(query) == Path::kFused && query.stride(-1) == 1)
+  const bool cached_narrow =
+      key.rows.scalar_type() == torch::kHalf || key.rows.scalar_type() == torch::kChar;
+  if (cached_narrow && path_of(query) == Path::kFused && query.stride(-1) == 1)
     return attention_fused(query, key, value, scale, mask);
   return attention(query, key.widened(), value.widened(), scale, mask);
 }

@@ -11,7 +11,7 @@
 namespace isthmus::kernels {
 namespace {
 
-constexpr int kTileRows = 4, kGroupsAtOnce = 1, kFewRows = 0;
+constexpr int kTileRows = 4, kGroupsAtOnce = 1, kFewRows = 2;
 
 inline float half_to_float(uint16_t half) { return _cvtsh_ss(half); }
 inline uint16_t float_to_half(float value) {
@@ -70,60 +70,83 @@ struct alignas(64) Unpacked {
   float d[16], offset[16];
 };
 
-// The bits above the low four of sub-block s, where they belong; `at` bytes into quad k.
-inline __m256i upper_of(const Q4Block&, int, int, int) { return _mm256_setzero_si256(); }
-inline __m256i upper_of(const Q5Block& w, int s, int k, int at) {
-  const __m256i bit = _mm256_and_si256(load_bytes(w.fifth[k] + at),
-                                       _mm256_set1_epi8(static_cast<char>(1 << s)));
-  return _mm256_andnot_si256(_mm256_cmpeq_epi8(bit, _mm256_setzero_si256()), _mm256_set1_epi8(16));
+template <int n>
+inline __m256i shifted(__m256i v) {
+  return n >= 0 ? _mm256_slli_epi16(v, n) : _mm256_srli_epi16(v, -n);
 }
-inline __m256i upper_of(const Q6Block& w, int s, int k, int at) {
-  const __m256i bits = _mm256_srl_epi16(load_bytes(w.upper[s / 4][k] + at),
-                                        _mm_cvtsi32_si128(2 * (s % 4)));
-  return _mm256_slli_epi16(_mm256_and_si256(bits, _mm256_set1_epi8(3)), 4);
+
+// Levels of sub-block s with the bits above their low four; `at` bytes into quad k.
+template <int s>
+inline __m256i with_upper(const Q4Block&, int, int, __m256i low) {
+  return low;
+}
+template <int s>
+inline __m256i with_upper(const Q5Block& w, int k, int at, __m256i low) {
+  const __m256i bits = shifted<4 - s>(load_bytes(w.fifth[k] + at));
+  return _mm256_or_si256(low, _mm256_and_si256(bits, _mm256_set1_epi8(16)));
+}
+template <int s>
+inline __m256i with_upper(const Q6Block& w, int k, int at, __m256i low) {
+  const __m256i bits = shifted<4 - s % 4 * 2>(load_bytes(w.upper[s / 4][k] + at));
+  return _mm256_or_si256(low, _mm256_and_si256(bits, _mm256_set1_epi8(48)));
+}
+
+// Of sub-blocks 2 i and 2 i + 1, which share their bytes.
+template <int i, class Block>
+inline void levels_of(const Block& w, int k, int at, __m256i& even, __m256i& odd) {
+  const __m256i both = load_bytes(w.q[i][k] + at), low = _mm256_set1_epi8(15);
+  even = with_upper<2 * i>(w, k, at, _mm256_and_si256(both, low));
+  odd = with_upper<2 * i + 1>(w, k, at, _mm256_and_si256(_mm256_srli_epi16(both, 4), low));
 }
 
 template <class Block>
-inline void unpack_pairs(const Block& w, Unpacked<Block>& to, int at) {
-  for (int i = 0; i < kSubBlocks / 2; ++i)
-    store(to.pairs[i] + at, pairs(w.min[2 * i] + at, w.min[2 * i + 1] + at));
-  _mm256_store_ps(to.offset + at, load_halves(w.dmin + at));
+inline __m256i pair_of(const Block& w, int i, int at) {
+  return pairs(w.min[2 * i] + at, w.min[2 * i + 1] + at);
 }
-inline void unpack_pairs(const Q6Block& w, Unpacked<Q6Block>& to, int at) {
-  for (int i = 0; i < kSubBlocks; ++i)
-    store(to.pairs[i] + at, pairs(w.scale[2 * i] + at, w.scale[2 * i + 1] + at));
-  _mm256_store_ps(to.offset + at,
-                  _mm256_mul_ps(load_halves(w.d + at), _mm256_set1_ps(kQ6Offset)));
+inline __m256i pair_of(const Q6Block& w, int i, int at) {
+  return pairs(w.scale[2 * i] + at, w.scale[2 * i + 1] + at);
+}
+template <class Block>
+inline __m256 offset_of(const Block& w, int at) {
+  return load_halves(w.dmin + at);
+}
+inline __m256 offset_of(const Q6Block& w, int at) {
+  return _mm256_mul_ps(load_halves(w.d + at), _mm256_set1_ps(kQ6Offset));
+}
+
+template <int i, class Block>
+inline void unpack_levels(const Block& w, Unpacked<Block>& to) {
+  for (int k = 0; k < kSubQuads; ++k)
+    for (int at = 0; at < 64; at += 32) {
+      __m256i even, odd;
+      levels_of<i>(w, k, at, even, odd);
+      store(to.q[2 * i * kSubQuads + k] + at, even);
+      store(to.q[(2 * i + 1) * kSubQuads + k] + at, odd);
+    }
 }
 
 template <class Block>
 void unpack(const Block& w, Unpacked<Block>& to) {
-  const __m256i low = _mm256_set1_epi8(15);
-  for (int half = 0; half < 2; ++half) {
-    const int at = 8 * half, bytes = 32 * half;
-    for (int i = 0; i < kSubBlocks / 2; ++i)
-      for (int k = 0; k < kSubQuads; ++k) {
-        const __m256i both = load_bytes(w.q[i][k] + bytes);
-        const __m256i even = _mm256_and_si256(both, low),
-                      odd = _mm256_and_si256(_mm256_srli_epi16(both, 4), low);
-        store(to.q[2 * i * kSubQuads + k] + bytes,
-              _mm256_or_si256(even, upper_of(w, 2 * i, k, bytes)));
-        store(to.q[(2 * i + 1) * kSubQuads + k] + bytes,
-              _mm256_or_si256(odd, upper_of(w, 2 * i + 1, k, bytes)));
-      }
+  unpack_levels<0>(w, to);
+  unpack_levels<1>(w, to);
+  unpack_levels<2>(w, to);
+  unpack_levels<3>(w, to);
+  for (int at = 0; at < kGroupRows; at += 8) {
     for (int s = 0; s < Fit<Block>::kScales; ++s)
       store(to.scale[s] + at, pairs(w.scale[s] + at, w.scale[s] + at));
+    for (int i = 0; i < Fit<Block>::kScales / 2; ++i) store(to.pairs[i] + at, pair_of(w, i, at));
     _mm256_store_ps(to.d + at, load_halves(w.d + at));
-    unpack_pairs(w, to, at);
+    _mm256_store_ps(to.offset + at, offset_of(w, at));
   }
 }
 
-inline const int16_t* sums_of(const Unpacked<Q6Block>&, const QuantisedColumns& x) {
-  return x.half_sums;
-}
 template <class Block>
-inline const int16_t* sums_of(const Unpacked<Block>&, const QuantisedColumns& x) {
+inline const int16_t* sums_of(const QuantisedColumns& x) {
   return x.sums;
+}
+template <>
+inline const int16_t* sums_of<Q6Block>(const QuantisedColumns& x) {
+  return x.half_sums;
 }
 
 template <int R, class Block>
@@ -162,7 +185,7 @@ inline void tile(const Unpacked<Block>* unpacked, const QuantisedColumns* x, int
 #pragma GCC unroll 4
   for (int r = 0; r < R; ++r) {
     const QuantisedColumns& row = x[r * x_stride];
-    const int16_t* row_sums = sums_of(w, row);
+    const int16_t* row_sums = sums_of<Block>(row);
     const __m256 scale = _mm256_set1_ps(row.scale);
 #pragma GCC unroll 2
     for (int half = 0; half < 2; ++half) {
@@ -235,8 +258,101 @@ inline void tile(const Unpacked<Q8Block>* unpacked, const QuantisedColumns* x, i
   }
 }
 
+// ---- few rows of x: a block is read once, in place, eight rows of W at a time
+
+template <int M, int i, class Block>
+inline void few_pair(const Block& w, const QuantisedColumns* x, int64_t x_stride, int at,
+                     __m256i (&total)[M], __m256i (&off)[M]) {
+  constexpr int kQuads = Fit<Block>::kQuads, kPairs = Fit<Block>::kScales / kSubBlocks;
+#pragma GCC unroll 4
+  for (int first = 0; first < kSubQuads; first += kQuads) {
+    __m256i even[M], odd[M];
+#pragma GCC unroll 2
+    for (int j = 0; j < M; ++j) even[j] = odd[j] = _mm256_setzero_si256();
+#pragma GCC unroll 8
+    for (int k = first; k < first + kQuads; ++k) {
+      __m256i w0, w1;
+      levels_of<i>(w, k, 4 * at, w0, w1);
+#pragma GCC unroll 2
+      for (int j = 0; j < M; ++j) {
+        const int8_t* q = x[j * x_stride].q + 2 * i * kSubDepth + 4 * k;
+        even[j] = _mm256_add_epi16(even[j], _mm256_maddubs_epi16(w0, splat_quad(q)));
+        odd[j] = _mm256_add_epi16(odd[j], _mm256_maddubs_epi16(w1, splat_quad(q + kSubDepth)));
+      }
+    }
+    const int s = 2 * i * kPairs + first * kPairs / static_cast<int>(kSubQuads);  // of the even ones
+    const __m256i s0 = pairs(w.scale[s] + at, w.scale[s] + at),
+                  s1 = pairs(w.scale[s + kPairs] + at, w.scale[s + kPairs] + at);
+#pragma GCC unroll 2
+    for (int j = 0; j < M; ++j)
+      total[j] = _mm256_add_epi32(total[j], _mm256_add_epi32(_mm256_madd_epi16(even[j], s0),
+                                                             _mm256_madd_epi16(odd[j], s1)));
+  }
+#pragma GCC unroll 2
+  for (int p = i * kPairs; p < (i + 1) * kPairs; ++p)
+    for (int j = 0; j < M; ++j)
+      off[j] = _mm256_add_epi32(
+          off[j], _mm256_madd_epi16(pair_of(w, p, at),
+                                    splat_quad(sums_of<Block>(x[j * x_stride]) + 2 * p)));
+}
+
 template <int M, class Block>
-inline void few(const Block&, const QuantisedColumns*, int64_t, float*) {}
+inline void few_of(const Block& w, const QuantisedColumns* x, int64_t x_stride, int at,
+                   __m256 (&values)[M]) {
+  __m256i total[M], off[M];
+#pragma GCC unroll 2
+  for (int j = 0; j < M; ++j) total[j] = off[j] = _mm256_setzero_si256();
+  few_pair<M, 0>(w, x, x_stride, at, total, off);
+  few_pair<M, 1>(w, x, x_stride, at, total, off);
+  few_pair<M, 2>(w, x, x_stride, at, total, off);
+  few_pair<M, 3>(w, x, x_stride, at, total, off);
+#pragma GCC unroll 2
+  for (int j = 0; j < M; ++j)
+    values[j] = _mm256_fnmadd_ps(_mm256_cvtepi32_ps(off[j]), offset_of(w, at),
+                                 _mm256_mul_ps(_mm256_cvtepi32_ps(total[j]), load_halves(w.d + at)));
+}
+
+template <int M>
+inline void few_of(const Q8Block& w, const QuantisedColumns* x, int64_t x_stride, int at,
+                   __m256 (&values)[M]) {
+  const __m256i ones = _mm256_set1_epi16(1);
+  const __m256i signs = _mm256_set1_epi8(static_cast<char>(kQ8Offset));
+#pragma GCC unroll 2
+  for (int j = 0; j < M; ++j) values[j] = _mm256_setzero_ps();
+  for (int s = 0; s < kSubBlocks; ++s) {
+    __m256i sum[M];
+#pragma GCC unroll 2
+    for (int j = 0; j < M; ++j) sum[j] = _mm256_setzero_si256();
+#pragma GCC unroll 8
+    for (int k = 0; k < kSubQuads; ++k) {
+      const __m256i weights = _mm256_xor_si256(load_bytes(w.q[s][k] + 4 * at), signs);
+      const __m256i magnitudes = _mm256_abs_epi8(weights);
+#pragma GCC unroll 2
+      for (int j = 0; j < M; ++j) {
+        const __m256i quad = splat_quad(x[j * x_stride].q + s * kSubDepth + 4 * k);
+        const __m256i products = _mm256_maddubs_epi16(magnitudes, _mm256_sign_epi8(quad, weights));
+        sum[j] = _mm256_add_epi32(sum[j], _mm256_madd_epi16(products, ones));
+      }
+    }
+#pragma GCC unroll 2
+    for (int j = 0; j < M; ++j)
+      values[j] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(sum[j]), load_halves(w.d[s] + at), values[j]);
+  }
+}
+
+template <int M, class Block>
+inline void few(const Block& w, const QuantisedColumns* x, int64_t x_stride, float* sums) {
+  for (int at = 0; at < kGroupRows; at += 8) {
+    __m256 values[M];
+    few_of<M>(w, x, x_stride, at, values);
+#pragma GCC unroll 2
+    for (int j = 0; j < M; ++j) {
+      float* to = sums + j * kGroupRows + at;
+      _mm256_store_ps(to, _mm256_fmadd_ps(values[j], _mm256_set1_ps(x[j * x_stride].scale),
+                                          _mm256_load_ps(to)));
+    }
+  }
+}
 
 #include "kernels/body/quantised_multiply.h"
 
