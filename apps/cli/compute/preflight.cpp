@@ -185,7 +185,7 @@ std::string memory_line(const std::string& stage, const training::MemoryEstimate
   if (memory.total() > there && !anyway)
     throw ResourceError(fmt::format(
         "stage {}: {}. Smaller batches with more accumulation need less, and so do frozen weights "
-        "in 8 or 4 bits (storage); --anyway starts it nevertheless",
+        "in 8 to 4 bits (storage), or gradient_checkpointing; --anyway starts it nevertheless",
         stage, line));
   if (memory.total() > there)
     line += ": it may not fit";
