@@ -48,6 +48,8 @@ function(isthmus_test NAME)
     set_target_properties(test_${NAME} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
     target_compile_options(test_${NAME} PRIVATE -fPIC)
   endif()
+  # Compiling tests takes longer than running them.
+  target_compile_options(test_${NAME} PRIVATE $<$<CONFIG:Release>:-O1>)
   add_test(NAME ${NAME} COMMAND test_${NAME})
   # Several tests run side by side; threads that spin while they wait would take the processors from each other.
   set_tests_properties(${NAME} PROPERTIES TIMEOUT 600 LABELS "${ARG_LABELS}" ENVIRONMENT "OMP_WAIT_POLICY=passive")

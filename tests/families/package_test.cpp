@@ -80,9 +80,10 @@ TEST(Packages, BlocksAreUsedWhereTheyLie) {
     const auto* blocks = dynamic_cast<const nn::QuantisedMatrix*>(slot.matrix().get());
     ASSERT_NE(blocks, nullptr) << slot.name;
     for (const nn::Slot& other : nn::slots_of(second->modules()))
-      if (other.name == slot.name)
+      if (other.name == slot.name) {
         EXPECT_EQ(blocks->blocks(),
                   dynamic_cast<const nn::QuantisedMatrix&>(*other.matrix()).blocks());
+      }
   }
 }
 

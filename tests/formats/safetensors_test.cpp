@@ -82,8 +82,9 @@ TEST(Safetensors, BlocksSurviveARoundTripAndLieAligned) {
     EXPECT_EQ(tensor.dtype, original->dtype);
     EXPECT_EQ(tensor.shape, original->shape);
     EXPECT_EQ(to_contiguous(tensor), to_contiguous(*original));
-    if (is_quantised(tensor.dtype))
+    if (is_quantised(tensor.dtype)) {
       EXPECT_EQ(reinterpret_cast<uintptr_t>(tensor.bytes.data()) % 64, 0u) << tensor.name;
+    }
   }
 }
 
