@@ -48,7 +48,7 @@ void add_storage(CLI::App& app, Options& o) {
                  equals == std::string::npos ? "decoder" : value.substr(0, equals);
              const std::string storage =
                  equals == std::string::npos ? value : value.substr(equals + 1);
-             if (std::ranges::find(kStorages, storage) == kStorages.end())
+             if (!is_storage(storage))
                throw CLI::ValidationError(
                    "--storage", fmt::format("\"{}\" is not one of {}", storage, kStorage));
              if (part == "decoder")
@@ -69,9 +69,10 @@ void add_storage(CLI::App& app, Options& o) {
 }
 
 void add_model(CLI::App& app, Options& o) {
-  app.add_option("MODEL", o.model,
-                 "Checkpoint folder or file, GGUF file, or a repository id in the local Hugging Face "
-                 "cache")
+  app.add_option(
+         "MODEL", o.model,
+         "Checkpoint folder or file, GGUF file, or a repository id in the local Hugging Face "
+         "cache")
       ->required();
   app.add_option("--base", o.base,
                  "Language model under a projector, a LoRA or a Flamingo checkpoint")
@@ -256,6 +257,10 @@ std::vector<Part> media_parts(const Options& options) {
   return parts;
 }
 
+bool is_storage(std::string_view word) {
+  return std::ranges::find(kStorages, word) != kStorages.end();
+}
+
 bool needs_compute(const std::string& verb) { return verb != "describe"; }
 
 Parsed parse_command_line(int argc, char** argv) {
@@ -378,8 +383,7 @@ Parsed parse_command_line(int argc, char** argv) {
       ->type_name("N");
   add_storage(*quantise, o);
 
-  CLI::App* convert =
-      app.add_subcommand("convert", "Write a LLaVA or a LLaMA for another program");
+  CLI::App* convert = app.add_subcommand("convert", "Write a LLaVA or a LLaMA for another program");
   add_model(*convert, o);
   convert->add_option("-o,--out", o.out, "Folder to write to")->type_name("DIR")->required();
   convert->add_option("--format", o.format, "gguf: model.gguf and mmproj.gguf, for llama.cpp")

@@ -6,6 +6,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "eval/eval_options.h"
@@ -84,6 +85,8 @@ Parsed parse_command_line(int argc, char** argv);
 std::vector<Part> media_parts(const Options& options);
 // What a request asks for, with the generation flags that were used in place of its own fields.
 GenerationConfig with_flags(GenerationConfig requested, const Options& options);
+// "stored", "f32", … "q4".
+bool is_storage(std::string_view word);
 // True for verbs that multiply matrices and so need libtorch.
 bool needs_compute(const std::string& verb);
 

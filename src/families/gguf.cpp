@@ -79,7 +79,9 @@ std::shared_ptr<Family> load_plain(const GgufModel& model, const LoadOptions& op
                                          .tokenizer = tokenizer,
                                          .eos_ids = {},
                                          .vocab_size = shape.vocab_size,
-                                         .fingerprint = {}};
+                                         .fingerprint = {},
+                                         .folder = {},
+                                         .source = {}};
   if (const auto end = tokenizer->eos_id()) settings.eos_ids.push_back(*end);
   torch::nn::Module root("LanguageModel");
   const auto decoder = root.register_module(

@@ -1,11 +1,10 @@
 #include "families/package.h"
 
-#include <algorithm>
-#include <array>
 #include <unordered_map>
 #include <utility>
 
 #include "base/atomic_file.h"
+#include "layout/llava_output.h"
 #include "nn/slots.h"
 #include "weights/tensor_of.h"
 
@@ -15,13 +14,6 @@ namespace {
 namespace fs = std::filesystem;
 using formats::OutgoingTensor;
 using formats::RawTensor;
-
-constexpr std::array<std::string_view, 4> kSmallFiles = {".json", ".model", ".txt", ".jinja"};
-constexpr std::string_view kIndex = ".index.json";
-
-std::string below(const std::string& folder, const std::string& name) {
-  return folder.empty() ? name : folder + "/" + name;
-}
 
 // Held otherwise than it is stored.
 OutgoingTensor converted(const RawTensor& raw, DType held) {
@@ -43,13 +35,11 @@ OutgoingTensor converted(const RawTensor& raw, DType held) {
 }  // namespace
 
 void Package::add_files(const fs::path& from, const std::string& folder) {
-  for (const fs::directory_entry& entry : fs::directory_iterator(from)) {
-    const std::string file = entry.path().filename().string();
-    const bool is_small =
-        std::ranges::any_of(kSmallFiles, [&](auto ending) { return file.ends_with(ending); });
-    if (is_small && !file.ends_with(kIndex) && entry.is_regular_file())
-      files[below(folder, file)] = read_file(entry.path());
-  }
+  std::vector<fs::path> found = layout::companion_files(from);
+  for (const char* config : {"config.json", "open_clip_config.json"})
+    if (fs::is_regular_file(from / config)) found.push_back(from / config);
+  for (const fs::path& file : found)
+    files[(fs::path(folder) / file.filename()).string()] = read_file(file);
 }
 
 formats::BundleContents contents_of(const Package& package, torch::nn::Module& modules,

@@ -106,6 +106,20 @@ int64_t own_count(const recipe::Stage& stage, size_t entry, int64_t processes) {
   return std::max<int64_t>((own > 0 ? own : stage.batch) / processes, 1);
 }
 
+// The sum over the micro-batches of a step of what `of_entry` gives for an entry.
+template <typename Amount, typename OfEntry>
+Amount of_step(const recipe::Stage& stage, size_t entries, const OfEntry& of_entry) {
+  Amount sum{};
+  double weights = 0;
+  const bool together = stage.combine == recipe::Combine::kTogether;
+  for (size_t e = 0; e < entries; ++e) {
+    const double weight = together ? 1 : stage.data[e].weight;
+    weights += weight;
+    sum += of_entry(e) * weight;
+  }
+  return sum * (static_cast<double>(stage.accumulation) / (together ? 1 : weights));
+}
+
 // Numbers of state that the optimiser keeps of a weight.
 int64_t state_of(const recipe::Stage& stage, const Trainable& trainable) {
   const bool by_muon = stage.optimizer.kind == "muon" && moved_by_muon(trainable);
@@ -282,24 +296,6 @@ double activation_numbers(const std::vector<LayerCost>& layers, const BatchShape
          batch.features * batch.feature_width + 2 * batch.medium_values;
 }
 
-namespace {
-
-// The sum over the micro-batches of a step of what `of_entry` gives for an entry.
-template <typename Amount, typename OfEntry>
-Amount of_step(const recipe::Stage& stage, size_t entries, const OfEntry& of_entry) {
-  Amount sum{};
-  double weights = 0;
-  const bool together = stage.combine == recipe::Combine::kTogether;
-  for (size_t e = 0; e < entries; ++e) {
-    const double weight = together ? 1 : stage.data[e].weight;
-    weights += weight;
-    sum += of_entry(e) * weight;
-  }
-  return sum * (static_cast<double>(stage.accumulation) / (together ? 1 : weights));
-}
-
-}  // namespace
-
 Work work_of_step(const recipe::Stage& stage, const std::vector<LayerCost>& layers,
                   const std::vector<Shown>& shown, int64_t processes) {
   return of_step<Work>(stage, shown.size(), [&](size_t e) {
@@ -419,7 +415,7 @@ std::string bytes_in_words(int64_t bytes) {
   const auto count = static_cast<double>(bytes);
   if (count >= 1e10) return fmt::format("{:.0f} GB", count / 1e9);
   if (count >= 1e9) return fmt::format("{:.1f} GB", count / 1e9);
-  return fmt::format("{:.0f} MB", count / 1e6);
+  return fmt::format("{:.{}f} MB", count / 1e6, count < 1e7 ? 1 : 0);
 }
 
 std::string seconds_in_words(double seconds) {

@@ -109,7 +109,7 @@ struct Speed {
 // Takes about half a second. `rows`: of the products measured, those of a micro-batch.
 Speed measure_speed(families::Family& family, int64_t rows);
 
-// "340 MB", "1.2 GB"; "40 s", "4 min", "3.5 h".
+// "2.7 MB", "340 MB", "1.2 GB"; "40 s", "4 min", "3.5 h".
 std::string bytes_in_words(int64_t bytes);
 std::string seconds_in_words(double seconds);
 

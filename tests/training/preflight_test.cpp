@@ -212,6 +212,7 @@ TEST(Memory, CountsWhatTheStageAsksFor) {
 }
 
 TEST(Words, AreThoseOfPeople) {
+  EXPECT_EQ(bytes_in_words(2'740'000), "2.7 MB");
   EXPECT_EQ(bytes_in_words(340'000'000), "340 MB");
   EXPECT_EQ(bytes_in_words(1'240'000'000), "1.2 GB");
   EXPECT_EQ(bytes_in_words(41'000'000'000), "41 GB");

@@ -1,7 +1,6 @@
 #include "against.h"
 
 #include <algorithm>
-#include <array>
 #include <iostream>
 #include <memory>
 #include <string>
@@ -24,8 +23,6 @@ namespace {
 
 using training::Agreement;
 
-constexpr std::array<std::string_view, 8> kStorages = {"stored", "f32", "f16", "bf16",
-                                                       "q8",     "q6",  "q5",  "q4"};
 constexpr int64_t kSamples = 60;
 
 recipe::DataEntry world(std::string kind, std::string conversation_template,
@@ -98,13 +95,13 @@ std::string line_of(const Agreement& a) {
 int eval_against(const Options& options) {
   engine::prepare_arithmetic(options.load);
   const std::string& against = options.eval.against;
-  const bool is_storage = std::ranges::find(kStorages, against) != kStorages.end();
+  const bool same_model = is_storage(against);
   LoadOptions reference = options.load;
   reference.decoder_storage = reference.encoder_storage = reference.aligner_storage =
-      is_storage ? against : "stored";
-  const std::string& other = is_storage ? options.model : against;
+      same_model ? against : "stored";
+  const std::string& other = same_model ? options.model : against;
   const auto load_reference = [&] {
-    return families::load_family(other, is_storage ? options.base : "", "", reference);
+    return families::load_family(other, same_model ? options.base : "", "", reference);
   };
 
   recipe::HeldOut choice;

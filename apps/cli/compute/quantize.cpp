@@ -12,6 +12,7 @@
 #include "families/storage.h"
 #include "formats/bundle.h"
 #include "isthmus/error.h"
+#include "training/estimate.h"
 
 namespace isthmus::cli {
 namespace {
@@ -24,12 +25,6 @@ LoadOptions storage_of(const Options& options) {
   if (!options.storage_given.contains("encoder")) load.encoder_storage = "q8";
   if (!options.storage_given.contains("aligner")) load.aligner_storage = "q8";
   return load;
-}
-
-std::string in_words(size_t bytes) {
-  const auto count = static_cast<double>(bytes);
-  return bytes < 1'000'000'000 ? fmt::format("{:.2f} MB", count / 1e6)
-                               : fmt::format("{:.2f} GB", count / 1e9);
 }
 
 }  // namespace
@@ -57,8 +52,10 @@ int quantize(const Options& options) {
       [&] { progress.advance(); });
   formats::write_bundle(options.out, contents);
   progress.finish();
-  std::cout << fmt::format("{}: {} of weights became {}\n", options.out.string(), in_words(before),
-                           in_words(fs::file_size(options.out)));
+  std::cout << fmt::format(
+      "{}: {} of weights became {}\n", options.out.string(),
+      training::bytes_in_words(static_cast<int64_t>(before)),
+      training::bytes_in_words(static_cast<int64_t>(fs::file_size(options.out))));
   return 0;
 }
 
