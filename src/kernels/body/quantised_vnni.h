@@ -170,8 +170,10 @@ inline void tile(const Unpacked<Block>* w, const QuantisedColumns* x, int64_t x_
     for (int r = 0; r < R; ++r)
 #pragma GCC unroll 2
       for (int t = 0; t < T; ++t) sum[r][t] = start_of<Block>(x[r * x_stride], s);
+    // From 0 to a constant: else each round begins with a choice of where to enter it.
 #pragma GCC unroll 8
-    for (int k = s * kQuads; k < (s + 1) * kQuads; ++k) {
+    for (int i = 0; i < kQuads; ++i) {
+      const int k = s * kQuads + i;
       VI weights[T];
 #pragma GCC unroll 2
       for (int t = 0; t < T; ++t) weights[t] = load_bytes(part(t).q[k] + 4 * lane(t));
