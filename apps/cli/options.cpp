@@ -403,8 +403,9 @@ Parsed parse_command_line(int argc, char** argv) {
 
   CLI::App* bench = app.add_subcommand("bench", "Measure load, encode, prefill and decode");
   add_model(*bench, o);
-  bench->add_option("--image", o.images, "Picture to encode (default: a grey one)")
-      ->type_name("FILE");
+  add_media(*bench, o);
+  bench->add_flag("--text-only", o.text_only,
+                  "No medium; without one of yours a grey picture is shown");
   bench->add_option("--repetitions", o.repetitions, "Runs; the median is shown")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();

@@ -69,6 +69,7 @@ struct Options {
   // bench
   int64_t repetitions = 3, prompt_tokens = 64, new_tokens = 32;
   std::optional<int64_t> bench_shots;  // examples before the question
+  bool text_only = false;
 };
 
 // `run` is false when nothing is left to do: help or the version was asked for, and shown.

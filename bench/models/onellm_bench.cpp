@@ -1,8 +1,8 @@
-// Seconds from prepared input to soft tokens for every modality of a OneLLM, encoder and aligner in
-// float32: what bench/peer_onellm_pytorch.py times in PyTorch. Inputs are noise of the real shapes.
+// Seconds from prepared input to soft tokens for every modality of a OneLLM: what
+// bench/peer_onellm_pytorch.py times in PyTorch. Inputs are noise of the real shapes.
 // Also furthest point sampling and the filter bank, which are parts of tokenizer and preparation.
 //
-//   onellm_bench FOLDER [MODALITY ...] [--repetitions 1] [--threads 2]
+//   onellm_bench FOLDER [MODALITY ...] [--repetitions 1] [--threads 2] [--storage f32]
 #include <algorithm>
 #include <chrono>
 #include <ctime>
@@ -11,8 +11,8 @@
 #include <string>
 #include <vector>
 
-#include <CLI/CLI.hpp>
 #include <c10/core/InferenceMode.h>
+#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include "base/rng.h"
@@ -25,8 +25,9 @@ namespace isthmus::bench {
 namespace {
 
 const std::map<std::string, Shape> kInputs{
-    {"image", {1, 3, 224, 224}}, {"video", {15, 3, 224, 224}}, {"audio", {1, 128, 1024}},
-    {"points", {8192, 6}},       {"depth", {2, 3, 224, 224}},  {"normal", {2, 3, 224, 224}},
+    {"image", {1, 3, 224, 224}}, {"video", {15, 3, 224, 224}},
+    {"audio", {1, 128, 1024}},   {"points", {8192, 6}},
+    {"depth", {2, 3, 224, 224}}, {"normal", {2, 3, 224, 224}},
     {"fmri", {1, 15724}},        {"imu", {6, 400}},
 };
 
@@ -53,10 +54,10 @@ nlohmann::ordered_json smallest_seconds(int64_t repetitions, const Run& run) {
 }
 
 nlohmann::ordered_json measure(const std::string& folder, const std::vector<std::string>& names,
-                               int64_t repetitions, int threads) {
+                               int64_t repetitions, int threads, const std::string& storage) {
   LoadOptions options;
   options.threads = threads;
-  options.encoder_storage = options.aligner_storage = "f32";
+  options.encoder_storage = options.aligner_storage = storage;
   const auto engine = engine::load_engine(folder, "", "", options);
   c10::InferenceMode inference;
   const auto encode = [&](const std::string& name) {
@@ -88,16 +89,22 @@ int main(int argc, char** argv) {
   int64_t repetitions = 1;
   int threads = 2;
   app.add_option("FOLDER", folder, "What make_random_onellm wrote")->required();
-  app.add_option("MODALITY", names, "All without one")->check(CLI::IsMember(isthmus::bench::kInputs));
+  app.add_option("MODALITY", names, "All without one")
+      ->check(CLI::IsMember(isthmus::bench::kInputs));
   app.add_option("--repetitions", repetitions, "The smallest of them is shown")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   app.add_option("--threads", threads)->check(CLI::PositiveNumber)->capture_default_str();
+  std::string storage = "f32";
+  app.add_option("--storage", storage, "Of encoder and aligner")
+      ->check(CLI::IsMember({"f32", "stored", "q8", "q6", "q5", "q4"}))
+      ->capture_default_str();
   CLI11_PARSE(app, argc, argv);
   if (names.empty())
     for (const auto& [name, shape] : isthmus::bench::kInputs) names.push_back(name);
   try {
-    std::cout << isthmus::bench::measure(folder, names, repetitions, threads).dump(1) << "\n";
+    std::cout << isthmus::bench::measure(folder, names, repetitions, threads, storage).dump(1)
+              << "\n";
   } catch (const isthmus::Error& error) {
     std::cerr << "onellm_bench: " << error.what() << "\n";
     return error.exit_code();

@@ -9,6 +9,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/peak.h"
+
 namespace isthmus::kernels {
 
 constexpr int64_t kGroupRows = 16, kBlockDepth = 256, kSubDepth = 32, kSubBlocks = 8;
@@ -110,6 +112,7 @@ struct QuantisedTable {
   const char* name;
   void (*quantise_rows)(const QuantiseRowsArgs&);
   QuantisedKind q4, q5, q6, q8;
+  Peak peak;  // of bytes, in the way of `q4`
 };
 
 }  // namespace isthmus::kernels

@@ -10,6 +10,7 @@
 #include "kernels/gemm.h"
 #include "kernels/matvec.h"
 #include "kernels/norm.h"
+#include "kernels/peak.h"
 #include "kernels/quantised.h"
 #include "kernels/rotary.h"
 #include "kernels/softmax.h"
@@ -79,6 +80,7 @@ struct KernelTable {
   void (*widen_rows_i8)(const WidenRowsArgs&);
   GemmTable gemm;
   StreamTable stream;
+  Peak peak;  // of float32
 };
 
 // The best table this CPU and operating system support, fixed at first use. The environment

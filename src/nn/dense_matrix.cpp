@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "nn/ops.h"
+#include "nn/work.h"
 
 namespace isthmus::nn {
 namespace {
@@ -81,6 +82,7 @@ bool DenseMatrix::fused(const Tensor& x) const {
 
 Tensor DenseMatrix::apply(const Tensor& x, const Tensor& bias) const {
   ISTHMUS_CHECK(x.size(-1) == stored_.cols, "row length differs from the matrix's columns");
+  count_product(*this, x.numel() / stored_.cols);
   if (!fused(x)) {
     const Tensor wide = to_dense().to(x.scalar_type());
     return torch::linear(x, wide, bias.defined() ? bias.to(x.scalar_type()) : bias);

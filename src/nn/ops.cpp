@@ -7,6 +7,7 @@
 #include "nn/attention_paths.h"
 #include "nn/fused_ops.h"
 #include "nn/recorded_ops.h"
+#include "nn/work.h"
 
 namespace isthmus::nn::ops {
 namespace {
@@ -136,6 +137,7 @@ Tensor attention(const Tensor& query, const Tensor& key, const Tensor& value, do
   ISTHMUS_CHECK(mask.alibi_slopes.empty() ||
                     static_cast<int64_t>(mask.alibi_slopes.size()) == query.size(2),
                 "attention: one ALiBi slope per query head");
+  count_attention(query, key, mask);
   const Path path = path_of(query, key, value);
   if (path != Path::kComposed && query.stride(-1) == 1 && key.stride(-1) == 1 &&
       value.stride(-1) == 1)
@@ -148,8 +150,10 @@ Tensor attention(const Tensor& query, const CachedRows& key, const CachedRows& v
                  const AttentionMask& mask) {
   const bool cached_narrow =
       key.rows.scalar_type() == torch::kHalf || key.rows.scalar_type() == torch::kChar;
-  if (cached_narrow && path_of(query) == Path::kFused && query.stride(-1) == 1)
+  if (cached_narrow && path_of(query) == Path::kFused && query.stride(-1) == 1) {
+    count_attention(query, key.rows, mask);
     return attention_fused(query, key, value, scale, mask);
+  }
   return attention(query, key.widened(), value.widened(), scale, mask);
 }
 

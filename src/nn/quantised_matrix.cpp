@@ -11,6 +11,7 @@
 #include "nn/matmul.h"
 #include "nn/ops.h"
 #include "nn/parallel.h"
+#include "nn/work.h"
 
 namespace isthmus::nn {
 namespace {
@@ -140,6 +141,7 @@ std::shared_ptr<const QuantisedMatrix> QuantisedMatrix::repack(DType kind, int64
 
 Tensor QuantisedMatrix::apply(const Tensor& x, const Tensor& bias) const {
   ISTHMUS_CHECK(x.size(-1) == cols_, "row length differs from the matrix's columns");
+  count_product(*this, x.numel() / cols_);
   if (!ops::fused_enabled() || x.scalar_type() != torch::kFloat) {
     const Tensor wide = to_dense().to(x.scalar_type());
     return torch::linear(x, wide, bias.defined() ? bias.to(x.scalar_type()) : bias);

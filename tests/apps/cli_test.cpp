@@ -1,5 +1,6 @@
 // The command line as its help and docs/formats.md describe it.
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include <gtest/gtest.h>
@@ -51,8 +52,8 @@ TEST(CommandLine, VersionAndHelpAnswerWithoutTheHalfThatComputes) {
   EXPECT_EQ(run_program({alone, "--version"}).out, "isthmus 0.1.0\n");
   const Outcome help = run_program({alone, "--help"});
   EXPECT_EQ(help.status, 0);
-  for (const std::string verb : {"describe", "run", "trace", "align", "eval", "verify", "bench",
-                                 "doctor"}) {
+  for (const std::string verb :
+       {"describe", "run", "trace", "align", "eval", "verify", "bench", "doctor"}) {
     EXPECT_NE(help.out.find("\n  " + verb), std::string::npos) << verb;
     const Outcome own = run_program({alone, verb, "--help"});
     EXPECT_EQ(own.status, 0) << own.err;
@@ -350,7 +351,8 @@ TEST(Verify, NamesTheFirstStageThatDiffers) {
   const Outcome outcome = isthmus({"verify", folder});
   EXPECT_EQ(outcome.status, 1);
   EXPECT_EQ(lines_of(outcome.err).size(), 1u);
-  EXPECT_NE(outcome.err.find("v15_original: single: projected differs: 1 of 1600 values, max |Δ|"), std::string::npos)
+  EXPECT_NE(outcome.err.find("v15_original: single: projected differs: 1 of 1600 values, max |Δ|"),
+            std::string::npos)
       << outcome.err;
   EXPECT_NE(outcome.err.find("[0, 0, 3]"), std::string::npos) << outcome.err;
   const Outcome as_json = isthmus({"verify", folder, "--json"});
@@ -374,6 +376,26 @@ TEST(Bench, MeasuresEveryPart) {
   for (const char* field :
        {"load_s", "encode_s", "prefill_tokens_per_s", "decode_tokens_per_s", "resident_mb"})
     EXPECT_GT(report.at(field).get<double>(), 0) << field;
+  std::map<std::string, json> parts;
+  for (const json& part : report.at("parts")) parts[part.at("name")] = part;
+  for (const char* name : {"prepare", "encoder", "aligner", "prefill", "decode"}) {
+    ASSERT_TRUE(parts.contains(name)) << name;
+    EXPECT_GT(parts[name].at("seconds").get<double>(), 0) << name;
+  }
+  EXPECT_GT(parts["aligner"].at("float32_operations").get<double>(), 0);
+  EXPECT_GT(parts["decode"].at("bytes").get<double>(), 0);
+  for (const auto& [name, peak] : report.at("peaks").items())
+    EXPECT_GT(peak.get<double>(), 0) << name;
+  EXPECT_GT(parts["prefill"].at("float32_operations").get<double>(),
+            parts["decode"].at("float32_operations").get<double>());
+}
+
+TEST(Bench, TextAlone) {
+  const Outcome outcome = isthmus({"bench", kModel, "--repetitions", "1", "--prompt-tokens", "4",
+                                   "--new-tokens", "2", "--text-only"});
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_EQ(outcome.out.find("encoder"), std::string::npos) << outcome.out;
+  EXPECT_NE(outcome.out.find("% of the"), std::string::npos) << outcome.out;
 }
 
 }  // namespace

@@ -9,7 +9,10 @@
 #include <nlohmann/json.hpp>
 
 #include "../progress.h"
+#include "bench_parts.h"
 #include "engine/load.h"
+#include "families/language_model/language_model.h"
+#include "kernels/table.h"
 
 namespace isthmus::cli {
 namespace {
@@ -18,15 +21,9 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  const size_t middle = values.size() / 2;
-  return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
-}
-
-// A line of /proc/self/smaps_rollup in MB; 0 where the kernel has no such file.
-double memory_megabytes(const std::string& name) {
-  std::ifstream file("/proc/self/smaps_rollup");
+// A line of a file of /proc/self in MB; 0 where the kernel has no such file.
+double memory_megabytes(const std::string& of, const std::string& name) {
+  std::ifstream file("/proc/self/" + of);
   for (std::string line; std::getline(file, line);)
     if (line.starts_with(name + ":")) return std::stod(line.substr(name.size() + 1)) / 1024;
   return 0;
@@ -54,22 +51,28 @@ std::vector<std::byte> grey_picture(uint32_t side, int64_t index) {
   return bmp;
 }
 
-// The examples and the question, each a picture and as many tokens of text. `question` chooses the
-// last picture.
-Request bench_request(const Options& options, int64_t question) {
+// What is asked about the media of the last question.
+enum class Asked { kFirst, kAnotherPicture, kOtherWords };
+
+// The examples and the question, each a medium and as many tokens of text.
+Request bench_request(const Options& options, bool sees, Asked asked) {
   constexpr uint32_t kSide = 336;
   Request request;
-  std::string text;
-  for (int64_t i = 0; i < options.prompt_tokens; ++i) text += " a";
-  for (int64_t shot = 0; shot < options.bench_shots.value_or(0); ++shot) {
+  const auto words = [&](const char* word) {
+    std::string text;
+    for (int64_t i = 0; i < options.prompt_tokens; ++i) text += word;
+    return Part::of_text(text);
+  };
+  const int64_t shots = options.bench_shots.value_or(0);
+  for (int64_t shot = 0; shot < shots; ++shot) {
     request.prompt.push_back(Part::of_image_data(grey_picture(kSide, shot)));
-    request.prompt.push_back(Part::of_text(text));
+    request.prompt.push_back(words(" a"));
   }
-  for (const auto& image : options.images) request.prompt.push_back(Part::of_image(image));
-  if (options.images.empty())
-    request.prompt.push_back(
-        Part::of_image_data(grey_picture(kSide, options.bench_shots.value_or(0) + question)));
-  request.prompt.push_back(Part::of_text(text));
+  for (Part& medium : media_parts(options)) request.prompt.push_back(std::move(medium));
+  if (options.media.empty() && sees)
+    request.prompt.push_back(Part::of_image_data(
+        grey_picture(kSide, shots + (asked == Asked::kAnotherPicture ? 1 : 0))));
+  request.prompt.push_back(words(asked == Asked::kOtherWords ? " b" : " a"));
   request.generate.max_new_tokens = options.new_tokens;
   request.generate.min_new_tokens = options.new_tokens;
   request.generate.num_beams = options.generate.num_beams;
@@ -109,50 +112,80 @@ struct Measured {
 };
 
 struct Memory {
-  double private_after_load, private_now, resident;  // MB
+  double private_after_load, private_now, resident, peak;  // MB
 };
 
-void print_json(const Options& options, double load, const Memory& memory, const Measured& fresh,
-                const Measured& next, const Measured& again) {
-  nlohmann::ordered_json json{{"load_s", load},
+struct Report {
+  double load = 0;
+  Memory memory{};
+  MachinePeaks peaks;
+  std::vector<PartTime> parts;
+  // `again` repeats `next`, a question whose examples are those of `fresh`; `other_words` asks
+  // something else about the media of `fresh`.
+  Measured fresh, other_words, next, again;
+};
+
+void print_json(const Options& options, const Report& report) {
+  const Measured& fresh = report.fresh;
+  nlohmann::ordered_json parts = nlohmann::ordered_json::array();
+  for (const PartTime& part : report.parts) parts.push_back(to_json(part, report.peaks));
+  nlohmann::ordered_json json{{"load_s", report.load},
                               {"encode_s", median(fresh.encode)},
+                              {"first_token_s", median(fresh.first_token)},
                               {"prompt_tokens", fresh.last.timings.prompt_tokens},
                               {"prefill_tokens_per_s", fresh.prefill_speed()},
                               {"decode_tokens_per_s", 1 / median(fresh.decode)},
-                              {"private_mb_after_load", memory.private_after_load},
-                              {"private_mb", memory.private_now},
-                              {"resident_mb", memory.resident},
+                              {"private_mb_after_load", report.memory.private_after_load},
+                              {"private_mb", report.memory.private_now},
+                              {"resident_mb", report.memory.resident},
+                              {"peak_resident_mb", report.memory.peak},
                               {"repetitions", options.repetitions},
                               {"threads", at::get_num_threads()},
-                              {"fresh", fresh.json()}};
+                              {"kernels", kernels::isa_name()},
+                              {"quantised_products", kernels::quantised_kernels().name},
+                              {"peaks", to_json(report.peaks)},
+                              {"parts", std::move(parts)},
+                              {"fresh", fresh.json()},
+                              {"other_words", report.other_words.json()}};
   if (options.bench_shots) {
     json["shots"] = *options.bench_shots;
-    json["next_question"] = next.json();
-    json["asked_again"] = again.json();
+    json["next_question"] = report.next.json();
+    json["asked_again"] = report.again.json();
   }
   fmt::print("{}\n", json.dump(1));
 }
 
-void print_text(const Options& options, double load, const Memory& memory, const Measured& fresh,
-                const Measured& next, const Measured& again) {
-  fmt::print("load     {:10.2f} s     {:.0f} MB private\n", load, memory.private_after_load);
-  fmt::print("encode   {:10.3f} s\n", median(fresh.encode));
-  fmt::print("prefill  {:10.1f} tokens/s over {} tokens\n", fresh.prefill_speed(),
+void print_text(const Options& options, const Report& report) {
+  const Measured& fresh = report.fresh;
+  fmt::print(
+      "{} threads, {} kernels, quantised products {}; at most {:.0f} GOP/s of int8, {:.0f} GFLOP/s "
+      "of float32, "
+      "{:.1f} GB/s from memory\n\n",
+      at::get_num_threads(), kernels::isa_name(), kernels::quantised_kernels().name,
+      report.peaks.int8 / 1e9, report.peaks.float32 / 1e9, report.peaks.memory / 1e9);
+  fmt::print("load        {:9.3f} s\n", report.load);
+  for (const PartTime& part : report.parts)
+    fmt::print("{:<11} {:9.3f} s {}{}\n", part.name, part.seconds,
+               part.name == "decode" ? "per token" : "         ",
+               rate_in_words(part, report.peaks));
+  fmt::print("\nprefill     {:9.1f} tokens/s over {} tokens\n", fresh.prefill_speed(),
              fresh.last.timings.prompt_tokens);
-  fmt::print("decode   {:10.1f} tokens/s over {} tokens\n", 1 / median(fresh.decode),
+  fmt::print("decode      {:9.1f} tokens/s over {} tokens\n", 1 / median(fresh.decode),
              fresh.last.timings.generated_tokens);
+  const auto line = [](const Measured& of, const std::string& what) {
+    fmt::print("first token {:9.3f} s, {} ({} of {} tokens kept)\n", median(of.first_token), what,
+               of.last.timings.reused_tokens, of.last.timings.prompt_tokens);
+  };
+  line(fresh, "all new");
+  line(report.other_words, "other words behind the same");
   if (options.bench_shots) {
-    const auto line = [](const Measured& of, const char* what) {
-      fmt::print("         {:10.3f} s     to the first token, {} ({} of {} tokens kept)\n",
-                 median(of.first_token), what, of.last.timings.reused_tokens,
-                 of.last.timings.prompt_tokens);
-    };
-    line(fresh, "all pictures new");
-    line(next, "another question after the same examples");
-    line(again, "the same once more");
+    line(report.next, "another question after the same examples");
+    line(report.again, "the same once more");
   }
-  fmt::print("memory   {:10.0f} MB private, {:.0f} MB resident with mapped weights\n",
-             memory.private_now, memory.resident);
+  fmt::print(
+      "memory      {:9.0f} MB private ({:.0f} after loading), {:.0f} MB resident with mapped "
+      "weights at most\n",
+      report.memory.private_now, report.memory.private_after_load, report.memory.peak);
 }
 
 }  // namespace
@@ -160,27 +193,39 @@ void print_text(const Options& options, double load, const Memory& memory, const
 int bench(const Options& options) {
   const auto start = std::chrono::steady_clock::now();
   const auto engine = engine::load_engine(options.model, options.base, "", options.load);
-  const double load = seconds_since(start);
-  const double private_after_load = memory_megabytes("Private_Dirty");
+  Report report;
+  report.load = seconds_since(start);
+  report.memory.private_after_load = memory_megabytes("smaps_rollup", "Private_Dirty");
+  report.peaks = measure_peaks();
 
-  // `again` repeats `next`, a question whose examples are those of `fresh`.
-  Measured fresh, next, again;
-  const Request first = bench_request(options, 0), second = bench_request(options, 1);
+  const bool sees =
+      !options.text_only &&
+      dynamic_cast<families::language_model::PlainLanguageModel*>(&engine->family()) == nullptr;
+  const auto request = [&](Asked asked) { return bench_request(options, sees, asked); };
+  const Request first = request(Asked::kFirst), other_words = request(Asked::kOtherWords),
+                second = request(Asked::kAnotherPicture);
   Progress progress("bench", options.repetitions + 1);
   for (int64_t i = 0; i <= options.repetitions; ++i) {
-    if (i == 1) fresh = next = again = {};  // the first run warms caches and is not counted
+    // The first run warms caches and is not counted.
+    if (i == 1) report.fresh = report.other_words = report.next = report.again = {};
     engine->forget();
-    fresh.add(engine->generate(first, {}));
+    report.fresh.add(engine->generate(first, {}));
+    report.other_words.add(engine->generate(other_words, {}));
     if (options.bench_shots) {
-      next.add(engine->generate(second, {}));
-      again.add(engine->generate(second, {}));
+      report.next.add(engine->generate(second, {}));
+      report.again.add(engine->generate(second, {}));
     }
     progress.advance();
   }
+  report.memory.private_now = memory_megabytes("smaps_rollup", "Private_Dirty");
+  report.memory.resident = memory_megabytes("smaps_rollup", "Rss");
+  report.memory.peak = memory_megabytes("status", "VmHWM");
+  report.parts = time_media(*engine, first, options.repetitions);
+  const TextWork work = text_work(*engine, first);
+  report.parts.push_back({"prefill", median(report.fresh.prefill), work.prefill});
+  report.parts.push_back({"decode", median(report.fresh.decode), work.decode});
   progress.finish();
-  const Memory memory{private_after_load, memory_megabytes("Private_Dirty"),
-                      memory_megabytes("Rss")};
-  (options.json ? print_json : print_text)(options, load, memory, fresh, next, again);
+  (options.json ? print_json : print_text)(options, report);
   return 0;
 }
 

@@ -22,6 +22,7 @@ inline V multiply_add(V sum, V a, V b) { return fma(a, b, sum); }
 #include "kernels/body/gemm.h"
 #include "kernels/body/gemm_f32.h"
 #include "kernels/body/stream.h"
+#include "kernels/body/peak.h"
 // clang-format on
 
 }  // namespace

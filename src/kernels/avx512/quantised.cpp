@@ -67,11 +67,12 @@ inline VF mul(VF a, VF b) { return _mm512_mul_ps(a, b); }
 #include "kernels/body/quantise_weights.h"
 #include "kernels/body/quantised_vnni.h"
 #include "kernels/body/quantised_multiply.h"
+#include "kernels/body/peak_vnni.h"
 // clang-format on
 
 }  // namespace
 
 const QuantisedTable kAvx512Quantised = {
-    "avx512", quantise_rows, kind<Q4Block>, kind<Q5Block>, kind<Q6Block>, kind<Q8Block>};
+    "avx512", quantise_rows, kind<Q4Block>, kind<Q5Block>, kind<Q6Block>, kind<Q8Block>, peak};
 
 }  // namespace isthmus::kernels

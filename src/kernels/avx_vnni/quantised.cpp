@@ -75,12 +75,13 @@ inline VF mul(VF a, VF b) { return _mm256_mul_ps(a, b); }
 #include "kernels/body/quantise_weights.h"
 #include "kernels/body/quantised_vnni.h"
 #include "kernels/body/quantised_multiply.h"
+#include "kernels/body/peak_vnni.h"
 // clang-format on
 
 }  // namespace
 
 extern const QuantisedTable ISTHMUS_AVX_VNNI_TABLE;
 const QuantisedTable ISTHMUS_AVX_VNNI_TABLE = {
-    "avx_vnni", quantise_rows, kind<Q4Block>, kind<Q5Block>, kind<Q6Block>, kind<Q8Block>};
+    "avx_vnni", quantise_rows, kind<Q4Block>, kind<Q5Block>, kind<Q6Block>, kind<Q8Block>, peak};
 
 }  // namespace isthmus::kernels

@@ -101,9 +101,26 @@ void few(const Block&, const QuantisedColumns*, int64_t, float*) {}
 
 #include "kernels/body/quantised_multiply.h"
 
+int64_t peak(const PeakArgs& a) {
+  constexpr int kSums = 64;
+  int32_t sums[kSums] = {};
+  int8_t w[kSums], x[kSums];
+  for (int i = 0; i < kSums; ++i) {
+    w[i] = static_cast<int8_t>(a.values[1]);
+    x[i] = static_cast<int8_t>(a.values[2]);
+  }
+  for (int64_t round = 0; round < a.rounds; ++round) {
+    asm volatile("" : : "r"(w), "r"(x) : "memory");  // else all rounds are one
+    for (int i = 0; i < kSums; ++i) sums[i] += w[i] * x[i];
+  }
+  for (int i = 1; i < kSums; ++i) sums[0] += sums[i];
+  a.values[0] = static_cast<float>(sums[0]);
+  return a.rounds * kSums * 2;
+}
+
 }  // namespace
 
 const QuantisedTable kGenericQuantised = {
-    "generic", quantise_rows, kind<Q4Block>, kind<Q5Block>, kind<Q6Block>, kind<Q8Block>};
+    "generic", quantise_rows, kind<Q4Block>, kind<Q5Block>, kind<Q6Block>, kind<Q8Block>, peak};
 
 }  // namespace isthmus::kernels
