@@ -129,23 +129,24 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--dtypes", default="float32,bfloat16")
     parser.add_argument("--seconds", type=float, default=3.0, help="least time per measurement")
+    parser.add_argument("--only", nargs="+", help="entries to measure, of all")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
+    shapes = [(LLAMA_ROWS, LLAMA_HIDDEN, LLAMA_HIDDEN), (LLAMA_ROWS, LLAMA_HIDDEN, LLAMA_INTERMEDIATE),
+              (LLAMA_ROWS, LLAMA_INTERMEDIATE, LLAMA_HIDDEN), (CLIP_ROWS, CLIP_HIDDEN, CLIP_HIDDEN),
+              (CLIP_ROWS, CLIP_HIDDEN, CLIP_INTERMEDIATE), (CLIP_ROWS, CLIP_INTERMEDIATE, CLIP_HIDDEN),
+              (1, LLAMA_HIDDEN, LLAMA_INTERMEDIATE)]
+    entries = {f"linear_{rows}x{inputs}x{outputs}": lambda dtype, shape=(rows, inputs, outputs):
+               linear(*shape, dtype, options) for rows, inputs, outputs in shapes}
+    entries["attention_clip_577x16x64"] = lambda dtype: attention(CLIP_ROWS, CLIP_HEADS, 64, False, dtype, options)
+    entries["attention_causal_640x32x128"] = lambda dtype: attention(LLAMA_ROWS, LLAMA_HEADS, 128, True, dtype, options)
+    entries["clip_encode_23_blocks"] = lambda dtype: clip_encode(dtype, options)
+    entries["llama_7b_block_prefill_640"] = lambda dtype: llama_block(dtype, options)
     report = {"torch": torch.__version__, "threads": options.threads, "machine": platform.processor(), "results": {}}
     with torch.inference_mode():
         for name in options.dtypes.split(","):
-            dtype, entry = getattr(torch, name), {}
-            for rows, inputs, outputs in [
-                (LLAMA_ROWS, LLAMA_HIDDEN, LLAMA_HIDDEN), (LLAMA_ROWS, LLAMA_HIDDEN, LLAMA_INTERMEDIATE),
-                (LLAMA_ROWS, LLAMA_INTERMEDIATE, LLAMA_HIDDEN), (CLIP_ROWS, CLIP_HIDDEN, CLIP_HIDDEN),
-                (CLIP_ROWS, CLIP_HIDDEN, CLIP_INTERMEDIATE), (CLIP_ROWS, CLIP_INTERMEDIATE, CLIP_HIDDEN),
-                (1, LLAMA_HIDDEN, LLAMA_INTERMEDIATE)]:
-                entry[f"linear_{rows}x{inputs}x{outputs}"] = linear(rows, inputs, outputs, dtype, options)
-            entry["attention_clip_577x16x64"] = attention(CLIP_ROWS, CLIP_HEADS, 64, False, dtype, options)
-            entry["attention_causal_640x32x128"] = attention(LLAMA_ROWS, LLAMA_HEADS, 128, True, dtype, options)
-            entry["clip_encode_23_blocks"] = clip_encode(dtype, options)
-            entry["llama_7b_block_prefill_640"] = llama_block(dtype, options)
-            report["results"][name] = entry
+            report["results"][name] = {entry: measure(getattr(torch, name)) for entry, measure in entries.items()
+                                       if not options.only or entry in options.only}
     print(json.dumps(report, indent=1))
 
 

@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Builds llama.cpp as the Python package llama-cpp-python carries it: its tools for this processor, and its CPU library a
+# second time for AVX2 alone.
+#
+#   bench/peers/build_llama_cpp.sh FOLDER        -> FOLDER/native/bin, FOLDER/avx2/bin, FOLDER/vocab.gguf
+set -euo pipefail
+folder=$(realpath -m "${1:?usage: build_llama_cpp.sh FOLDER}")
+package=llama-cpp-python version=0.3.36
+jobs=$(nproc)
+
+mkdir -p "$folder/package"
+[ -e "$folder"/package/*.tar.gz ] ||
+  python3 -m pip download -q --no-deps --no-binary :all: -d "$folder/package" "$package==$version"
+[ -d "$folder/source" ] || { mkdir "$folder/source" && tar xzf "$folder"/package/*.tar.gz --strip-components=1 -C "$folder/source"; }
+source=$folder/source/vendor/llama.cpp
+
+common=(-DCMAKE_BUILD_TYPE=Release -DBUILD_SHARED_LIBS=ON -DLLAMA_CURL=OFF -DLLAMA_OPENSSL=OFF -DLLAMA_BUILD_TESTS=OFF
+        -DLLAMA_BUILD_EXAMPLES=OFF -DLLAMA_BUILD_SERVER=OFF -DLLAMA_BUILD_TOOLS=ON)
+cmake -S "$source" -B "$folder/native" -G Ninja "${common[@]}" -DGGML_NATIVE=ON
+cmake --build "$folder/native" -j "$jobs" --target llama-bench llama-mtmd-cli
+cmake -S "$source" -B "$folder/avx2" -G Ninja "${common[@]}" -DGGML_NATIVE=OFF -DGGML_AVX=ON -DGGML_AVX2=ON -DGGML_FMA=ON \
+  -DGGML_F16C=ON -DGGML_BMI2=ON -DGGML_AVX_VNNI=OFF -DGGML_AVX512=OFF
+cmake --build "$folder/avx2" -j "$jobs" --target ggml-cpu
+cp "$source/models/ggml-vocab-llama-spm.gguf" "$folder/vocab.gguf"
+echo "$package $version" > "$folder/version"
