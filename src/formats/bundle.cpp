@@ -21,12 +21,15 @@ namespace fs = std::filesystem;
 constexpr const char *kName = "isthmus.name", *kModel = "isthmus.model";
 constexpr size_t kLargestFile = size_t{256} << 20;  // a tokenizer has some megabytes
 
-// A path that stays below where it is put.
+// A path that stays below where it is put, of a length that every file system takes.
 bool stays_inside(const std::string& text) {
+  constexpr size_t kLongest = 1024, kLongestPart = 200;
   const fs::path path(text);
-  return !text.empty() && text.find('\0') == std::string::npos && text.find(':') == text.npos &&
-         path.is_relative() && std::ranges::none_of(path, [](const fs::path& part) {
-           return part == ".." || part == "." || part.empty();
+  return !text.empty() && text.size() <= kLongest && text.find('\0') == std::string::npos &&
+         text.find(':') == text.npos && path.is_relative() &&
+         std::ranges::none_of(path, [](const fs::path& part) {
+           return part == ".." || part == "." || part.empty() ||
+                  part.native().size() > kLongestPart;
          });
 }
 
@@ -125,11 +128,20 @@ class Mounts {
     }
     for (const auto& [place, found] : weights)
       if (files.contains(place)) fail(place, "is a file and has weights");
+    const auto is_model = [&](const auto& entry) {
+      return model == "." || entry.first == model || entry.first.starts_with(model + "/");
+    };
+    if (std::ranges::none_of(files, is_model) && std::ranges::none_of(weights, is_model))
+      fail(kModel, fmt::format("\"{}\" names nothing in the file", printable(model)));
 
     TemporaryFolder laid_out;
     const fs::path folder = laid_out.path / name;
     const auto put = [&](const std::string& place, std::string_view bytes) {
-      fs::create_directories((folder / place).parent_path());
+      std::error_code error;
+      fs::create_directories((folder / place).parent_path(), error);
+      // A name that is too long, or another file's as a folder: nothing a bundle was written with.
+      if (error) fail(place, fmt::format("cannot be laid out: {}", error.message()));
+      if (fs::is_directory(folder / place, error)) fail(place, "is a file and a folder");
       write_file(folder / place, bytes);
     };
     for (const auto& [place, bytes] : files) put(place, text_of(bytes));

@@ -29,7 +29,8 @@ inline std::string_view text_of(std::span<const std::byte> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-// Names come from hostile files: control characters become '?', long ones are cut.
+// Names come from hostile files: control characters and what is no UTF-8 become '?', long ones are
+// cut.
 std::string printable(std::string_view name);
 
 }  // namespace isthmus::formats

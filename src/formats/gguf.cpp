@@ -1,5 +1,6 @@
 #include "formats/gguf.h"
 
+#include <algorithm>
 #include <limits>
 #include <utility>
 
@@ -11,8 +12,10 @@
 namespace isthmus::formats {
 namespace {
 
-constexpr uint64_t kMaxEntries = 1'000'000;    // of metadata or tensors
-constexpr uint64_t kMaxElements = 64'000'000;  // of a list
+constexpr uint64_t kMaxEntries = 1'000'000;           // of metadata or tensors
+constexpr uint64_t kMaxElements = uint64_t{1} << 24;  // of a list
+// Far above any vocabulary. What is read takes at most eight times as much memory.
+constexpr size_t kMaxMetadataBytes = size_t{128} << 20;
 constexpr size_t kMaxKeyBytes = 65'535, kMaxNameBytes = 1024;
 constexpr uint32_t kMaxDimensions = 4;
 constexpr uint64_t kUsualAlignment = 32;
@@ -63,12 +66,14 @@ class Reader {
   [[noreturn]] void fail(const std::string& reason) const {
     throw ModelError(fmt::format("{}: {}: {}", path_, what_, reason));
   }
-  // A count of things of which each takes at least `least` bytes.
-  uint64_t count(uint64_t most, uint64_t least) {
+  // A count of `things` of which each takes at least `least` bytes.
+  uint64_t count(std::string_view things, uint64_t most, uint64_t least) {
     const auto value = number<uint64_t>();
-    if (value > most || value * least > bytes_.size() - at_)
-      fail(fmt::format("announces {} entries, more than the {} bytes behind it can hold", value,
-                       bytes_.size() - at_));
+    if (value > most)
+      fail(fmt::format("announces {} {}, at most {} are read", value, things, most));
+    if (value * least > bytes_.size() - at_)
+      fail(fmt::format("announces {} {}, the {} bytes behind it hold at most {}", value, things,
+                       bytes_.size() - at_, (bytes_.size() - at_) / least));
     return value;
   }
   template <typename T>
@@ -90,7 +95,7 @@ class Reader {
  private:
   void need(uint64_t size) const {
     if (size > bytes_.size() - at_)
-      fail(fmt::format("needs {} bytes at offset {}, the file has {}; it is truncated or broken",
+      fail(fmt::format("needs {} bytes at byte {}, the file has {}; it is truncated or broken",
                        size, at_, bytes_.size()));
   }
 
@@ -138,10 +143,11 @@ size_t size_of_number(ValueType type) {
 GgufValue read_list(Reader& reader) {
   constexpr size_t kLongestText = 1 << 20;
   const auto type = static_cast<ValueType>(reader.number<uint32_t>());
-  if (type == ValueType::kArray || type > ValueType::kF64)
-    reader.fail(fmt::format("a list of type {}", static_cast<uint32_t>(type)));
+  if (type == ValueType::kArray) reader.fail("a list of lists, expected numbers or texts in it");
+  if (type > ValueType::kF64)
+    reader.fail(fmt::format("a list of type {}, expected 0 to 12", static_cast<uint32_t>(type)));
   const uint64_t count =
-      reader.count(kMaxElements, type == ValueType::kString ? 8 : size_of_number(type));
+      reader.count("elements", kMaxElements, type == ValueType::kString ? 8 : size_of_number(type));
   if (type == ValueType::kString) {
     std::vector<std::string> texts;
     for (uint64_t i = 0; i < count; ++i) texts.push_back(reader.text(kLongestText));
@@ -162,7 +168,7 @@ GgufValue read_list(Reader& reader) {
 }
 
 GgufValue read_value(Reader& reader) {
-  constexpr size_t kLongestText = 1 << 28;
+  constexpr size_t kLongestText = 1 << 24;
   const auto type = static_cast<ValueType>(reader.number<uint32_t>());
   switch (type) {
     case ValueType::kString: return reader.text(kLongestText);
@@ -173,7 +179,8 @@ GgufValue read_value(Reader& reader) {
     default: break;
   }
   const auto integer = read_integer(reader, type);
-  if (!integer) reader.fail(fmt::format("a value of type {}", static_cast<uint32_t>(type)));
+  if (!integer)
+    reader.fail(fmt::format("a value of type {}, expected 0 to 12", static_cast<uint32_t>(type)));
   return *integer;
 }
 
@@ -192,6 +199,7 @@ TensorInfo read_info(Reader& reader, const std::string& path) {
   int64_t elements = 1;
   for (uint32_t i = 0; i < dimensions; ++i) {
     const int64_t size = narrow(reader, reader.number<uint64_t>());
+    if (size == 0) reader.fail(fmt::format("dimension {} is 0, expected at least 1", i));
     if (__builtin_mul_overflow(elements, size, &elements))
       reader.fail("its dimensions multiply to more than 63 bits");
     info.tensor.shape.insert(info.tensor.shape.begin(), size);
@@ -221,12 +229,51 @@ std::span<const std::byte> place(Reader& reader, const TensorInfo& info,
   uint64_t size = 0, end = 0;
   if (__builtin_mul_overflow(blocks, block.bytes, &size) ||
       __builtin_add_overflow(info.offset, size, &end) || end > bytes.size() - start)
-    reader.fail(fmt::format("{} blocks of {} at offset {} reach beyond the end of the file", blocks,
-                            block.name, info.offset));
+    reader.fail(fmt::format(
+        "{} of {} ({} blocks of {} bytes) at byte {} + {} reaches beyond the end of the "
+        "file, which has {} bytes; is it truncated?",
+        block.name, to_string(info.tensor.shape), blocks, block.bytes, start, info.offset,
+        bytes.size()));
   if (info.offset % alignment != 0)
-    reader.fail(fmt::format("offset {} is no multiple of {}", info.offset, alignment));
+    reader.fail(
+        fmt::format("offset {} is no multiple of {} (general.alignment)", info.offset, alignment));
   return bytes.subspan(start + info.offset, size);
 }
+
+// No two tensors share bytes: a wrong offset would be weights of another layer, without a word.
+void require_apart(Reader& reader, const std::vector<GgufTensor>& tensors) {
+  std::vector<const GgufTensor*> order;
+  for (const GgufTensor& tensor : tensors) order.push_back(&tensor);
+  std::ranges::sort(order, {}, [](const GgufTensor* tensor) { return tensor->bytes.data(); });
+  for (size_t i = 1; i < order.size(); ++i) {
+    const auto before = order[i - 1]->bytes;
+    if (before.data() + before.size() <= order[i]->bytes.data()) continue;
+    reader.say(fmt::format("tensor {}", printable(order[i]->name)));
+    reader.fail(fmt::format("begins inside the {} bytes of tensor {}", before.size(),
+                            printable(order[i - 1]->name)));
+  }
+}
+
+// "a text (\"llama\")", for messages.
+struct Shown {
+  std::string operator()(bool value) const { return value ? "true" : "false"; }
+  std::string operator()(int64_t value) const { return fmt::format("the whole number {}", value); }
+  std::string operator()(double value) const { return fmt::format("the number {}", value); }
+  std::string operator()(const std::string& value) const {
+    constexpr size_t kShown = 40;
+    return fmt::format("the text \"{}{}\"", printable(value.substr(0, kShown)),
+                       value.size() > kShown ? "..." : "");
+  }
+  std::string operator()(const std::vector<int64_t>& list) const {
+    return fmt::format("a list of {} whole numbers", list.size());
+  }
+  std::string operator()(const std::vector<double>& list) const {
+    return fmt::format("a list of {} numbers", list.size());
+  }
+  std::string operator()(const std::vector<std::string>& list) const {
+    return fmt::format("a list of {} texts", list.size());
+  }
+};
 
 }  // namespace
 
@@ -258,14 +305,16 @@ GgufFile GgufFile::open(const std::shared_ptr<const MappedFile>& file) {
                                        found.path_, version,
                                        (version & 0xffff) == 0 ? " (a big-endian file?)" : ""));
   constexpr uint64_t kLeastTensor = 8 + 4 + 4 + 8, kLeastEntry = 8 + 4 + 1;
-  const uint64_t tensors = reader.count(kMaxEntries, kLeastTensor);
-  const uint64_t entries = reader.count(kMaxEntries, kLeastEntry);
+  const uint64_t tensors = reader.count("tensors", kMaxEntries, kLeastTensor);
+  const uint64_t entries = reader.count("metadata entries", kMaxEntries, kLeastEntry);
   for (uint64_t i = 0; i < entries; ++i) {
     reader.say(fmt::format("metadata entry {}", i));
     std::string key = reader.text(kMaxKeyBytes);
     reader.say(printable(key));
     if (!found.metadata_.emplace(std::move(key), read_value(reader)).second)
       reader.fail("appears twice");
+    if (reader.at() > kMaxMetadataBytes)
+      reader.fail(fmt::format("metadata of more than {} bytes are not read", kMaxMetadataBytes));
   }
   std::vector<TensorInfo> infos;
   for (uint64_t i = 0; i < tensors; ++i) {
@@ -274,17 +323,22 @@ GgufFile GgufFile::open(const std::shared_ptr<const MappedFile>& file) {
   }
   const int64_t alignment = found.integer("general.alignment", kUsualAlignment);
   if (alignment < 1 || alignment > (1 << 20) || (alignment & (alignment - 1)) != 0)
-    throw ModelError(
-        fmt::format("{}: general.alignment: {}, expected a power of two", found.path_, alignment));
+    throw ModelError(fmt::format("{}: general.alignment: {}, expected a power of two up to 2^20",
+                                 found.path_, alignment));
   const auto step = static_cast<uint64_t>(alignment);
   const size_t start = (reader.at() + step - 1) / step * step;
+  if (!infos.empty() && start > bytes.size()) {
+    reader.say("header");
+    reader.fail(fmt::format("tensors begin at byte {}, the file has {}; it is truncated or broken",
+                            start, bytes.size()));
+  }
   for (TensorInfo& info : infos) {
-    if (start > bytes.size()) reader.fail("the file ends before its tensors begin");
     info.tensor.bytes = place(reader, info, bytes, start, step);
     if (!found.index_.emplace(info.tensor.name, found.tensors_.size()).second)
       reader.fail("appears twice");
     found.tensors_.push_back(std::move(info.tensor));
   }
+  require_apart(reader, found.tensors_);
   return found;
 }
 
@@ -320,7 +374,8 @@ const T& GgufFile::get(std::string_view key, std::string_view expected) const {
     throw ModelError(fmt::format("{}: {} is missing, expected {}", path_, key, expected));
   const T* value = std::get_if<T>(&at->second);
   if (value == nullptr)
-    throw ModelError(fmt::format("{}: {} is of another type, expected {}", path_, key, expected));
+    throw ModelError(fmt::format("{}: {}: found {}, expected {}", path_, key,
+                                 std::visit(Shown(), at->second), expected));
   return *value;
 }
 

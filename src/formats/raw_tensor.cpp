@@ -29,13 +29,33 @@ void unpack_pieces(const RawTensor& tensor,
   }
 }
 
+// Bytes of the UTF-8 character at `at`; 0: there is none. Which of them exist is no matter here.
+size_t utf8_length(std::string_view text, size_t at) {
+  const auto lead = static_cast<unsigned char>(text[at]);
+  const size_t length = lead < 0x80   ? 1
+                        : lead < 0xC2 ? 0
+                        : lead < 0xE0 ? 2
+                        : lead < 0xF0 ? 3
+                        : lead < 0xF5 ? 4
+                                      : 0;
+  if (length > text.size() - at) return 0;
+  for (size_t i = 1; i < length; ++i)
+    if ((static_cast<unsigned char>(text[at + i]) & 0xC0) != 0x80) return 0;
+  return length;
+}
+
 }  // namespace
 
 std::string printable(std::string_view name) {
   constexpr size_t kLongest = 200;
-  std::string text(name.substr(0, kLongest));
-  for (char& c : text)
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+  const std::string_view kept = name.substr(0, kLongest);
+  std::string text;
+  for (size_t i = 0; i < kept.size();) {
+    const size_t length = utf8_length(kept, i);
+    const bool shown = length > 1 || (length == 1 && kept[i] >= 0x20 && kept[i] != 0x7f);
+    text += shown ? kept.substr(i, length) : "?";
+    i += std::max<size_t>(length, 1);
+  }
   if (name.size() > kLongest) text += "...";
   return text;
 }

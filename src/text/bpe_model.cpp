@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "formats/bytes.h"
 #include "isthmus/error.h"
 #include "text/bpe_merge.h"
 #include "text/utf8.h"
@@ -51,18 +53,26 @@ void BpeModel::forbid(TokenId id) {
     forbidden_[static_cast<size_t>(id)] = true;
 }
 
-void BpeModel::add_merge(const std::string& left, const std::string& right,
-                         const std::string& where) {
+void BpeModel::add_merge(const std::string& left, const std::string& right, const std::string& list,
+                         size_t index) {
   const auto left_id = id_of(left), right_id = id_of(right), merged = id_of(left + right);
   if (!left_id || !right_id || !merged)
     throw ModelError(
-        fmt::format("{}: the merge of \"{}\" and \"{}\" needs \"{}\", which is not in vocab", where,
-                    left, right,
-                    !left_id    ? left
-                    : !right_id ? right
-                                : left + right));
+        fmt::format("{}[{}]: the merge of \"{}\" and \"{}\" needs \"{}\", which is no token", list,
+                    index, formats::printable(left), formats::printable(right),
+                    formats::printable(!left_id    ? left
+                                       : !right_id ? right
+                                                   : left + right)));
   // A repeated pair keeps its last rank, as in the reference.
   merges_[pair_key(*left_id, *right_id)] = {static_cast<int64_t>(merges_.size()), *merged};
+}
+
+void BpeModel::add_merge(const std::string& both, const std::string& list, size_t index) {
+  const size_t space = both.find(' ');
+  if (space == std::string::npos || both.find(' ', space + 1) != std::string::npos)
+    throw ModelError(fmt::format("{}[{}]: expected two pieces and a space, found \"{}\"", list,
+                                 index, formats::printable(both)));
+  add_merge(both.substr(0, space), both.substr(space + 1), list, index);
 }
 
 BpeModel BpeModel::parse(const JsonView& json) {
@@ -99,21 +109,17 @@ BpeModel BpeModel::parse(const JsonView& json) {
 
   const JsonView merges = json.at("merges");
   if (!merges.is_array()) merges.fail("expected a list");
+  const std::string list = merges.where();
   for (size_t i = 0; i < merges.raw().size(); ++i) {
     const auto& merge = merges.raw()[i];
-    const auto where = [&] { return fmt::format("{}[{}]", merges.where(), i); };
     if (merge.is_array() && merge.size() == 2 && merge[0].is_string() && merge[1].is_string()) {
-      model.add_merge(merge[0].get<std::string>(), merge[1].get<std::string>(), where());
+      model.add_merge(merge[0].get<std::string>(), merge[1].get<std::string>(), list, i);
     } else if (merge.is_string()) {
       const auto text = merge.get<std::string>();
       if (text.starts_with("#version")) continue;
-      const size_t space = text.find(' ');
-      if (space == std::string::npos || text.find(' ', space + 1) != std::string::npos)
-        throw ModelError(
-            fmt::format("{}: expected two pieces and a space, found \"{}\"", where(), text));
-      model.add_merge(text.substr(0, space), text.substr(space + 1), where());
+      model.add_merge(text, list, i);
     } else {
-      throw ModelError(fmt::format("{}: expected a string or two strings", where()));
+      throw ModelError(fmt::format("{}[{}]: expected a string or two strings", list, i));
     }
   }
 
@@ -126,6 +132,17 @@ BpeModel BpeModel::parse(const JsonView& json) {
     for (int byte = 0; byte < 256; ++byte)
       model.byte_ids_.push_back(model.id_of(fmt::format("<0x{:02X}>", byte)).value_or(-1));
   }
+  return model;
+}
+
+BpeModel BpeModel::from_merges(std::vector<std::string> pieces, std::span<const std::string> merges,
+                               bool ignore_merges, const std::string& where) {
+  BpeModel model;
+  model.ignore_merges_ = ignore_merges;
+  model.pieces_ = std::move(pieces);
+  model.index_pieces();
+  model.merges_.reserve(merges.size());
+  for (size_t i = 0; i < merges.size(); ++i) model.add_merge(merges[i], where, i);
   return model;
 }
 

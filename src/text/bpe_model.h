@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -23,6 +24,10 @@ class BpeModel {
   // As transformers converts a tokenizer.model: every way to split a piece into two pieces is a
   // merge, better scores first.
   static BpeModel from_sentencepiece(const SentencePieceModel& model);
+  // Pieces by id (an empty string: none) and merges "LEFT RIGHT", the first before the others.
+  // `where` names the list of merges in messages.
+  static BpeModel from_merges(std::vector<std::string> pieces, std::span<const std::string> merges,
+                              bool ignore_merges, const std::string& where);
 
   const std::vector<std::string>& pieces() const { return pieces_; }  // by id
   // No text may become these ids, not even by merging.
@@ -33,7 +38,10 @@ class BpeModel {
  private:
   class Rule;
   void index_pieces();
-  void add_merge(const std::string& left, const std::string& right, const std::string& where);
+  // `list` and `index` name the entry in messages.
+  void add_merge(const std::string& left, const std::string& right, const std::string& list,
+                 size_t index);
+  void add_merge(const std::string& both, const std::string& list, size_t index);
   std::optional<int32_t> id_of(const std::string& piece) const;
 
   std::vector<std::string> pieces_;

@@ -2,24 +2,30 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <unordered_map>
 #include <utility>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
+#include "formats/bytes.h"
 #include "isthmus/error.h"
 #include "text/sentencepiece_model.h"
 #include "text/sentencepiece_tokenizer.h"
 #include "text/tokenizer_json.h"
+#include "text/utf8.h"
 
 namespace isthmus::text {
 namespace {
 
 using formats::GgufEntry;
 using formats::GgufFile;
+using formats::printable;
 using PieceType = SentencePieceModel::PieceType;
 
 constexpr const char* kModel = "tokenizer.ggml.model";
@@ -65,6 +71,21 @@ const std::vector<std::string>& tokens_of(const GgufFile& file) {
     fail(file, kTokens,
          fmt::format("{} tokens, expected 1 to {}", tokens.size(), TokenTable::kMaxId));
   return tokens;
+}
+
+// What tables and messages take for granted of tokens: UTF-8 (byte-level ones too), each once.
+void check_tokens(const GgufFile& file) {
+  const auto& tokens = tokens_of(file);
+  std::unordered_map<std::string_view, size_t> seen;
+  seen.reserve(tokens.size());
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    if (!is_valid_utf8(tokens[i])) fail(file, kTokens, fmt::format("token {} is no UTF-8", i));
+    const auto [first, is_new] = seen.try_emplace(tokens[i], i);
+    if (!is_new && !tokens[i].empty())
+      fail(file, kTokens,
+           fmt::format("token {} is \"{}\", and so is token {}; each is expected once", i,
+                       printable(tokens[i]), first->second));
+  }
 }
 
 template <typename List>
@@ -132,8 +153,15 @@ std::shared_ptr<const Tokenizer> sentencepiece(const GgufFile& file, const Assum
   require_size(file, kScores, scores);
   const std::vector<PieceType> types = types_of(file);
   auto model = std::make_shared<SentencePieceModel>();
-  for (size_t i = 0; i < tokens.size(); ++i)
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    if (!std::isfinite(scores[i]))
+      fail(file, kScores, fmt::format("entry {} is {}, expected a finite number", i, scores[i]));
+    if (types[i] == PieceType::kByte && SentencePieceModel::byte_of(tokens[i]) < 0)
+      fail(file, kTokens,
+           fmt::format("entry {} is \"{}\", expected a byte such as <0x41> ({} says 6)", i,
+                       printable(tokens[i]), kTypes));
     model->pieces.push_back({tokens[i], static_cast<float>(scores[i]), types[i]});
+  }
   const auto id = [&](const char* key, int32_t otherwise) {
     const auto found = id_at(file, key);
     return found ? static_cast<int32_t>(*found) : file.has(key) ? -1 : otherwise;
@@ -160,14 +188,9 @@ std::shared_ptr<const Tokenizer> sentencepiece(const GgufFile& file, const Assum
   return make_sentencepiece(std::move(model), std::move(settings));
 }
 
-// What a tokenizer.json with these tokens and merges would say.
-nlohmann::json byte_level_json(const GgufFile& file, const std::vector<PieceType>& types) {
+// What a tokenizer.json says beside its model.
+nlohmann::json byte_level_json(const GgufFile& file) {
   const auto& tokens = tokens_of(file);
-  nlohmann::json vocab = nlohmann::json::object();
-  for (size_t i = 0; i < tokens.size(); ++i)
-    if (types[i] != PieceType::kUnused) vocab[tokens[i]] = i;
-  nlohmann::json merges = nlohmann::json::array();
-  for (const std::string& merge : file.texts(kMerges)) merges.push_back(merge);
   nlohmann::json single = nlohmann::json::array(), special = nlohmann::json::object();
   const auto add = [&](const char* switched_on, const char* key) {
     if (!file.flag(switched_on, false)) return;
@@ -180,8 +203,7 @@ nlohmann::json byte_level_json(const GgufFile& file, const std::vector<PieceType
   add(kAddBos, kBos);
   single.push_back({{"Sequence", {{"id", "A"}}}});
   add(kAddEos, kEos);
-  return {{"model", {{"type", "BPE"}, {"vocab", std::move(vocab)}, {"merges", std::move(merges)}}},
-          {"pre_tokenizer",
+  return {{"pre_tokenizer",
            {{"type", "ByteLevel"}, {"add_prefix_space", file.flag(kSpacePrefix, false)}}},
           {"post_processor",
            {{"type", "TemplateProcessing"}, {"single", single}, {"special_tokens", special}}},
@@ -196,21 +218,27 @@ std::shared_ptr<const Tokenizer> byte_level(const GgufFile& file) {
   if (std::ranges::find(kGpt2Patterns, pre) == kGpt2Patterns.end())
     throw UnsupportedError(
         fmt::format("{}: {}: \"{}\" cuts words in a way that is not supported; known are {}",
-                    file.path(), kPre, pre, fmt::join(kGpt2Patterns, ", ")));
+                    file.path(), kPre, printable(pre), fmt::join(kGpt2Patterns, ", ")));
   const std::vector<PieceType> types = types_of(file);
-  return make_tokenizer(JsonView::of(byte_level_json(file, types), file.path()),
-                        settings_of(file, types));
+  std::vector<std::string> pieces = tokens_of(file);
+  for (size_t i = 0; i < pieces.size(); ++i)
+    if (types[i] == PieceType::kUnused) pieces[i].clear();
+  return make_tokenizer(
+      BpeModel::from_merges(std::move(pieces), file.texts(kMerges), /*ignore_merges=*/false,
+                            fmt::format("{}: {}", file.path(), kMerges)),
+      JsonView::of(byte_level_json(file), file.path()), settings_of(file, types));
 }
 
 }  // namespace
 
 std::shared_ptr<const Tokenizer> load_gguf_tokenizer(const formats::GgufFile& file) {
   const std::string& model = file.text(kModel);
+  check_tokens(file);
   if (model == "llama") return sentencepiece(file, kLlama);
   if (model == "t5") return sentencepiece(file, kT5);
   if (model == "gpt2") return byte_level(file);
   throw UnsupportedError(fmt::format("{}: {}: \"{}\" is not supported (llama, t5 and gpt2 are)",
-                                     file.path(), kModel, model));
+                                     file.path(), kModel, printable(model)));
 }
 
 std::vector<GgufEntry> gguf_entries(const Tokenizer& tokenizer, int64_t rows) {

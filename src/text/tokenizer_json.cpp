@@ -153,12 +153,14 @@ void forbid_special_tokens(const TokenTable& table, BpeModel& model) {
 std::shared_ptr<const Tokenizer> load_tokenizer_json(const std::filesystem::path& file,
                                                      TokenizerSettings settings) {
   settings.file = file;
-  return make_tokenizer(JsonView::load(file), std::move(settings));
+  const JsonView json = JsonView::load(file);
+  return make_tokenizer(BpeModel::parse(json.at("model")), json, std::move(settings));
 }
 
-std::shared_ptr<const Tokenizer> make_tokenizer(const JsonView& json, TokenizerSettings settings) {
+std::shared_ptr<const Tokenizer> make_tokenizer(BpeModel model, const JsonView& json,
+                                                TokenizerSettings settings) {
   auto pipeline = std::make_shared<Pipeline>();
-  pipeline->model = BpeModel::parse(json.at("model"));
+  pipeline->model = std::move(model);
   TokenTable table(pipeline->model.pieces(), settings.file.string());
   parse_added_tokens(json, table);
   settings.apply(table);

@@ -2,6 +2,7 @@
 
 #include "formats/checkpoint.h"
 #include "helpers.h"
+#include "hostile_files.h"
 
 namespace isthmus::formats {
 namespace {
@@ -57,8 +58,17 @@ TEST(Bundle, NamesThatLeadOutAreRefused) {
     EXPECT_TRUE(message.starts_with(file.string())) << message;
     return message;
   };
-  for (const char* name : {"../evil:", "/etc/evil:", "a/../../evil:", ":", "no colon", "./x:"})
+  const std::string long_part(201, 'a'), many_parts = [] {
+    std::string path = "a";
+    while (path.size() < 1100) path += "/a";
+    return path;
+  }();
+  for (const std::string name :
+       {std::string("../evil:"), std::string("/etc/evil:"), std::string("a/../../evil:"),
+        std::string(":"), std::string("no colon"), std::string("./x:"), long_part + ":",
+        many_parts + ":"})
     EXPECT_NE(refused(name, "m", ".").find("inside the model"), std::string::npos) << name;
+  EXPECT_NE(refused("x:", "m", "y").find("isthmus.model: \"y\" names nothing"), std::string::npos);
   for (const char* name : {"..", "", "a/b", "."})
     EXPECT_NE(refused("x:", name, ".").find("isthmus.name"), std::string::npos) << name;
   EXPECT_NE(refused("x:", "m", "../x").find("isthmus.model"), std::string::npos);
@@ -67,6 +77,55 @@ TEST(Bundle, NamesThatLeadOutAreRefused) {
                     {{"isthmus.name", "m"}, {"isthmus.model", "."}});
   EXPECT_NE(message_of([&] { mount_bundle(temporary("hostile.isthmus")); }).find("expected a file"),
             std::string::npos);
+}
+
+TEST(Bundle, AFileIsNoFolderOfOthers) {
+  const auto refused = [](const std::string& file, const std::string& inside) {
+    write_safetensors(temporary("twice.isthmus"),
+                      std::vector{tensor_of<uint8_t>(file, DType::kU8, {1}, {65}),
+                                  tensor_of<uint8_t>(inside, DType::kU8, {1}, {65})},
+                      {{"isthmus.name", "m"}, {"isthmus.model", "."}});
+    return message_of<ModelError>([&] { mount_bundle(temporary("twice.isthmus")); });
+  };
+  EXPECT_NE(refused("a:", "a/b:").find("twice.isthmus: a/b: cannot be laid out"), std::string::npos)
+      << refused("a:", "a/b:");
+  EXPECT_NE(refused("a:w", "a/b:").find("twice.isthmus: a: is a file and a folder"),
+            std::string::npos)
+      << refused("a:w", "a/b:");
+  EXPECT_NE(refused("a:w", "a:").find("a: is a file and has weights"), std::string::npos);
+}
+
+TEST(Bundle, BrokenOnesAreRefusedAndLeaveNothingBehind) {
+  BundleContents contents = small_model();
+  auto owner = std::make_shared<std::vector<std::byte>>(*bytes_of(DType::kQ4, {16, 256}));
+  RawTensor blocks;
+  blocks.name = "b";
+  blocks.dtype = DType::kQ4;
+  blocks.shape = {16, 256};
+  blocks.strides = row_major_strides(blocks.shape);
+  blocks.bytes = *owner;
+  blocks.owner = owner;
+  contents.weights["model.safetensors"].push_back(outgoing(blocks));
+  const fs::path whole = temporary("whole.isthmus");
+  write_bundle(whole, contents);
+  const std::string good = get_file(whole);
+  const size_t head = 8 + read_le<uint64_t>(std::as_bytes(std::span(good)), 0);
+  Mutations mutations(good, head, 5);
+  for (int round = 0; round < 1000; ++round) {
+    const std::string bytes = mutations.next();
+    // One laid out is remembered by its path.
+    const fs::path file = temporary(fmt::format("mutated_{}.isthmus", round));
+    survives(file, bytes, mutations.what(), [&] {
+      const fs::path folder = mount_bundle(file);
+      EXPECT_TRUE(fs::exists(folder));
+      for (const char* place : {"model.safetensors", "vision/model.bin"})
+        if (const auto found = bundled_weights(folder / place))
+          for (const RawTensor& tensor : found->tensors)
+            EXPECT_EQ(tensor.bytes.size(), *bytes_of(tensor.dtype, tensor.shape));
+    });
+    if (HasFailure()) return;
+    fs::remove(file);
+  }
 }
 
 TEST(Bundle, NamesThatNoFileHasAreNotWritten) {

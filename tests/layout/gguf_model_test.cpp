@@ -181,7 +181,7 @@ TEST_F(Gguf, BrokenMetadataIsOneErrorThatNamesFileAndKey) {
   expect_parts(complaint(llama_file(), [](File& f) { f.erase("llama.block_count"); }),
                {"model.gguf", "llama.block_count is missing"});
   expect_parts(with("llama.block_count", std::string("two")),
-               {"model.gguf", "llama.block_count", "another type", "whole number"});
+               {"model.gguf: llama.block_count: found the text \"two\", expected a whole number"});
   expect_parts(with("llama.attention.head_count", uint32_t{4000000000}),
                {"model.gguf", "llama.attention.head_count: 4000000000, expected 1 to"});
   expect_parts(with("llama.attention.head_count", uint32_t{3}),
