@@ -36,10 +36,8 @@ namespace isthmus::text::unicode_tables {{
 namespace {{
 """)
 spans = []
-CATEGORIES = (("Letters", ("L",)), ("Numbers", ("N",)), ("WordMarks", ("M", "Nd", "Nl", "Pc")))
-for name, categories in CATEGORIES:
-    spans.append(table("Range", name, [f"{{{a:#x}, {b:#x}}}" for a, b, _ in
-                                       ranges(lambda c: u.category(chr(c)).startswith(categories))]))
+spans.append(table("CategoryRange", "Categories", [f"{{{a:#x}, {b:#x}, Category::k{v}}}" for a, b, v in
+                                                   ranges(lambda c: u.category(chr(c)) != "Cn" and u.category(chr(c)))]))
 spans.append(table("CombiningClass", "CombiningClasses", [f"{{{a:#x}, {b:#x}, {v}}}" for a, b, v in
                                                           ranges(lambda c: u.combining(chr(c)))]))
 rows = []

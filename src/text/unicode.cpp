@@ -1,7 +1,8 @@
 #include "text/unicode.h"
 
 #include <algorithm>
-#include <map>
+#include <array>
+#include <initializer_list>
 #include <vector>
 
 #include "text/utf8.h"
@@ -10,7 +11,22 @@ namespace isthmus::text {
 
 namespace {
 
-using unicode_tables::Range;
+// In the order of Category.
+constexpr std::array<std::string_view, 30> kCategoryNames = {
+    "Lu", "Ll", "Lt", "Lm", "Lo", "Mn", "Mc", "Me", "Nd", "Nl", "No", "Pc", "Pd", "Ps", "Pe",
+    "Pi", "Pf", "Po", "Sm", "Sc", "Sk", "So", "Zs", "Zl", "Zp", "Cc", "Cf", "Cs", "Co", "Cn"};
+
+constexpr CategorySet set_of(std::initializer_list<Category> categories) {
+  CategorySet set = 0;
+  for (const Category category : categories) set |= CategorySet{1} << static_cast<int>(category);
+  return set;
+}
+constexpr CategorySet kLetters =
+    set_of({Category::kLu, Category::kLl, Category::kLt, Category::kLm, Category::kLo});
+constexpr CategorySet kNumbers = set_of({Category::kNd, Category::kNl, Category::kNo});
+constexpr CategorySet kWordCharacters =
+    kLetters | set_of({Category::kMn, Category::kMc, Category::kMe, Category::kNd, Category::kNl,
+                       Category::kPc});
 
 // Hangul syllables are composed by arithmetic (Unicode 15, section 3.12).
 constexpr char32_t kHangulFirst = 0xAC00, kLeadFirst = 0x1100, kVowelFirst = 0x1161,
@@ -95,12 +111,21 @@ char32_t compose(char32_t first, char32_t second) {
 
 }  // namespace
 
-bool is_letter(char32_t c) { return find_range(unicode_tables::kLetters, c) != nullptr; }
-bool is_number(char32_t c) { return find_range(unicode_tables::kNumbers, c) != nullptr; }
-
-bool is_word_character(char32_t c) {
-  return is_letter(c) || find_range(unicode_tables::kWordMarks, c) != nullptr;
+CategorySet categories_named(std::string_view name) {
+  CategorySet found = 0;
+  for (size_t i = 0; i < kCategoryNames.size(); ++i)
+    if (!name.empty() && kCategoryNames[i].starts_with(name)) found |= CategorySet{1} << i;
+  return found;
 }
+
+CategorySet category_bit(char32_t c) {
+  const auto* entry = find_range(unicode_tables::kCategories, c);
+  return CategorySet{1} << static_cast<int>(entry ? entry->category : Category::kCn);
+}
+
+bool is_letter(char32_t c) { return (category_bit(c) & kLetters) != 0; }
+bool is_number(char32_t c) { return (category_bit(c) & kNumbers) != 0; }
+bool is_word_character(char32_t c) { return (category_bit(c) & kWordCharacters) != 0; }
 
 bool is_white_space(char32_t c) {
   return (c >= 0x09 && c <= 0x0D) || c == 0x20 || c == 0x85 || c == 0xA0 || c == 0x1680 ||

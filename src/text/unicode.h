@@ -10,6 +10,44 @@
 
 namespace isthmus::text {
 
+// General category: the first letter is its group. kCn: no character.
+enum class Category : uint8_t {
+  kLu,
+  kLl,
+  kLt,
+  kLm,
+  kLo,
+  kMn,
+  kMc,
+  kMe,
+  kNd,
+  kNl,
+  kNo,
+  kPc,
+  kPd,
+  kPs,
+  kPe,
+  kPi,
+  kPf,
+  kPo,
+  kSm,
+  kSc,
+  kSk,
+  kSo,
+  kZs,
+  kZl,
+  kZp,
+  kCc,
+  kCf,
+  kCs,
+  kCo,
+  kCn
+};
+using CategorySet = uint32_t;  // a bit for each
+// The categories of "L", "Lu" …; 0: there are none of this name.
+CategorySet categories_named(std::string_view name);
+CategorySet category_bit(char32_t code_point);
+
 bool is_letter(char32_t code_point);       // general category L*
 bool is_number(char32_t code_point);       // general category N*
 bool is_white_space(char32_t code_point);  // property White_Space
@@ -24,8 +62,9 @@ MarkedText to_nfc(const MarkedText& text);
 
 // Generated tables (make_unicode_tables.py), sorted by code point.
 namespace unicode_tables {
-struct Range {
+struct CategoryRange {
   uint32_t first, last;
+  Category category;
 };
 struct CombiningClass {
   uint32_t first, last;
@@ -35,7 +74,7 @@ struct Decomposition {
   uint32_t code_point, first, second;  // second 0: a singleton
   bool composes;                       // false for composition exclusions
 };
-extern const std::span<const Range> kLetters, kNumbers, kWordMarks;
+extern const std::span<const CategoryRange> kCategories;
 extern const std::span<const CombiningClass> kCombiningClasses;
 extern const std::span<const Decomposition> kDecompositions;
 }  // namespace unicode_tables
