@@ -1,7 +1,6 @@
 #include "text/gguf_tokenizer.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <optional>
 #include <string>
@@ -19,6 +18,7 @@
 #include "text/sentencepiece_tokenizer.h"
 #include "text/tokenizer_json.h"
 #include "text/utf8.h"
+#include "text/word_cuts.h"
 
 namespace isthmus::text {
 namespace {
@@ -46,9 +46,6 @@ constexpr const char* kCharacterMap = "tokenizer.ggml.precompiled_charsmap";
 constexpr const char* kChatTemplate = "tokenizer.chat_template";
 // Ours, unknown to llama.cpp: false where text behind a special token gets no space of its own.
 constexpr const char* kLegacy = "isthmus.tokenizer.legacy";
-
-// Those whose pattern is GPT-2's (llama-vocab.cpp).
-constexpr std::array kGpt2Patterns = {"gpt-2", "mpt", "olmo", "jais", "phi-2"};
 
 [[noreturn]] void fail(const GgufFile& file, const char* key, const std::string& reason) {
   throw ModelError(fmt::format("{}: {}: {}", file.path(), key, reason));
@@ -189,22 +186,21 @@ std::shared_ptr<const Tokenizer> sentencepiece(const GgufFile& file, const Assum
 }
 
 // What a tokenizer.json says beside its model.
-nlohmann::json byte_level_json(const GgufFile& file) {
+nlohmann::json byte_level_json(const GgufFile& file, const WordCuts& cuts) {
   const auto& tokens = tokens_of(file);
   nlohmann::json single = nlohmann::json::array(), special = nlohmann::json::object();
-  const auto add = [&](const char* switched_on, const char* key) {
-    if (!file.flag(switched_on, false)) return;
+  const auto add = [&](const char* switched_on, const char* key, bool otherwise) {
+    if (!file.flag(switched_on, otherwise)) return;
     const auto id = id_at(file, key);
     if (!id) fail(file, switched_on, fmt::format("true, but {} names no token", key));
     const std::string& name = tokens[static_cast<size_t>(*id)];
     single.push_back({{"SpecialToken", {{"id", name}}}});
     special[name] = {{"ids", {*id}}};
   };
-  add(kAddBos, kBos);
+  add(kAddBos, kBos, cuts.adds_bos);
   single.push_back({{"Sequence", {{"id", "A"}}}});
-  add(kAddEos, kEos);
-  return {{"pre_tokenizer",
-           {{"type", "ByteLevel"}, {"add_prefix_space", file.flag(kSpacePrefix, false)}}},
+  add(kAddEos, kEos, false);
+  return {{"pre_tokenizer", pre_tokenizer_json(cuts, file.flag(kSpacePrefix, false))},
           {"post_processor",
            {{"type", "TemplateProcessing"}, {"single", single}, {"special_tokens", special}}},
           {"decoder", {{"type", "ByteLevel"}}}};
@@ -214,19 +210,25 @@ std::shared_ptr<const Tokenizer> byte_level(const GgufFile& file) {
   // Files older than the key: the vocabularies of these two are all cut by GPT-2's pattern.
   const std::string& architecture = file.text("general.architecture");
   const bool is_gpt2 = architecture == "gptneox" || architecture == "mpt";
-  const std::string pre = file.has(kPre) ? file.text(kPre) : is_gpt2 ? "gpt-2" : "default";
-  if (std::ranges::find(kGpt2Patterns, pre) == kGpt2Patterns.end())
+  if (!file.has(kPre) && !is_gpt2)
+    throw UnsupportedError(fmt::format(
+        "{}: {} is missing, and words may be cut in many ways; a newer llama.cpp converts "
+        "the model with it",
+        file.path(), kPre));
+  const std::string pre = file.has(kPre) ? file.text(kPre) : "gpt-2";
+  const WordCuts* cuts = find_word_cuts(pre);
+  if (cuts == nullptr)
     throw UnsupportedError(
         fmt::format("{}: {}: \"{}\" cuts words in a way that is not supported; known are {}",
-                    file.path(), kPre, printable(pre), fmt::join(kGpt2Patterns, ", ")));
+                    file.path(), kPre, printable(pre), fmt::join(word_cut_names(), ", ")));
   const std::vector<PieceType> types = types_of(file);
   std::vector<std::string> pieces = tokens_of(file);
   for (size_t i = 0; i < pieces.size(); ++i)
     if (types[i] == PieceType::kUnused) pieces[i].clear();
   return make_tokenizer(
-      BpeModel::from_merges(std::move(pieces), file.texts(kMerges), /*ignore_merges=*/false,
+      BpeModel::from_merges(std::move(pieces), file.texts(kMerges), cuts->ignores_merges,
                             fmt::format("{}: {}", file.path(), kMerges)),
-      JsonView::of(byte_level_json(file), file.path()), settings_of(file, types));
+      JsonView::of(byte_level_json(file, *cuts), file.path()), settings_of(file, types));
 }
 
 }  // namespace

@@ -1,9 +1,13 @@
 #include "text/text_normalizers.h"
 
+#include <utility>
+#include <variant>
+
 #include <fmt/format.h>
 
 #include "isthmus/error.h"
 #include "text/byte_level.h"
+#include "text/pattern.h"
 #include "text/sentencepiece_encoder.h"
 #include "text/unicode.h"
 #include "text/utf8.h"
@@ -198,18 +202,36 @@ class DigitsPreTokenizer : public PreTokenizer {
   bool individual_;
 };
 
+using Places = std::vector<std::pair<size_t, size_t>>;
+
+// What lies between them.
+Places gaps(const Places& places, size_t size) {
+  Places between;
+  size_t done = 0;
+  for (const auto& [begin, end] : places) {
+    if (begin > done) between.emplace_back(done, begin);
+    done = end;
+  }
+  if (size > done) between.emplace_back(done, size);
+  return between;
+}
+
 class SplitPreTokenizer : public PreTokenizer {
  public:
-  SplitPreTokenizer(std::string pattern, Delimiter behavior)
-      : pattern_(std::move(pattern)), behavior_(behavior) {}
+  SplitPreTokenizer(std::variant<std::string, Pattern> delimiter, bool invert, Delimiter behavior)
+      : delimiter_(std::move(delimiter)), invert_(invert), behavior_(behavior) {}
   std::vector<Word> apply(std::vector<Word> words) const override {
     return split_words(words, [&](std::string_view text) {
-      return cut(text, find_all(text, pattern_), behavior_);
+      const auto* plain = std::get_if<std::string>(&delimiter_);
+      const Places found =
+          plain ? find_all(text, *plain) : std::get<Pattern>(delimiter_).find_all(text);
+      return cut(text, invert_ ? gaps(found, text.size()) : found, behavior_);
     });
   }
 
  private:
-  std::string pattern_;
+  std::variant<std::string, Pattern> delimiter_;
+  bool invert_;
   Delimiter behavior_;
 };
 
@@ -221,6 +243,13 @@ std::string parse_pattern(const JsonView& json, std::string_view component) {
         fmt::format("{}: {} with a regular expression is not supported", json.where(), component));
   json.require(!pattern->as_string().empty(), "pattern", "is empty");
   return pattern->as_string();
+}
+
+std::variant<std::string, Pattern> parse_delimiter(const JsonView& json) {
+  const JsonView pattern = json.at("pattern");
+  if (const auto expression = pattern.find("Regex"))
+    return Pattern::parse(expression->as_string(), expression->where());
+  return parse_pattern(json, "pre_tokenizer Split");
 }
 
 Delimiter parse_behavior(const JsonView& json) {
@@ -266,11 +295,8 @@ std::shared_ptr<const PreTokenizer> parse_pre_tokenizer(const JsonView& json, in
   if (type == "Digits")
     return std::make_shared<DigitsPreTokenizer>(json.boolean("individual_digits", false));
   if (type == "Split") {
-    std::string pattern = parse_pattern(json, "pre_tokenizer Split");
-    if (json.boolean("invert", false))
-      throw UnsupportedError(
-          fmt::format("{}: pre_tokenizer Split with invert is not supported", json.where()));
-    return std::make_shared<SplitPreTokenizer>(std::move(pattern), parse_behavior(json));
+    return std::make_shared<SplitPreTokenizer>(parse_delimiter(json), json.boolean("invert", false),
+                                               parse_behavior(json));
   }
   throw UnsupportedError(fmt::format("{}: pre_tokenizer {} is not supported", json.where(), type));
 }

@@ -33,8 +33,7 @@ class PreTokenizer {
   virtual ~PreTokenizer() = default;
   virtual std::vector<Word> apply(std::vector<Word> words) const = 0;
 
-  // Types Sequence, Metaspace, ByteLevel, Digits, Split (at a string); UnsupportedError names any
-  // other.
+  // Types Sequence, Metaspace, ByteLevel, Digits, Split; UnsupportedError names any other.
   static std::shared_ptr<const PreTokenizer> parse(const JsonView& json);
 };
 

@@ -145,12 +145,13 @@ TEST(GgufTokenizer, BrokenVocabulariesAreRefusedByFileAndKey) {
   expect(complaint("tokenizer.ggml.token_type", std::vector<int32_t>(good.size(), 9)), "entries");
   expect(complaint("tokenizer.ggml.bos_token_id", uint32_t{1000000}), "1000000 is no id");
   auto bytes = byte_level_entries(kFixtures / "openflamingo/tokenizer_neox/model");
-  bytes[2].value = std::string("llama-bpe");
-  expect(message_of([&] { load_gguf_tokenizer(file_with(bytes)); }), "\"llama-bpe\"");
+  bytes[2].value = std::string("kimi-k2");
+  expect(message_of([&] { load_gguf_tokenizer(file_with(bytes)); }), "\"kimi-k2\"");
   bytes.erase(bytes.begin() + 2);
   EXPECT_NE(load_gguf_tokenizer(file_with(bytes)), nullptr);
   bytes[0].value = std::string("llama");
-  expect(message_of([&] { load_gguf_tokenizer(file_with(bytes)); }), "\"default\"");
+  expect(message_of([&] { load_gguf_tokenizer(file_with(bytes)); }),
+         "tokenizer.ggml.pre is missing");
 }
 
 // ---- small vocabularies of every kind, broken
@@ -197,6 +198,32 @@ std::vector<GgufEntry> small_byte_level() {
           {"tokenizer.ggml.merges", std::vector<std::string>{"a b", "ab b", "Ġ a", "Ġa b"}},
           {"tokenizer.ggml.bos_token_id", uint32_t{0}},
           {"tokenizer.ggml.add_bos_token", true}};
+}
+
+// LLaMA 3: a word that is a token needs no merges, and a text begins with BOS unless the file says
+// otherwise.
+TEST(GgufTokenizer, WordsThatAreTokensNeedNoMergesWhereThePatternSaysSo) {
+  auto entries = small_byte_level();
+  const auto with = [&](const std::string& key, formats::GgufEntryValue value) {
+    std::erase_if(entries, [&](const GgufEntry& entry) { return entry.key == key; });
+    entries.push_back({key, std::move(value)});
+  };
+  const auto encode = [&](const char* text) {
+    const auto tokenizer = load_gguf_tokenizer(file_with(entries));
+    std::vector<std::string> pieces;
+    for (const TokenId id : tokenizer->encode(text, true)) pieces.push_back(tokenizer->piece(id));
+    return pieces;
+  };
+  using Pieces = std::vector<std::string>;
+  with("tokenizer.ggml.merges", std::vector<std::string>{"Ġ a"});
+  std::erase_if(entries,
+                [](const GgufEntry& e) { return e.key == "tokenizer.ggml.add_bos_token"; });
+  EXPECT_EQ(encode("abb ab"), (Pieces{"a", "b", "b", "Ġa", "b"}));
+  with("tokenizer.ggml.pre", std::string("llama-bpe"));
+  EXPECT_EQ(encode("abb ab"), (Pieces{"<|end|>", "abb", "Ġab"}));
+  EXPECT_EQ(encode("abb1234"), (Pieces{"<|end|>", "abb", "1", "2", "3", "4"}));
+  with("tokenizer.ggml.add_bos_token", false);
+  EXPECT_EQ(encode("abb"), (Pieces{"abb"}));
 }
 
 TEST(GgufTokenizer, EachBrokenEntryIsNamedWithWhatWasExpected) {

@@ -215,8 +215,8 @@ TEST(TokenizerJson, RefusesUnknownComponentsByName) {
             std::string::npos);
   EXPECT_NE(
       complaint("pre_tokenizer",
-                {{"type", "Split"}, {"pattern", {{"Regex", "\\p{L}+"}}}, {"behavior", "Isolated"}})
-          .find("regular expression"),
+                {{"type", "Split"}, {"pattern", {{"Regex", "\\p{Han}"}}}, {"behavior", "Isolated"}})
+          .find("tokenizer.json: pre_tokenizer.pattern.Regex: a property other than a general"),
       std::string::npos);
   EXPECT_NE(complaint("post_processor", {{"type", "BertProcessing"}}).find("BertProcessing"),
             std::string::npos);
