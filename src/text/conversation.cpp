@@ -198,6 +198,7 @@ std::optional<std::string_view> recognise_chat_template(std::string_view jinja) 
     return jinja.find(part) != std::string_view::npos;
   };
   if (has("[INST]")) return "llava_hf_mistral";
+  if (has("<|start_header_id|>") && has("<|eot_id|>")) return "llama_3";
   if (has("<|im_start|>") && has("<|im_end|>")) return "llava_hf_chatml";
   if (has("ASSISTANT:") && (has("USER:") || has(".upper()"))) return "llava_hf";
   return std::nullopt;

@@ -88,8 +88,8 @@ std::string_view template_for_model_name(std::string_view model_name);
 std::string_view default_template(std::string_view model_type, std::string_view model_name,
                                   bool hf_layout);
 
-// The template that prints what a Jinja chat template of llava-hf prints; nullopt when it looks
-// like none.
+// The template that prints what a Jinja chat template of llava-hf, Mistral or LLaMA 3 prints;
+// nullopt when it looks like none.
 std::optional<std::string_view> recognise_chat_template(std::string_view jinja);
 
 // Strings that end the assistant's turn, besides EOS.

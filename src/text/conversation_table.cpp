@@ -60,6 +60,8 @@ constexpr std::string_view kImStartSystem = "<|im_start|>system\n";
 constexpr std::string_view kImStartUser = "<|im_start|>user\n";
 constexpr std::string_view kImStartAssistant = "<|im_start|>assistant\n";
 constexpr std::string_view kImEnd = "<|im_end|>";
+constexpr std::string_view kEotId = "<|eot_id|>";
+constexpr std::string_view kLlama3Assistant = "<|start_header_id|>assistant<|end_header_id|>\n\n";
 constexpr std::string_view kSysStart = "<<SYS>>\n";
 constexpr std::string_view kSysEnd = "\n<</SYS>>\n\n";
 
@@ -191,6 +193,16 @@ constexpr ConversationTemplate kTemplates[] = {
      .assistant_end = "<|im_end|>\n",
      .generation_prompt = kImStartAssistant,
      .stop = kImEnd},
+    // LLaMA 3's own, without a system text unless one is given.
+    {.name = "llama_3",
+     .system_begin = "<|start_header_id|>system<|end_header_id|>\n\n",
+     .system_end = kEotId,
+     .user_begin = "<|start_header_id|>user<|end_header_id|>\n\n",
+     .user_end = kEotId,
+     .assistant_begin = kLlama3Assistant,
+     .assistant_end = kEotId,
+     .generation_prompt = kLlama3Assistant,
+     .stop = kEotId},
 };
 
 }  // namespace

@@ -164,6 +164,21 @@ TEST(Conversation, ChatTemplatesAreRecognisedByTheirMarks) {
   EXPECT_EQ(recognise_chat_template("{{'<|im_start|>' + message['role']}}{{'<|im_end|>'}}"),
             "llava_hf_chatml");
   EXPECT_EQ(recognise_chat_template("{{ bos_token }}something else"), std::nullopt);
+  const std::string llama_3 =
+      "{% set content = '<|start_header_id|>' + message['role'] + '<|end_header_id|>\n\n'"
+      "+ message['content'] | trim + '<|eot_id|>' %}";
+  EXPECT_EQ(recognise_chat_template(llama_3), "llama_3");
+  const std::vector<Message> messages = {{Role::kSystem, {Content::of_text("Be brief.")}},
+                                         {Role::kUser, {Content::of_text("Hi")}},
+                                         {Role::kAssistant, {Content::of_text("Ho")}},
+                                         {Role::kUser, {Content::of_text("And?")}}};
+  // What Meta's llama-3 reference prints behind <|begin_of_text|>.
+  EXPECT_EQ(join(render(chat("llama_3"), messages, true)),
+            "<|start_header_id|>system<|end_header_id|>\n\nBe brief.<|eot_id|>"
+            "<|start_header_id|>user<|end_header_id|>\n\nHi<|eot_id|>"
+            "<|start_header_id|>assistant<|end_header_id|>\n\nHo<|eot_id|>"
+            "<|start_header_id|>user<|end_header_id|>\n\nAnd?<|eot_id|>"
+            "<|start_header_id|>assistant<|end_header_id|>\n\n");
 }
 
 TEST(Conversation, StopStringsEndTheAssistantsTurn) {
