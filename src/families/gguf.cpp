@@ -33,10 +33,12 @@ std::vector<weights::WeightSource> sources_of(const GgufModel& model) {
 
 std::shared_ptr<const text::Tokenizer> tokenizer_of(const GgufModel& model, int64_t rows) {
   auto tokenizer = text::load_gguf_tokenizer(model.language);
-  if (static_cast<int64_t>(tokenizer->vocab_size()) > rows)
+  const auto tokens = static_cast<int64_t>(model.language.texts("tokenizer.ggml.tokens").size());
+  if (tokens != rows)
     throw ModelError(
-        fmt::format("{}: tokenizer.ggml.tokens: {} tokens, token_embd.weight has {} rows",
-                    model.language.path(), tokenizer->vocab_size(), rows));
+        fmt::format("{}: tokenizer.ggml.tokens: {} tokens, token_embd.weight has {} rows; one for "
+                    "each is expected",
+                    model.language.path(), tokens, rows));
   return tokenizer;
 }
 

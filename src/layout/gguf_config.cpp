@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "formats/bytes.h"
 #include "isthmus/error.h"
 #include "layout/config_checks.h"
 #include "layout/gguf_keys.h"
@@ -26,6 +27,10 @@ struct Common {
         num_attention_heads(keys.size("attention.head_count", kMaxHeads)),
         context_length(keys.size("context_length", kMaxPositions)),
         vocab_size(keys.shape_of("token_embd.weight", 2).front()) {
+    if (const int64_t width = keys.shape_of("token_embd.weight", 2).back(); width != hidden_size)
+      keys.fail("embedding_length",
+                fmt::format("{}, but token_embd.weight has rows of {}", hidden_size, width));
+    require_blocks(keys);
     if (vocab_size < 1 || vocab_size > kMaxVocabulary)
       throw ModelError(fmt::format("{}: token_embd.weight has {} rows, expected 1 to {}",
                                    keys.file().path(), vocab_size, kMaxVocabulary));
@@ -39,6 +44,18 @@ struct Common {
                 fmt::format("{} does not divide {} ({})", num_attention_heads,
                             keys.key("embedding_length"), hidden_size));
     return hidden_size / num_attention_heads;
+  }
+
+  // Thousands of blocks that are not there would each be missed nine times.
+  void require_blocks(const GgufKeys& keys) const {
+    int64_t found = 0;
+    while (found <= num_hidden_layers &&
+           keys.file().find(fmt::format("blk.{}.attn_norm.weight", found)) != nullptr)
+      ++found;
+    if (found == num_hidden_layers) return;
+    keys.fail("block_count", fmt::format("{}, but blk.{}.attn_norm.weight is {}", num_hidden_layers,
+                                         found < num_hidden_layers ? found : num_hidden_layers,
+                                         found < num_hidden_layers ? "missing" : "there"));
   }
 
   int64_t hidden_size, intermediate_size, num_hidden_layers, num_attention_heads, context_length,
@@ -201,7 +218,7 @@ std::string projector_type(const GgufFile& file) {
   if (type != "mlp" && type != "linear")
     throw UnsupportedError(
         fmt::format("{}: clip.projector_type: \"{}\" is not supported (mlp and linear are)",
-                    file.path(), type));
+                    file.path(), formats::printable(type)));
   if (file.find("mm.1.weight") != nullptr)
     throw UnsupportedError(
         fmt::format("{}: mm.1.weight: norms in the projector are not supported", file.path()));
@@ -262,7 +279,7 @@ json gguf_language_config(const GgufFile& file) {
     known += fmt::format("{}{}", known.empty() ? "" : ", ", architecture.name);
   }
   throw UnsupportedError(fmt::format("{}: general.architecture: \"{}\" is not supported ({} are)",
-                                     file.path(), name, known));
+                                     file.path(), formats::printable(name), known));
 }
 
 bool has_swapped_feed_forward(const GgufFile& projector) {

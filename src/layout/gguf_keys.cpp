@@ -1,7 +1,10 @@
 #include "layout/gguf_keys.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
+#include "formats/bytes.h"
 #include "isthmus/error.h"
 
 namespace isthmus::layout {
@@ -18,6 +21,17 @@ double GgufKeys::number(std::string_view name, std::optional<double> otherwise) 
   constexpr double kMost = 1e12;  // also no NaN
   if (!(value >= 0 && value <= kMost))
     fail(name, fmt::format("{}, expected a number from 0 to {}", value, kMost));
+  return value;
+}
+
+std::string GgufKeys::text(std::string_view name, std::string_view otherwise) const {
+  if (!has(name)) return std::string(otherwise);
+  const std::string& value = file_.text(key(name));
+  constexpr size_t kLongest = 64;
+  const auto is_printable = [](char c) { return c > 0x20 && c < 0x7f; };
+  if (value.empty() || value.size() > kLongest || !std::ranges::all_of(value, is_printable))
+    fail(name, fmt::format("\"{}\", expected a name of 1 to {} letters",
+                           formats::printable(value.substr(0, kLongest)), kLongest));
   return value;
 }
 

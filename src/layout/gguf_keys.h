@@ -25,9 +25,8 @@ class GgufKeys {
   bool flag(std::string_view name, std::optional<bool> otherwise = std::nullopt) const {
     return file_.flag(key(name), otherwise);
   }
-  std::string text(std::string_view name, std::string_view otherwise) const {
-    return has(name) ? file_.text(key(name)) : std::string(otherwise);
-  }
+  // A name: printable, of at most 64 bytes.
+  std::string text(std::string_view name, std::string_view otherwise) const;
   // Shape of a tensor that must be there with so many dimensions.
   const Shape& shape_of(std::string_view tensor, size_t dimensions) const;
 

@@ -8,6 +8,7 @@
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
+#include "formats/bytes.h"
 #include "isthmus/error.h"
 #include "layout/gguf_config.h"
 #include "layout/gguf_names.h"
@@ -67,7 +68,7 @@ std::string template_of(const formats::GgufFile& file) {
     const std::string& name = file.text(kOwnTemplate);
     if (text::find_template(name) == nullptr)
       throw ModelError(fmt::format("{}: {}: there is no conversation template \"{}\"; known are {}",
-                                   file.path(), kOwnTemplate, name,
+                                   file.path(), kOwnTemplate, formats::printable(name),
                                    fmt::join(text::template_names(), ", ")));
     return name;
   }
@@ -77,13 +78,27 @@ std::string template_of(const formats::GgufFile& file) {
   return "vicuna_v1";
 }
 
+// An id of the vocabulary; nothing where the key is missing or says none, which is -1.
+std::optional<int64_t> token_id(const formats::GgufFile& file, const char* key,
+                                int64_t vocabulary) {
+  constexpr int64_t kNone = 0xffffffff;
+  if (!file.has(key)) return std::nullopt;
+  const int64_t id = file.integer(key);
+  if (id == kNone || id == -1) return std::nullopt;
+  if (id < 0 || id >= vocabulary)
+    throw ModelError(fmt::format("{}: {}: {}, expected 0 to {} (rows of token_embd.weight)",
+                                 file.path(), key, id, vocabulary - 1));
+  return id;
+}
+
 void add_ids(const formats::GgufFile& file, nlohmann::json& config) {
+  const int64_t vocabulary = config.at("vocab_size");
   for (const auto& [ours, key] : {std::pair("bos_token_id", "tokenizer.ggml.bos_token_id"),
                                   std::pair("pad_token_id", "tokenizer.ggml.padding_token_id")})
-    if (file.has(key)) config[ours] = file.integer(key);
+    if (const auto id = token_id(file, key, vocabulary)) config[ours] = *id;
   nlohmann::json ends = nlohmann::json::array();
   for (const char* key : {"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id"})
-    if (file.has(key)) ends.push_back(file.integer(key));
+    if (const auto id = token_id(file, key, vocabulary)) ends.push_back(*id);
   if (!ends.empty()) config["eos_token_id"] = ends;
 }
 
@@ -130,14 +145,15 @@ GgufModel GgufModel::open(GgufFiles files) {
   const std::string source = files.projector.string();
   if (!is_projector(*model.projector))
     throw UsageError(fmt::format("{}: --mmproj: {} is \"{}\", expected \"clip\"", source,
-                                 kArchitecture, model.projector->text(kArchitecture)));
+                                 kArchitecture,
+                                 formats::printable(model.projector->text(kArchitecture))));
   if (!model.is_llama())
     throw UnsupportedError(fmt::format("{}: --mmproj goes with LLaMA and Mistral alone, {} is {}",
                                        source, files.model.string(), model.model_type));
   const GgufVision vision = gguf_vision_config(*model.projector);
   config.update(vision.llava);
   config["model_type"] = model.model_type == "mistral" ? "llava_mistral" : "llava_llama";
-  model.config = JsonView::of(config, files.model.string());
+  model.config = JsonView::of(config, fmt::format("{} with {}", files.model.string(), source));
   model.tower = ClipVisionConfig::parse(JsonView::of(vision.tower, source));
   model.preprocessor = JsonView::of(vision.preprocessor, source);
   LlavaConfig::parse(model.config).check_tower(*model.tower, source);

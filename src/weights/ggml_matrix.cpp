@@ -1,8 +1,16 @@
 #include "weights/ggml_matrix.h"
 
 #include <algorithm>
+#include <atomic>
+#include <cmath>
 #include <cstring>
+#include <iterator>
+#include <limits>
 
+#include <fmt/format.h>
+
+#include "formats/bytes.h"
+#include "isthmus/error.h"
 #include "kernels/published_row.h"
 #include "nn/quantised_matrix.h"
 
@@ -110,22 +118,58 @@ void read_whole_numbers(GgmlType type, const std::byte* block, int64_t sub, Publ
   }
 }
 
+// Scales and minima that were read are numbers. One that is not would make every answer NaN, a
+// hundred layers from where it stands.
+bool is_finite_half(uint16_t bits) { return (bits & 0x7c00) != 0x7c00; }
+
+bool is_finite(const PublishedRow& row) {
+  return is_finite_half(row.dmin) &&
+         std::all_of(std::begin(row.d), std::end(row.d), is_finite_half);
+}
+
+// Rows are read on several threads; the first one that holds no numbers is remembered.
+class FirstBroken {
+ public:
+  void add(int64_t row) {
+    int64_t known = row_.load();
+    while (row < known && !row_.compare_exchange_weak(known, row)) {
+    }
+  }
+  void require_none(const RawTensor& raw) const {
+    if (row_ == kNone) return;
+    throw ModelError(fmt::format(
+        "{}: {}: row {} holds a {} block whose scale is infinite or no number; the file is broken",
+        raw.file, formats::printable(raw.name), row_.load(), formats::block_of(*raw.blocks).name));
+  }
+
+ private:
+  static constexpr int64_t kNone = std::numeric_limits<int64_t>::max();
+  std::atomic<int64_t> row_{kNone};
+};
+
 std::shared_ptr<const nn::QuantisedMatrix> repacked(const RawTensor& raw, DType held) {
   const GgmlType type = *raw.blocks;
   const GgmlBlock block = formats::block_of(type);
   const int64_t rows = raw.shape.front(), cols = raw.element_count() / rows;
   const int64_t per_row = cols / block.elements, per_read = kBlockDepth / block.elements;
-  return nn::QuantisedMatrix::repack(
-      held, rows, cols, [&](int64_t row, int64_t b, PublishedRow& out) {
+  FirstBroken broken;
+  auto matrix =
+      nn::QuantisedMatrix::repack(held, rows, cols, [&](int64_t row, int64_t b, PublishedRow& out) {
         const int64_t first = b * per_read;
         const std::byte* from =
             raw.bytes.data() + static_cast<size_t>(row * per_row + first) * block.bytes;
-        if (type == GgmlType::kQ4_K) return read_q4_k(from, out);
-        if (type == GgmlType::kQ5_K) return read_q5_k(from, out);
-        if (type == GgmlType::kQ6_K) return read_q6_k(from, out);
-        for (int64_t s = 0; s < std::min(per_read, per_row - first); ++s, from += block.bytes)
-          read_whole_numbers(type, from, s, out);
+        switch (type) {
+          case GgmlType::kQ4_K: read_q4_k(from, out); break;
+          case GgmlType::kQ5_K: read_q5_k(from, out); break;
+          case GgmlType::kQ6_K: read_q6_k(from, out); break;
+          default:
+            for (int64_t s = 0; s < std::min(per_read, per_row - first); ++s, from += block.bytes)
+              read_whole_numbers(type, from, s, out);
+        }
+        if (!is_finite(out)) broken.add(row);
       });
+  broken.require_none(raw);
+  return matrix;
 }
 
 }  // namespace
@@ -137,12 +181,21 @@ std::shared_ptr<const nn::QuantisedMatrix> quantised_blocks(const RawTensor& raw
   if (entry.exact && entry.held == held) return repacked(raw, held);
   const int64_t cols = raw.element_count() / raw.shape.front();
   const GgmlBlock block = formats::block_of(*raw.blocks);
-  return nn::QuantisedMatrix::quantise(
+  FirstBroken broken;
+  auto matrix = nn::QuantisedMatrix::quantise(
       held, raw.shape.front(), cols, [&](int64_t first, int64_t count, float* out) {
         const auto before = static_cast<size_t>(first * cols / block.elements);
         formats::ggml_to_floats(*raw.blocks, raw.bytes.data() + before * block.bytes, count * cols,
                                 out);
+        // Zeros instead: no integer is the nearest to NaN.
+        for (int64_t i = 0; i < count * cols; ++i)
+          if (!std::isfinite(out[i])) {
+            broken.add(first + i / cols);
+            out[i] = 0;
+          }
       });
+  broken.require_none(raw);
+  return matrix;
 }
 
 }  // namespace isthmus::weights

@@ -1,8 +1,11 @@
 #include "layout/gguf_model.h"
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
+#include <fstream>
 #include <functional>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -11,6 +14,7 @@
 
 #include "error_message.h"
 #include "formats/gguf_writer.h"
+#include "hostile_files.h"
 #include "isthmus/error.h"
 #include "layout/describe_gguf.h"
 #include "layout/gpt_neox_config.h"
@@ -182,6 +186,25 @@ TEST_F(Gguf, BrokenMetadataIsOneErrorThatNamesFileAndKey) {
                {"model.gguf", "llama.block_count is missing"});
   expect_parts(with("llama.block_count", std::string("two")),
                {"model.gguf: llama.block_count: found the text \"two\", expected a whole number"});
+  expect_parts(with("llama.block_count", uint32_t{3}),
+               {"llama.block_count: 3, but blk.1.attn_norm.weight is missing"});
+  expect_parts(with("llama.embedding_length", uint32_t{16}),
+               {"llama.embedding_length: 16, but token_embd.weight has rows of 8"});
+  expect_parts(with("tokenizer.ggml.bos_token_id", uint32_t{10}),
+               {"tokenizer.ggml.bos_token_id: 10, expected 0 to 9"});
+  expect_parts(with("tokenizer.ggml.eot_token_id", uint32_t{10}),
+               {"tokenizer.ggml.eot_token_id: 10, expected 0 to 9"});
+  expect_parts(with("llama.rope.freq_base", NAN), {"llama.rope.freq_base: nan, expected a number"});
+  expect_parts(with("llama.rope.scaling.type", std::string("li\nnear")),
+               {"llama.rope.scaling.type: \"li?near\", expected a name"});
+  expect_parts(with("general.architecture", std::string("\xff\n")),
+               {"general.architecture: \"??\""});
+  expect_parts(complaint(llama_file(),
+                         [](File& f) {
+                           f.drop("token_embd.weight");
+                           f.tensors.push_back(zeros("token_embd.weight", {80}));
+                         }),
+               {"token_embd.weight is [80], expected 2 dimensions"});
   expect_parts(with("llama.attention.head_count", uint32_t{4000000000}),
                {"model.gguf", "llama.attention.head_count: 4000000000, expected 1 to"});
   expect_parts(with("llama.attention.head_count", uint32_t{3}),
@@ -202,6 +225,43 @@ TEST_F(Gguf, BrokenMetadataIsOneErrorThatNamesFileAndKey) {
   expect_parts(complaint(llama_file(),
                          [](File& f) { f.tensors.push_back(zeros("rope_freqs.weight", {2})); }),
                {"rope_freqs.weight"});
+}
+
+TEST_F(Gguf, BlocksThatNoKeyCountsAreNotSilentlyLeftOut) {
+  expect_parts(
+      complaint(llama_file(),
+                [](File& f) { f.tensors.push_back(zeros("blk.1.attn_norm.weight", {8})); }),
+      {"llama.block_count: 1, but blk.1.attn_norm.weight is there"});
+}
+
+// Ids that say "none" are none, in 32 bits or in 64.
+TEST_F(Gguf, MinusOneIsNoId) {
+  File file = llama_file();
+  file.set("tokenizer.ggml.bos_token_id", uint32_t{0xffffffff});
+  EXPECT_FALSE(open(file).config.contains("bos_token_id"));
+}
+
+TEST_F(Gguf, BrokenFilesAreDescribedOrRefused) {
+  const auto describe = [&](GgufFiles files) {
+    const GgufModel model = GgufModel::open(std::move(files));
+    GgufDescription description = describe_gguf(model);
+    description.show_picture(model, {640, 480});
+    EXPECT_FALSE(to_text(description).empty());
+    EXPECT_FALSE(to_json(description).dump().empty());
+  };
+  const auto text_of = [](const fs::path& file) {
+    std::ifstream in(file, std::ios::binary);
+    return std::string(std::istreambuf_iterator<char>(in), {});
+  };
+  const fs::path model = put("whole.gguf", llama_file()), eyes = put("eyes.gguf", projector_file());
+  const fs::path broken = folder_ / "broken.gguf";
+  const std::string good = text_of(model);
+  const auto opened = formats::GgufFile::open(MappedFile::open(model));
+  size_t data = 0;
+  for (const auto& tensor : opened.tensors()) data += (tensor.bytes.size() + 31) / 32 * 32;
+  attack(broken, good, good.size() - data, 2000, [&] { describe({broken, {}}); });
+  const std::string good_eyes = text_of(eyes);
+  attack(broken, good_eyes, good_eyes.size(), 2000, [&] { describe({model, broken}); });
 }
 
 TEST_F(Gguf, AProjectorMakesItALlava) {
@@ -294,7 +354,8 @@ TEST_F(Gguf, GptNeoxAndMptAreSaidInTheirOwnWords) {
     file.set(std::string("gptneox.") + key, value);
   file.set("gptneox.attention.layer_norm_epsilon", 1e-5F);
   file.set("gptneox.use_parallel_residual", false);
-  file.tensors = {zeros("token_embd.weight", {10, 160}), zeros("output.weight", {10, 160})};
+  file.tensors = {zeros("token_embd.weight", {10, 160}), zeros("output.weight", {10, 160}),
+                  zeros("blk.0.attn_norm.weight", {160})};
   const GgufModel neox = open(file);
   EXPECT_EQ(neox.model_type, "gpt_neox");
   const GptNeoxConfig config = GptNeoxConfig::parse(neox.config);
@@ -314,7 +375,7 @@ TEST_F(Gguf, GptNeoxAndMptAreSaidInTheirOwnWords) {
   other.set("mpt.attention.layer_norm_epsilon", 1e-5F);
   other.set("mpt.attention.max_alibi_bias", 8.0F);
   other.set("mpt.attention.clamp_kqv", 6.0F);
-  other.tensors = {zeros("token_embd.weight", {10, 8})};
+  other.tensors = {zeros("token_embd.weight", {10, 8}), zeros("blk.0.attn_norm.weight", {8})};
   const MptConfig mpt = MptConfig::parse(open(other).config);
   EXPECT_TRUE(mpt.alibi);
   EXPECT_EQ(mpt.clip_qkv, 6);

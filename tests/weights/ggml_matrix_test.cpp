@@ -1,5 +1,6 @@
 #include "weights/ggml_matrix.h"
 
+#include <cstring>
 #include <memory>
 #include <string>
 #include <utility>
@@ -8,6 +9,7 @@
 #include <gtest/gtest.h>
 #include <torch/types.h>
 
+#include "error_message.h"
 #include "formats/raw_tensor.h"
 
 namespace isthmus::weights {
@@ -82,6 +84,33 @@ TEST(GgmlMatrix, AllOthersAreQuantised) {
     const torch::Tensor largest = expected.view({19, 16, 32}).abs().amax(-1, true);
     const torch::Tensor error = (found - expected).view({19, 16, 32}).abs();
     EXPECT_TRUE((error <= largest * (0.51 / 127 + 0.0005)).all().item<bool>()) << name_of(type);
+  }
+}
+
+// Of every type, one scale in the middle that is infinite or no number.
+TEST(GgmlMatrix, AScaleThatIsNoNumberIsRefusedByItsRow) {
+  for (const auto& [type, half] :
+       {std::pair(GgmlType::kQ4_0, 0), std::pair(GgmlType::kQ4_1, 0), std::pair(GgmlType::kQ4_1, 2),
+        std::pair(GgmlType::kQ5_0, 0), std::pair(GgmlType::kQ5_1, 2), std::pair(GgmlType::kQ8_0, 0),
+        std::pair(GgmlType::kQ2_K, 80), std::pair(GgmlType::kQ2_K, 82),
+        std::pair(GgmlType::kQ3_K, 108), std::pair(GgmlType::kQ4_K, 0),
+        std::pair(GgmlType::kQ4_K, 2), std::pair(GgmlType::kQ5_K, 2),
+        std::pair(GgmlType::kQ6_K, 208)}) {
+    const formats::GgmlBlock block = formats::block_of(type);
+    for (const uint16_t bits : {0x7c00, 0xfc00, 0x7e01}) {
+      RawTensor raw = blocks_of(type, 19, 512);
+      raw.file = "model.gguf";
+      auto broken = std::make_shared<std::vector<std::byte>>(raw.bytes.begin(), raw.bytes.end());
+      const size_t row = static_cast<size_t>(512 / block.elements) * block.bytes;
+      std::memcpy(broken->data() + 17 * row + block.bytes + static_cast<size_t>(half), &bits,
+                  sizeof bits);
+      raw.bytes = *broken;
+      raw.owner = broken;
+      for (const DType held : {held_for(type), DType::kQ6})
+        EXPECT_EQ(message_of<ModelError>([&] { quantised_blocks(raw, held); }),
+                  "model.gguf: " + name_of(type) + ": row 17 holds a " + name_of(type) +
+                      " block whose scale is infinite or no number; the file is broken");
+    }
   }
 }
 
