@@ -7,12 +7,14 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "base/mapped_file.h"
 #include "isthmus/error.h"
 #include "layout/describe_flamingo.h"
 #include "layout/describe_gguf.h"
 #include "layout/describe_language_model.h"
 #include "layout/describe_llava.h"
 #include "layout/describe_onellm.h"
+#include "layout/describe_vocabulary.h"
 #include "layout/flamingo_folder.h"
 #include "layout/flamingo_model.h"
 #include "layout/gguf_model.h"
@@ -120,7 +122,15 @@ bool is_other_language_model(const std::filesystem::path& path) {
 }
 
 int describe_gguf(const std::filesystem::path& path, const Options& options) {
-  const auto model = layout::GgufModel::open(layout::find_gguf(path, options.load.vision));
+  const layout::GgufFiles files = layout::find_gguf(path, options.load.vision);
+  if (const auto file = formats::GgufFile::open(MappedFile::open(files.model));
+      layout::is_vocabulary(file)) {
+    const auto vocabulary = layout::describe_vocabulary(file);
+    fmt::print("{}", options.json ? layout::to_json(vocabulary).dump(1) + "\n"
+                                  : layout::to_text(vocabulary));
+    return 0;
+  }
+  const auto model = layout::GgufModel::open(files);
   layout::GgufDescription description = layout::describe_gguf(model);
   if (!options.image_size.empty()) description.show_picture(model, parse_size(options.image_size));
   return show(layout::to_string(description.module_tree), layout::to_text(description),

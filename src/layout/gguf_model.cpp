@@ -127,6 +127,9 @@ GgufModel GgufModel::open(GgufFiles files) {
         fmt::format("{}: a mmproj file; name the language model and give this with "
                     "--mmproj",
                     files.model.string()));
+  if (language.tensors().empty())
+    throw ModelError(fmt::format("{}: holds no tensors; a vocabulary alone gives no answers",
+                                 files.model.string()));
   nlohmann::json config = gguf_language_config(language);
   add_ids(language, config);
   GgufModel model{.files = files,

@@ -17,6 +17,7 @@
 #include "hostile_files.h"
 #include "isthmus/error.h"
 #include "layout/describe_gguf.h"
+#include "layout/describe_vocabulary.h"
 #include "layout/gpt_neox_config.h"
 #include "layout/llava_config.h"
 #include "layout/mpt_config.h"
@@ -324,6 +325,36 @@ TEST_F(Gguf, TheOldNamesOfTheFeedForwardAreToldByShape) {
   };
   EXPECT_EQ(module_of(old), "encoder.encoder.layers.0.mlp.fc1.weight");
   EXPECT_EQ(module_of(current), "encoder.encoder.layers.0.mlp.fc2.weight");
+}
+
+TEST_F(Gguf, AVocabularyAloneIsDescribedAndAnswersNothing) {
+  File file;
+  file.set("general.architecture", std::string("llama"));
+  file.set("tokenizer.ggml.model", std::string("gpt2"));
+  file.set("tokenizer.ggml.pre", std::string("llama-bpe"));
+  file.set("tokenizer.ggml.tokens",
+           std::vector<std::string>{"<|begin|>", "<|end|>", "a", "b", "ab"});
+  file.set("tokenizer.ggml.token_type", std::vector<int32_t>{3, 3, 1, 1, 1});
+  file.set("tokenizer.ggml.merges", std::vector<std::string>{"a b"});
+  file.set("tokenizer.ggml.bos_token_id", uint32_t{0});
+  file.set("tokenizer.ggml.eos_token_id", uint32_t{1});
+  const fs::path path = put("words.gguf", file);
+  const auto opened = formats::GgufFile::open(MappedFile::open(path));
+  ASSERT_TRUE(is_vocabulary(opened));
+  const VocabularyDescription description = describe_vocabulary(opened);
+  EXPECT_EQ(to_text(description),
+            "words: a vocabulary for llama, no weights\n\n"
+            "kind     BPE of bytes, words cut as llama-bpe\n"
+            "tokens   5: 3 normal, 2 control\n"
+            "merges   1\n"
+            "bos      0 <|begin|>\n"
+            "eos      1 <|end|>\n"
+            "before a text stands <|begin|>, behind it nothing\n");
+  EXPECT_EQ(to_json(description).at("tokenizer").at("types").at("control"), 2);
+  expect_parts(message_of<ModelError>([&] {
+                 GgufModel::open({path, {}});
+               }),
+               {"words.gguf: holds no tensors; a vocabulary alone gives no answers"});
 }
 
 TEST_F(Gguf, AFolderHoldsOneModelAndAtMostOneProjector) {
