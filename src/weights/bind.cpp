@@ -8,6 +8,7 @@
 #include <ATen/CPUGeneratorImpl.h>
 
 #include "base/check.h"
+#include "formats/bytes.h"
 #include "isthmus/error.h"
 #include "nn/dense_matrix.h"
 #include "nn/slots.h"
@@ -60,7 +61,7 @@ std::string explain(const Shape& found, const Shape& expected, const BindOptions
   return names.empty() ? names : " (" + names + ")";
 }
 
-std::string where(const RawTensor& raw) { return raw.file + ": " + raw.name; }
+std::string where(const RawTensor& raw) { return raw.file + ": " + formats::printable(raw.name); }
 
 std::string file_list(const formats::Checkpoint& checkpoint) {
   std::string out;
@@ -111,7 +112,7 @@ class Binder {
       }
       const auto [entry, fresh] = offered.emplace(slot->name, formats::apply(slot->transform, raw));
       if (!fresh)
-        problems_.push_back(where(raw) + " and " + entry->second.name +
+        problems_.push_back(where(raw) + " and " + formats::printable(entry->second.name) +
                             " are the same tensor twice");
     }
     for (auto& [slot, raw] : offered) chosen_[slot] = std::move(raw);
