@@ -40,6 +40,7 @@ std::string blas_description() {
 }
 
 void setup_blas() {
+  kernels::kernels();  // an ISTHMUS_ISA that cannot be had is refused before weights are read
   if (std::getenv("OPENBLAS_CORETYPE") != nullptr) return;
   const OpenBlas blas;
   const std::string core = blas.core(), isa = kernels::table_for("").name;

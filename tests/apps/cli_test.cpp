@@ -107,6 +107,31 @@ TEST(CommandLine, MistakesAreOneLineAndStatusTwo) {
   }
 }
 
+TEST(CommandLine, AnInstructionSetThatIsNotThereIsAUsageError) {
+  const auto run = [](const std::string& isa) {
+    return isthmus({"run", kModel.string(), "-p", "Hello"},
+                   {.environment = {{"ISTHMUS_ISA", isa}}});
+  };
+  const Outcome unknown = run("avx1024");
+  EXPECT_EQ(unknown.status, 2) << unknown.err;
+  EXPECT_NE(
+      unknown.err.find("ISTHMUS_ISA=avx1024: not an instruction set known here; choose one of"),
+      std::string::npos)
+      << unknown.err;
+  EXPECT_EQ(lines_of(unknown.err).size(), 1u) << unknown.err;
+  EXPECT_EQ(unknown.out, "");
+  // Every processor has the generic one; of the others, those it names are there.
+  EXPECT_EQ(run("generic").status, 0);
+  for (const char* isa : {"avx2", "avx_vnni", "avx512"}) {
+    const bool named = unknown.err.find(std::string(" ") + isa + ",") != std::string::npos;
+    const Outcome outcome = run(isa);
+    EXPECT_EQ(outcome.status, named ? 0 : 2) << isa << ": " << outcome.err;
+    if (!named) {
+      EXPECT_NE(outcome.err.find("this CPU does not support it"), std::string::npos);
+    }
+  }
+}
+
 TEST(CommandLine, AnotherDeviceIsNotSupported) {
   const Outcome outcome = isthmus({"run", kModel, "-p", "Hi", "--device", "cuda"});
   EXPECT_EQ(outcome.status, 5);
