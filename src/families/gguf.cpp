@@ -8,6 +8,7 @@
 #include "decoders/registry.h"
 #include "families/language_model/language_model.h"
 #include "families/llava/llava.h"
+#include "families/package.h"
 #include "families/storage.h"
 #include "isthmus/error.h"
 #include "layout/gguf_model.h"
@@ -22,13 +23,32 @@ using layout::GgufModel;
 
 std::vector<weights::WeightSource> sources_of(const GgufModel& model) {
   const auto source = [](const formats::GgufFile& file, formats::NameMap names) {
-    return weights::WeightSource{formats::Checkpoint::of_tensors(file.raw_tensors(), {file.path()}),
+    // Of a file in a bundle, where the bundle is.
+    const std::string where = file.tensors().empty() ? file.path() : file.tensors().front().file;
+    return weights::WeightSource{formats::Checkpoint::of_tensors(file.tensors(), {where}),
                                  std::move(names)};
   };
   std::vector<weights::WeightSource> sources;
   if (model.projector) sources.push_back(source(*model.projector, model.projector_names()));
   sources.push_back(source(model.language, layout::gguf_language_names(model.model_type)));
   return sources;
+}
+
+// Both files under names that are told apart, with their metadata as they are: from them the same
+// model is read again.
+std::shared_ptr<const Package> package_of(const GgufModel& model,
+                                          const std::vector<weights::WeightSource>& sources) {
+  Package package;
+  package.name = model.name;
+  package.storage_was_chosen = true;
+  const auto add = [&](const std::string& name, const formats::GgufFile& file,
+                       const weights::WeightSource& source) {
+    package.files[name] = file.without_tensors();
+    package.weights.push_back({name, source});
+  };
+  if (model.projector) add("mmproj-" + model.name + ".gguf", *model.projector, sources.front());
+  add(model.name + ".gguf", model.language, sources.back());
+  return std::make_shared<const Package>(std::move(package));
 }
 
 std::shared_ptr<const text::Tokenizer> tokenizer_of(const GgufModel& model, int64_t rows) {
@@ -63,6 +83,7 @@ std::shared_ptr<Family> load_llava(const GgufModel& model, const LoadOptions& op
   settings.prompts.default_template = model.conversation_template;
   const auto sources = sources_of(model);
   settings.fingerprint = fingerprint_of(sources);
+  settings.gguf = package_of(model, sources);
   auto modules = std::make_shared<llava::LlavaModules>(settings.config, settings.tower);
   weights::bind_weights(*modules, sources,
                         bind_options(model, options,
@@ -82,8 +103,7 @@ std::shared_ptr<Family> load_plain(const GgufModel& model, const LoadOptions& op
                                          .eos_ids = {},
                                          .vocab_size = shape.vocab_size,
                                          .fingerprint = {},
-                                         .folder = {},
-                                         .source = {}};
+                                         .package = {}};
   if (const auto end = tokenizer->eos_id()) settings.eos_ids.push_back(*end);
   torch::nn::Module root("LanguageModel");
   const auto decoder = root.register_module(
@@ -95,6 +115,7 @@ std::shared_ptr<Family> load_plain(const GgufModel& model, const LoadOptions& op
                                       {"feed_forward_length", shape.intermediate_size},
                                       {"vocabulary", shape.vocab_size}}));
   settings.fingerprint = fingerprint_of(sources);
+  settings.package = package_of(model, sources);
   return std::make_shared<language_model::PlainLanguageModel>(std::move(settings), decoder);
 }
 

@@ -25,14 +25,18 @@ struct Package {
     weights::WeightSource source;
   };
   std::vector<Weights> weights;
+  // Whoever made the files chose how many bits each tensor takes; only what is asked for by name is
+  // held otherwise.
+  bool storage_was_chosen = false;
 
   // The small files of a folder: configuration, tokenizer, templates.
   void add_files(const std::filesystem::path& from, const std::string& folder);
 };
 
 // The package as one file's contents, its matrices held as `storage` says and all else as it is
-// stored; tensors that are no part of the model are left out. `modules` tells which are matrices.
-// Values are made when they are written, a tensor at a time. `on_tensor`: called as each is made.
+// stored; tensors that are no part of the model are left out. llama.cpp's blocks are stored as
+// those they are held in. `modules`, the model as it is loaded, tells which are matrices. Values
+// are made when they are written, a tensor at a time. `on_tensor`: called as each is made.
 formats::BundleContents contents_of(const Package& package, torch::nn::Module& modules,
                                     const weights::StoragePolicy& storage,
                                     std::function<void()> on_tensor = {});

@@ -126,8 +126,12 @@ class Mounts {
         fail(tensor.name, fmt::format("expected a file of at most {} bytes", kLargestFile));
       files[place] = tensor.bytes;
     }
+    // Of llama.cpp's files the head is kept as a file, and says what the weights are for.
+    constexpr std::string_view kGguf = "GGUF";
     for (const auto& [place, found] : weights)
-      if (files.contains(place)) fail(place, "is a file and has weights");
+      if (const auto file = files.find(place);
+          file != files.end() && !text_of(file->second).starts_with(kGguf))
+        fail(place, "is a file and has weights");
     const auto is_model = [&](const auto& entry) {
       return model == "." || entry.first == model || entry.first.starts_with(model + "/");
     };
@@ -145,7 +149,8 @@ class Mounts {
       write_file(folder / place, bytes);
     };
     for (const auto& [place, bytes] : files) put(place, text_of(bytes));
-    for (const auto& [place, found] : weights) put(place, "");
+    for (const auto& [place, found] : weights)
+      if (!files.contains(place)) put(place, "");
     for (auto& [place, found] : weights) {
       found.bundle = bundle;
       weights_[folder / place] = std::make_shared<const BundledWeights>(std::move(found));

@@ -1,7 +1,7 @@
 // A whole model in one file. It is a safetensors file: the weights of every file of the model stand
 // in it as "FILE:NAME", the small files beside them (configuration, tokenizer) as bytes "FILE:",
-// and
-// __metadata__ names the model and what of it is to be opened.
+// and __metadata__ names the model and what of it is to be opened. A file may be both: of a GGUF
+// file the bytes are its metadata.
 #pragma once
 
 #include <filesystem>

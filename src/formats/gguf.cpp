@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "formats/bundle.h"
 #include "formats/bytes.h"
 #include "isthmus/error.h"
 
@@ -185,14 +186,16 @@ GgufValue read_value(Reader& reader) {
 }
 
 struct TensorInfo {
-  GgufTensor tensor;
+  RawTensor tensor;
+  GgmlType type;
   uint64_t offset;
 };
 
 TensorInfo read_info(Reader& reader, const std::string& path) {
-  TensorInfo info;
-  info.tensor.name = reader.text(kMaxNameBytes);
-  reader.say(fmt::format("tensor {}", printable(info.tensor.name)));
+  TensorInfo info{};
+  RawTensor& tensor = info.tensor;
+  tensor.name = reader.text(kMaxNameBytes);
+  reader.say(fmt::format("tensor {}", printable(tensor.name)));
   const auto dimensions = reader.number<uint32_t>();
   if (dimensions > kMaxDimensions)
     reader.fail(fmt::format("has {} dimensions, at most {} are read", dimensions, kMaxDimensions));
@@ -202,19 +205,27 @@ TensorInfo read_info(Reader& reader, const std::string& path) {
     if (size == 0) reader.fail(fmt::format("dimension {} is 0, expected at least 1", i));
     if (__builtin_mul_overflow(elements, size, &elements))
       reader.fail("its dimensions multiply to more than 63 bits");
-    info.tensor.shape.insert(info.tensor.shape.begin(), size);
+    tensor.shape.insert(tensor.shape.begin(), size);
   }
+  tensor.strides = row_major_strides(tensor.shape);
   const auto type = reader.number<uint32_t>();
   const auto block = known_block(type);
   if (!block)
     throw UnsupportedError(fmt::format(
         "{}: tensor {}: type {} is not read; known are F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, "
         "Q8_0 and Q2_K to Q6_K",
-        path, printable(info.tensor.name), type));
-  info.tensor.type = static_cast<GgmlType>(type);
-  if (info.tensor.row_elements() % block->elements != 0)
-    reader.fail(fmt::format("rows of {} elements, {} needs whole blocks of {}",
-                            info.tensor.row_elements(), block->name, block->elements));
+        path, printable(tensor.name), type));
+  info.type = static_cast<GgmlType>(type);
+  switch (info.type) {
+    case GgmlType::kF32: tensor.dtype = DType::kF32; break;
+    case GgmlType::kF16: tensor.dtype = DType::kF16; break;
+    case GgmlType::kBF16: tensor.dtype = DType::kBF16; break;
+    default: tensor.blocks = info.type;  // and float32 to whoever reads it
+  }
+  const int64_t row = tensor.shape.empty() ? 1 : tensor.shape.back();
+  if (row % block->elements != 0)
+    reader.fail(fmt::format("rows of {} elements, {} needs whole blocks of {}", row, block->name,
+                            block->elements));
   info.offset = reader.number<uint64_t>();
   return info;
 }
@@ -224,8 +235,8 @@ std::span<const std::byte> place(Reader& reader, const TensorInfo& info,
                                  std::span<const std::byte> bytes, size_t start,
                                  uint64_t alignment) {
   reader.say(fmt::format("tensor {}", printable(info.tensor.name)));
-  const GgmlBlock block = block_of(info.tensor.type);
-  const auto blocks = static_cast<uint64_t>(info.tensor.elements() / block.elements);
+  const GgmlBlock block = block_of(info.type);
+  const auto blocks = static_cast<uint64_t>(info.tensor.element_count() / block.elements);
   uint64_t size = 0, end = 0;
   if (__builtin_mul_overflow(blocks, block.bytes, &size) ||
       __builtin_add_overflow(info.offset, size, &end) || end > bytes.size() - start)
@@ -241,10 +252,10 @@ std::span<const std::byte> place(Reader& reader, const TensorInfo& info,
 }
 
 // No two tensors share bytes: a wrong offset would be weights of another layer, without a word.
-void require_apart(Reader& reader, const std::vector<GgufTensor>& tensors) {
-  std::vector<const GgufTensor*> order;
-  for (const GgufTensor& tensor : tensors) order.push_back(&tensor);
-  std::ranges::sort(order, {}, [](const GgufTensor* tensor) { return tensor->bytes.data(); });
+void require_apart(Reader& reader, const std::vector<RawTensor>& tensors) {
+  std::vector<const RawTensor*> order;
+  for (const RawTensor& tensor : tensors) order.push_back(&tensor);
+  std::ranges::sort(order, {}, [](const RawTensor* tensor) { return tensor->bytes.data(); });
   for (size_t i = 1; i < order.size(); ++i) {
     const auto before = order[i - 1]->bytes;
     if (before.data() + before.size() <= order[i]->bytes.data()) continue;
@@ -275,20 +286,11 @@ struct Shown {
   }
 };
 
+constexpr size_t kCounts = 8;  // where the number of tensors stands, and behind it of entries
+
 }  // namespace
 
 GgmlBlock block_of(GgmlType type) { return *known_block(static_cast<uint32_t>(type)); }
-
-int64_t GgufTensor::elements() const {
-  int64_t product = 1;
-  for (const int64_t size : shape) product *= size;
-  return product;
-}
-
-size_t GgufTensor::row_bytes() const {
-  const GgmlBlock block = block_of(type);
-  return static_cast<size_t>(row_elements() / block.elements) * block.bytes;
-}
 
 GgufFile GgufFile::open(const std::shared_ptr<const MappedFile>& file) {
   GgufFile found;
@@ -316,6 +318,12 @@ GgufFile GgufFile::open(const std::shared_ptr<const MappedFile>& file) {
     if (reader.at() > kMaxMetadataBytes)
       reader.fail(fmt::format("metadata of more than {} bytes are not read", kMaxMetadataBytes));
   }
+  found.metadata_end_ = reader.at();
+  if (const auto bundled = bundled_weights(file->path())) {
+    found.tensors_ = bundled->tensors;
+    for (size_t i = 0; i < found.tensors_.size(); ++i) found.index_[found.tensors_[i].name] = i;
+    return found;
+  }
   std::vector<TensorInfo> infos;
   for (uint64_t i = 0; i < tensors; ++i) {
     reader.say(fmt::format("tensor {}", i));
@@ -334,6 +342,8 @@ GgufFile GgufFile::open(const std::shared_ptr<const MappedFile>& file) {
   }
   for (TensorInfo& info : infos) {
     info.tensor.bytes = place(reader, info, bytes, start, step);
+    info.tensor.owner = file;
+    info.tensor.file = found.path_;
     if (!found.index_.emplace(info.tensor.name, found.tensors_.size()).second)
       reader.fail("appears twice");
     found.tensors_.push_back(std::move(info.tensor));
@@ -342,29 +352,15 @@ GgufFile GgufFile::open(const std::shared_ptr<const MappedFile>& file) {
   return found;
 }
 
-const GgufTensor* GgufFile::find(std::string_view name) const {
+const RawTensor* GgufFile::find(std::string_view name) const {
   const auto at = index_.find(name);
   return at == index_.end() ? nullptr : &tensors_[at->second];
 }
 
-std::vector<RawTensor> GgufFile::raw_tensors() const {
-  std::vector<RawTensor> tensors;
-  for (const GgufTensor& tensor : tensors_) {
-    RawTensor& raw = tensors.emplace_back();
-    raw.name = tensor.name;
-    raw.shape = tensor.shape;
-    raw.strides = row_major_strides(tensor.shape);
-    raw.bytes = tensor.bytes;
-    raw.owner = mapping_;
-    raw.file = path_;
-    switch (tensor.type) {
-      case GgmlType::kF32: raw.dtype = DType::kF32; break;
-      case GgmlType::kF16: raw.dtype = DType::kF16; break;
-      case GgmlType::kBF16: raw.dtype = DType::kBF16; break;
-      default: raw.blocks = tensor.type;  // and float32 to whoever reads it
-    }
-  }
-  return tensors;
+std::string GgufFile::without_tensors() const {
+  std::string bytes(text_of(mapping_->bytes().first(metadata_end_)));
+  std::fill_n(bytes.begin() + kCounts, sizeof(uint64_t), '\0');
+  return bytes;
 }
 
 template <typename T>

@@ -14,21 +14,9 @@
 
 #include "base/mapped_file.h"
 #include "base/shape.h"
-#include "formats/ggml_type.h"
 #include "formats/raw_tensor.h"
 
 namespace isthmus::formats {
-
-struct GgufTensor {
-  std::string name;
-  GgmlType type;
-  Shape shape;  // row-major: the last dimension is the one whose elements follow each other
-  std::span<const std::byte> bytes;
-
-  int64_t elements() const;
-  int64_t row_elements() const { return shape.empty() ? 1 : shape.back(); }
-  size_t row_bytes() const;
-};
 
 // Lists of numbers are kept as float64 or int64, whatever their type in the file.
 using GgufValue = std::variant<bool, int64_t, double, std::string, std::vector<int64_t>,
@@ -37,15 +25,17 @@ using GgufValue = std::variant<bool, int64_t, double, std::string, std::vector<i
 class GgufFile {
  public:
   // Throws ModelError naming file and key for anything that is broken or does not add up, and
-  // UnsupportedError for a version, a byte order or a type of tensor that is not read.
+  // UnsupportedError for a version, a byte order or a type of tensor that is not read. Of a file
+  // that was laid out from a bundle the tensors are the bundle's (formats/bundle.h).
   static GgufFile open(const std::shared_ptr<const MappedFile>& file);
 
   const std::string& path() const { return path_; }
-  const std::vector<GgufTensor>& tensors() const { return tensors_; }
-  const GgufTensor* find(std::string_view name) const;  // null: there is none
+  // Views into the mapping, which they keep alive.
+  const std::vector<RawTensor>& tensors() const { return tensors_; }
+  const RawTensor* find(std::string_view name) const;  // null: there is none
   const std::map<std::string, GgufValue, std::less<>>& metadata() const { return metadata_; }
-  // All tensors as views into the mapping, which they keep alive.
-  std::vector<RawTensor> raw_tensors() const;
+  // A GGUF file of these metadata and no tensors.
+  std::string without_tensors() const;
 
   bool has(std::string_view key) const { return metadata_.contains(key); }
   // Throws ModelError, naming the key, where it is missing or of another type. With `otherwise` a
@@ -64,8 +54,9 @@ class GgufFile {
 
   std::string path_;
   std::shared_ptr<const MappedFile> mapping_;
+  size_t metadata_end_ = 0;  // in the mapping
   std::map<std::string, GgufValue, std::less<>> metadata_;
-  std::vector<GgufTensor> tensors_;
+  std::vector<RawTensor> tensors_;
   std::map<std::string, size_t, std::less<>> index_;
 };
 

@@ -16,7 +16,7 @@ namespace {
 
 void read_headers(const formats::GgufFile& file, const formats::NameMap& names,
                   StoredTensors& into) {
-  for (const formats::RawTensor& tensor : file.raw_tensors())
+  for (const formats::RawTensor& tensor : file.tensors())
     if (const auto mapped = names.to_module(tensor.name))
       into[mapped->name] = {tensor.shape, tensor.dtype, tensor.file, tensor.blocks};
 }

@@ -283,7 +283,7 @@ json gguf_language_config(const GgufFile& file) {
 }
 
 bool has_swapped_feed_forward(const GgufFile& projector) {
-  const formats::GgufTensor* down = projector.find("v.blk.0.ffn_down.weight");
+  const formats::RawTensor* down = projector.find("v.blk.0.ffn_down.weight");
   return down != nullptr && down->shape.size() == 2 &&
          down->shape.back() == projector.integer("clip.vision.embedding_length");
 }

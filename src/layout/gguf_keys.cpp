@@ -36,7 +36,7 @@ std::string GgufKeys::text(std::string_view name, std::string_view otherwise) co
 }
 
 const Shape& GgufKeys::shape_of(std::string_view tensor, size_t dimensions) const {
-  const formats::GgufTensor* found = file_.find(tensor);
+  const formats::RawTensor* found = file_.find(tensor);
   if (found == nullptr)
     throw ModelError(fmt::format("{}: the tensor {} is missing", file_.path(), tensor));
   if (found->shape.size() != dimensions)

@@ -166,7 +166,7 @@ TEST(Gguf, ATensorThatIsMissingOrMisshapenIsNamedWithItsFile) {
       copy(key.c_str(), std::vector<float>(numbers->begin(), numbers->end()));
   }
   std::vector<formats::GgufOutgoing> tensors;
-  for (formats::RawTensor raw : good.raw_tensors()) {
+  for (formats::RawTensor raw : good.tensors()) {
     if (raw.name == "blk.0.attn_q.weight") continue;
     if (raw.name == "blk.0.ffn_up.weight") raw.shape[0] -= 1;
     tensors.push_back({formats::outgoing(raw), formats::GgmlType::kF32});

@@ -38,6 +38,17 @@ TEST(Bundle, IsLaidOutAsTheFolderItWas) {
   EXPECT_EQ(mount_bundle(file), folder);
 }
 
+// Of a GGUF file the metadata are bytes, its tensors weights.
+TEST(Bundle, AFileMayHaveWeightsBesides) {
+  const fs::path file = temporary("both.isthmus");
+  BundleContents contents = small_model();
+  contents.files["model.safetensors"] = "head";
+  write_bundle(file, contents);
+  const fs::path folder = mount_bundle(file);
+  EXPECT_EQ(get_file(folder / "model.safetensors"), "head");
+  EXPECT_EQ(values_of<float>(Checkpoint::open(folder).at("w")), (std::vector<float>{1, 2}));
+}
+
 TEST(Bundle, OtherFilesAreNone) {
   write_safetensors(temporary("plain.safetensors"),
                     std::vector{tensor_of<float>("w", DType::kF32, {1}, {1})});

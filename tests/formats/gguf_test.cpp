@@ -100,11 +100,12 @@ TEST(Gguf, ReadsMetadataAndTensors) {
   EXPECT_EQ(file.texts("tokens"), (std::vector<std::string>{"a", "b"}));
   EXPECT_EQ(file.numbers("scores"), (std::vector<double>{-1, .5}));
   EXPECT_EQ(file.integer("absent", 7), 7);
-  const GgufTensor* wide = file.find("wide");
+  const RawTensor* wide = file.find("wide");
   ASSERT_NE(wide, nullptr);
   EXPECT_EQ(wide->shape, (Shape{3, 32}));
   std::vector<float> row(32);
-  ggml_to_floats(wide->type, wide->bytes.data(), 32, row.data());
+  ASSERT_EQ(wide->blocks, GgmlType::kQ8_0);
+  ggml_to_floats(*wide->blocks, wide->bytes.data(), 32, row.data());
   for (int i = 0; i < 32; ++i) EXPECT_EQ(row[static_cast<size_t>(i)], static_cast<float>(i - 16));
   EXPECT_EQ(file.find("absent"), nullptr);
   EXPECT_THROW(file.integer("absent"), ModelError);
@@ -263,16 +264,19 @@ TEST(Gguf, SurvivesBrokenFiles) {
     attack(path, good, good.size() - 64, 2500, [&] {
       const auto file = MappedFile::open(path);
       const GgufFile read = GgufFile::open(file);
-      for (const GgufTensor& tensor : read.tensors()) {
-        EXPECT_GT(tensor.elements(), 0);
-        EXPECT_EQ(tensor.bytes.size(), static_cast<size_t>(tensor.elements()) /
-                                           static_cast<size_t>(tensor.row_elements()) *
-                                           tensor.row_bytes());
+      for (const RawTensor& tensor : read.tensors()) {
+        EXPECT_GT(tensor.element_count(), 0);
+        const GgmlBlock block =
+            tensor.blocks ? block_of(*tensor.blocks) : GgmlBlock{"", 1, size_of(tensor.dtype)};
+        EXPECT_EQ(tensor.bytes.size(),
+                  static_cast<size_t>(tensor.element_count() / block.elements) * block.bytes);
         EXPECT_GE(tensor.bytes.data(), file->bytes().data());
         EXPECT_LE(tensor.bytes.data() + tensor.bytes.size(),
                   file->bytes().data() + file->bytes().size());
       }
-      for (const RawTensor& raw : read.raw_tensors()) EXPECT_FALSE(to_floats(raw).empty());
+      const GgufFile bare = opened(read.without_tensors());
+      EXPECT_TRUE(bare.tensors().empty());
+      EXPECT_EQ(bare.metadata().size(), read.metadata().size());
     });
 }
 

@@ -58,7 +58,7 @@ TEST(GgufWriter, WhatIsWrittenIsRead) {
   EXPECT_EQ(file.integers("integers"), (std::vector<int64_t>{-1, 2}));
   EXPECT_EQ(file.numbers("numbers"), (std::vector<double>{1.5, -2}));
   EXPECT_EQ(file.texts("texts"), (std::vector<std::string>{"", "x"}));
-  const auto tensors = file.raw_tensors();
+  const auto& tensors = file.tensors();
   ASSERT_EQ(tensors.size(), 4u);
   EXPECT_EQ(to_floats(tensors[0]), some_values());
   EXPECT_EQ(tensors[2].shape, (Shape{4, 8, 16}));
@@ -85,7 +85,7 @@ TEST(GgufWriter, AViewIsWrittenInRowMajorOrder) {
   view.shape = {256, 2};
   view.strides = {1, 256};
   const GgufFile file = written({}, {{outgoing(view), GgmlType::kF32}});
-  const auto values = to_floats(file.raw_tensors().front());
+  const auto values = to_floats(file.tensors().front());
   EXPECT_EQ(values[0], some_values()[0]);
   EXPECT_EQ(values[1], some_values()[256]);
   EXPECT_EQ(values[2], some_values()[1]);

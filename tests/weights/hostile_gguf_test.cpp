@@ -86,7 +86,7 @@ TEST(HostileGguf, IsBoundOrRefused) {
     const auto model = layout::GgufModel::open({broken, {}});
     torch::nn::Module root("LanguageModel");
     root.register_module("decoder", decoders::make_language_model(model.model_type, model.config));
-    WeightSource source{formats::Checkpoint::of_tensors(model.language.raw_tensors(), {broken}),
+    WeightSource source{formats::Checkpoint::of_tensors(model.language.tensors(), {broken}),
                         layout::gguf_language_names(model.model_type)};
     BindOptions options;
     options.config = broken.string();

@@ -19,11 +19,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-LoadOptions storage_of(const Options& options) {
+LoadOptions storage_of(const Options& options, const families::Package& package) {
+  const std::string usual = package.storage_was_chosen ? "stored" : "q8";
   LoadOptions load = options.load;
-  if (!options.storage_given.contains("decoder")) load.decoder_storage = "q8";
-  if (!options.storage_given.contains("encoder")) load.encoder_storage = "q8";
-  if (!options.storage_given.contains("aligner")) load.aligner_storage = "q8";
+  if (!options.storage_given.contains("decoder")) load.decoder_storage = usual;
+  if (!options.storage_given.contains("encoder")) load.encoder_storage = usual;
+  if (!options.storage_given.contains("aligner")) load.aligner_storage = usual;
   return load;
 }
 
@@ -48,7 +49,7 @@ int quantize(const Options& options) {
   }
   Progress progress("quantize", tensors);
   const formats::BundleContents contents = families::contents_of(
-      package, family->modules(), families::storage_options(storage_of(options)).storage,
+      package, family->modules(), families::storage_options(storage_of(options, package)).storage,
       [&] { progress.advance(); });
   formats::write_bundle(options.out, contents);
   progress.finish();

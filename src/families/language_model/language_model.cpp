@@ -7,7 +7,6 @@
 #include "families/package.h"
 #include "isthmus/error.h"
 #include "layout/language_model_tree.h"
-#include "layout/llava_folder.h"
 
 namespace isthmus::families::language_model {
 
@@ -71,14 +70,6 @@ std::string PlainLanguageModel::print() const {
           .model);
 }
 
-Package PlainLanguageModel::package() const {
-  if (!settings_.source)
-    throw UnsupportedError("a model that was read from GGUF files is not written again");
-  Package package;
-  package.name = layout::model_name_from_path(settings_.folder);
-  package.add_files(settings_.folder, "");
-  package.weights.push_back({"model.safetensors", *settings_.source});
-  return package;
-}
+Package PlainLanguageModel::package() const { return *settings_.package; }
 
 }  // namespace isthmus::families::language_model

@@ -1,9 +1,7 @@
 // A decoder without eyes or ears, continuing text.
 #pragma once
 
-#include <filesystem>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,7 +9,6 @@
 #include "decoders/language_model.h"
 #include "families/family.h"
 #include "layout/language_model_shape.h"
-#include "weights/bind.h"
 
 namespace isthmus::families::language_model {
 
@@ -23,8 +20,7 @@ struct PlainSettings {
   std::vector<int64_t> eos_ids;
   int64_t vocab_size;  // rows of the embedding
   std::string fingerprint;
-  std::filesystem::path folder;
-  std::optional<weights::WeightSource> source;
+  std::shared_ptr<const Package> package;
 };
 
 // These models are not tuned to converse: a message is text to continue, messages follow one

@@ -4,10 +4,12 @@
 
 #include "decoders/registry.h"
 #include "families/language_model/language_model.h"
+#include "families/package.h"
 #include "families/storage.h"
 #include "formats/checkpoint.h"
 #include "layout/decoder_names.h"
 #include "layout/flamingo_folder.h"
+#include "layout/llava_folder.h"
 #include "weights/bind.h"
 
 namespace isthmus::families::language_model {
@@ -56,8 +58,7 @@ std::shared_ptr<Family> load(const std::filesystem::path& folder, const LoadOpti
                          .eos_ids = eos_ids(folder, config, *tokenizer),
                          .vocab_size = 0,
                          .fingerprint = {},
-                         .folder = folder,
-                         .source = {}};
+                         .package = {}};
   settings.vocab_size = settings.shape.vocab_size;
   PlainModules modules(decoders::make_language_model(type, config, settings.vocab_size));
   const layout::DecoderNames names = layout::decoder_names(type, config);
@@ -69,7 +70,11 @@ std::shared_ptr<Family> load(const std::filesystem::path& folder, const LoadOpti
   const weights::WeightSource source{formats::Checkpoint::open(folder), names.map(), names.ignores};
   weights::bind_weights(modules, std::span(&source, 1), bind);
   settings.fingerprint = fingerprint_of(std::span(&source, 1));
-  settings.source = source;
+  Package package;
+  package.name = layout::model_name_from_path(folder);
+  package.add_files(folder, "");
+  package.weights.push_back({"model.safetensors", source});
+  settings.package = std::make_shared<const Package>(std::move(package));
   return std::make_shared<PlainLanguageModel>(std::move(settings), modules.decoder);
 }
 

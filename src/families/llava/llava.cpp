@@ -241,7 +241,8 @@ namespace {
 
 const LlavaOrigin& origin_of(const LlavaSettings& settings) {
   if (settings.origin == nullptr)
-    throw UnsupportedError("a model that was read from GGUF files is not written again");
+    throw UnsupportedError(
+        "a model that was read from GGUF files is written by isthmus quantize alone, as one file");
   return *settings.origin;
 }
 
@@ -256,7 +257,7 @@ void Llava::save_gguf(const std::filesystem::path& folder, GgufStorage storage) 
 }
 
 Package Llava::package() const {
-  return llava::package(origin_of(settings_));
+  return settings_.gguf ? *settings_.gguf : llava::package(origin_of(settings_));
 }
 
 }  // namespace isthmus::families::llava

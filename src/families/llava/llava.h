@@ -45,6 +45,7 @@ struct LlavaSettings {
   PromptRules prompts{};
   std::string fingerprint;                    // of the files of the weights
   std::shared_ptr<const LlavaOrigin> origin;  // save.h; null: of GGUF files
+  std::shared_ptr<const Package> gguf;        // of GGUF files: what they consist of
   std::shared_ptr<const text::Tokenizer> tokenizer;
 };
 
