@@ -2,7 +2,7 @@
 // consolidated.00-of-01.pth with the 940 tensors of the release, params.json and tokenizer.model.
 // For measuring speed and memory; the answers are noise.
 //
-//   make_random_onellm OUT [--size 7b|tiny] [--dtype bfloat16|float16|float32]
+//   make_random_onellm OUT [--size 7b|7b-block|tiny] [--dtype bfloat16|float16|float32]
 #include <filesystem>
 #include <iostream>
 #include <map>
@@ -29,6 +29,7 @@ struct Size {
 };
 const std::map<std::string, Size> kSizes{
     {"7b", {4096, 32, 32, 256, 1024, 24, 768, 49408}},
+    {"7b-block", {4096, 1, 32, 256, 1024, 24, 768, 49408}},  // one block of the language model
     {"tiny", {256, 2, 2, 32, 128, 2, 96, 100}},
 };
 
@@ -167,7 +168,7 @@ int main(int argc, char** argv) {
                                                      {"float32", isthmus::DType::kF32}};
   app.add_option("OUT", out, "Folder to write to")->required();
   app.add_option("--size", size, "7b or tiny")
-      ->check(CLI::IsMember({"7b", "tiny"}))
+      ->check(CLI::IsMember({"7b", "7b-block", "tiny"}))
       ->capture_default_str();
   app.add_option("--dtype", dtype, "Of all tensors")
       ->check(CLI::IsMember({"bfloat16", "float16", "float32"}))

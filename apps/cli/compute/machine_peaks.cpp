@@ -71,4 +71,8 @@ MachinePeaks measure_peaks() {
           best_read()};
 }
 
+MachinePeaks better_of(const MachinePeaks& a, const MachinePeaks& b) {
+  return {std::max(a.int8, b.int8), std::max(a.float32, b.float32), std::max(a.memory, b.memory)};
+}
+
 }  // namespace isthmus::cli

@@ -12,5 +12,7 @@ struct MachinePeaks {
 
 // The best of some short times each; half a second and 1 GB in all.
 MachinePeaks measure_peaks();
+// The higher of each.
+MachinePeaks better_of(const MachinePeaks& a, const MachinePeaks& b);
 
 }  // namespace isthmus::cli
