@@ -21,8 +21,12 @@ nn::SelfAttentionOptions attention_options(const layout::LlamaConfig& config, in
 }
 
 nn::RotaryOptions rotary_options(const layout::LlamaConfig& config) {
-  return {config.head_dim, config.rope_theta, config.rope_scaling, config.rope_factor,
-          config.max_position_embeddings};
+  return {config.head_dim,
+          config.rope_theta,
+          config.rope_scaling,
+          config.rope_factor,
+          config.max_position_embeddings,
+          config.rope_frequency_factors};
 }
 
 }  // namespace

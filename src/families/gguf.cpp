@@ -11,6 +11,7 @@
 #include "families/package.h"
 #include "families/storage.h"
 #include "isthmus/error.h"
+#include "layout/gguf_config.h"
 #include "layout/gguf_model.h"
 #include "layout/gguf_names.h"
 #include "text/gguf_tokenizer.h"
@@ -25,8 +26,9 @@ std::vector<weights::WeightSource> sources_of(const GgufModel& model) {
   const auto source = [](const formats::GgufFile& file, formats::NameMap names) {
     // Of a file in a bundle, where the bundle is.
     const std::string where = file.tensors().empty() ? file.path() : file.tensors().front().file;
-    return weights::WeightSource{formats::Checkpoint::of_tensors(file.tensors(), {where}),
-                                 std::move(names)};
+    return weights::WeightSource{
+        formats::Checkpoint::of_tensors(file.tensors(), {where}), std::move(names),
+        [](std::string_view name) { return name == layout::kGgufRopeFactors; }};
   };
   std::vector<weights::WeightSource> sources;
   if (model.projector) sources.push_back(source(*model.projector, model.projector_names()));
@@ -45,6 +47,7 @@ std::shared_ptr<const Package> package_of(const GgufModel& model,
                        const weights::WeightSource& source) {
     package.files[name] = file.without_tensors();
     package.weights.push_back({name, source});
+    package.weights.back().source.ignores = {};  // rotary frequencies are no weight, but are read
   };
   if (model.projector) add("mmproj-" + model.name + ".gguf", *model.projector, sources.front());
   add(model.name + ".gguf", model.language, sources.back());
@@ -87,8 +90,8 @@ std::shared_ptr<Family> load_llava(const GgufModel& model, const LoadOptions& op
   auto modules = std::make_shared<llava::LlavaModules>(settings.config, settings.tower);
   weights::bind_weights(*modules, sources,
                         bind_options(model, options,
-                                     {{"llama.embedding_length", text.hidden_size},
-                                      {"llama.feed_forward_length", text.intermediate_size},
+                                     {{"embedding_length", text.hidden_size},
+                                      {"feed_forward_length", text.intermediate_size},
                                       {"vocabulary", text.vocab_size}}));
   return std::make_shared<llava::Llava>(std::move(settings), std::move(modules));
 }

@@ -1,11 +1,14 @@
 #include "layout/gguf_config.h"
 
 #include <algorithm>
+#include <cmath>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
+#include "base/dtype.h"
 #include "formats/bytes.h"
 #include "isthmus/error.h"
 #include "layout/config_checks.h"
@@ -70,11 +73,11 @@ void refuse_scaled_rope(const GgufKeys& keys) {
                      fmt::format("\"{}\" is not supported (none and linear are)", type));
   if (keys.number("rope.scaling.attn_factor", 1) != 1)
     keys.unsupported("rope.scaling.attn_factor", "only 1 is supported");
-  for (const char* tensor : {"rope_freqs.weight", "rope_factors_long.weight"})
+  for (const char* tensor : {"rope_factors_long.weight", "rope_factors_short.weight"})
     if (keys.file().find(tensor) != nullptr)
       throw UnsupportedError(
-          fmt::format("{}: {}: rotary frequencies of its own (LLaMA 3.1 and later) are not "
-                      "supported",
+          fmt::format("{}: {}: frequencies for two lengths of text (longrope) "
+                      "are not supported",
                       keys.file().path(), tensor));
 }
 
@@ -95,8 +98,28 @@ double epsilon(const GgufKeys& keys, std::string_view name) {
   return value;
 }
 
+// What LLaMA 3.1 and later divide frequencies by: one number for each, as llama.cpp's converter
+// makes them of rope_scaling.
+json frequency_factors(const GgufFile& file, int64_t head_dim) {
+  const RawTensor* tensor = file.find(kGgufRopeFactors);
+  if (tensor->shape != Shape{head_dim / 2} || tensor->dtype != DType::kF32 || tensor->blocks)
+    throw ModelError(fmt::format(
+        "{}: {} is {} of {}, expected float32 of [{}] (half a head)", file.path(), kGgufRopeFactors,
+        tensor->blocks ? formats::block_of(*tensor->blocks).name : name_of(tensor->dtype),
+        isthmus::to_string(tensor->shape), head_dim / 2));
+  const std::vector<float> factors = to_floats(*tensor);
+  for (const float factor : factors)
+    if (!(factor > 0 && std::isfinite(factor)))
+      throw ModelError(fmt::format("{}: {} holds {}, expected numbers above 0", file.path(),
+                                   kGgufRopeFactors, factor));
+  return factors;
+}
+
+// Mistral 3 is LLaMA under a name of its own; Ministral 3 scales with the position, too.
 json llama(const GgufFile& file) {
-  const GgufKeys keys(file, "llama");
+  const GgufKeys keys(file, file.text("general.architecture"));
+  if (keys.number("attention.temperature_scale", 0) != 0)
+    keys.unsupported("attention.temperature_scale", "attention that is scaled by the position");
   const Common c(keys);
   const int64_t kv_heads = keys.size("attention.head_count_kv", kMaxHeads, c.num_attention_heads);
   if (c.num_attention_heads % kv_heads != 0)
@@ -135,6 +158,8 @@ json llama(const GgufFile& file) {
                  {"tie_word_embeddings", file.find("output.weight") == nullptr}};
   if (const double factor = linear_factor(keys); factor != 1)
     config["rope_scaling"] = {{"type", "linear"}, {"factor", factor}};
+  if (file.find(kGgufRopeFactors) != nullptr)
+    config["rope_frequency_factors"] = frequency_factors(file, head_dim);
   // llama.cpp has one architecture for both; a window is Mistral's.
   if (keys.has("attention.sliding_window")) {
     config["model_type"] = "mistral";
@@ -152,6 +177,10 @@ json gpt_neox(const GgufFile& file) {
     keys.fail("rope.dimension_count",
               fmt::format("{}, expected an even number up to {}", rotated, head_dim));
   refuse_scaled_rope(keys);
+  if (file.find(kGgufRopeFactors) != nullptr)
+    throw UnsupportedError(
+        fmt::format("{}: {}: frequencies of its own are not supported in GPT-NeoX", file.path(),
+                    kGgufRopeFactors));
   if (linear_factor(keys) != 1)
     keys.unsupported("rope.scaling.factor", "scaled rotary angles are not supported in GPT-NeoX");
   // A fraction in the middle between two counts: no rounding can lead to another one.
@@ -207,7 +236,8 @@ struct Architecture {
   std::string_view name;
   json (*config)(const GgufFile& file);
 };
-constexpr Architecture kArchitectures[] = {{"llama", llama}, {"gptneox", gpt_neox}, {"mpt", mpt}};
+constexpr Architecture kArchitectures[] = {
+    {"llama", llama}, {"mistral3", llama}, {"gptneox", gpt_neox}, {"mpt", mpt}};
 
 // Linear layers of the projector stand at mm.0, mm.2, … with GELU between them.
 std::string projector_type(const GgufFile& file) {

@@ -7,6 +7,9 @@
 
 namespace isthmus::layout {
 
+// Not a weight of a module: it goes into the config.
+inline constexpr const char* kGgufRopeFactors = "rope_freqs.weight";
+
 // model_type and all else of a language model's config.json. Throws as GgufModel::open.
 nlohmann::json gguf_language_config(const formats::GgufFile& file);
 

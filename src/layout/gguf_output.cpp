@@ -53,6 +53,8 @@ std::vector<GgufEntry> gguf_language_entries(const LlavaConfig& config, const st
                                              const std::string& conversation_template) {
   const LlamaConfig& text = config.text;
   if (text.rope_scaling == RopeScaling::kDynamic) unsupported("rope_scaling", "dynamic scaling");
+  if (!text.rope_frequency_factors.empty())
+    unsupported("rope_scaling", "frequencies of its own (llama3)");
   std::vector<GgufEntry> entries = {
       {"general.architecture", std::string("llama")},
       {"general.name", name},

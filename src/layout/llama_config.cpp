@@ -1,5 +1,9 @@
 #include "layout/llama_config.h"
 
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -33,11 +37,49 @@ RopeLayout parse_rope_layout(const JsonView& json) {
   return layout == "pairs" ? RopeLayout::kPairs : RopeLayout::kHalves;
 }
 
+// Frequencies whose waves are longer than the trained context are divided by `factor`, those much
+// shorter stay, and in between it goes over smoothly.            Llama 3.1: models/llama3, model.py
+std::vector<double> llama3_factors(const JsonView& scaling, double theta, int64_t head_dim) {
+  const double factor = scaling.number("factor"), low = scaling.number("low_freq_factor"),
+               high = scaling.number("high_freq_factor");
+  const auto trained =
+      static_cast<double>(bounded(scaling, "original_max_position_embeddings", kMaxPositions));
+  scaling.require(factor >= 1, "factor",
+                  fmt::format("expected a number of at least 1, found {}", factor));
+  scaling.require(low > 0, "low_freq_factor", fmt::format("expected above 0, found {}", low));
+  scaling.require(high > low, "high_freq_factor",
+                  fmt::format("expected above low_freq_factor ({}), found {}", low, high));
+  std::vector<double> factors;
+  for (int64_t i = 0; i < head_dim / 2; ++i) {
+    const double exponent = static_cast<double>(2 * i) / static_cast<double>(head_dim);
+    const double wave = 2 * std::numbers::pi * std::pow(theta, exponent);
+    const double kept = std::clamp((trained / wave - low) / (high - low), 0.0, 1.0);
+    factors.push_back(1 / ((1 - kept) / factor + kept));
+  }
+  return factors;
+}
+
+// No published config.json has the key: what is read from a GGUF file says it.
+std::vector<double> given_factors(const JsonView& json, int64_t head_dim) {
+  std::vector<double> factors;
+  const JsonView list = json.at("rope_frequency_factors");
+  for (const JsonView& factor : list.elements()) {
+    factors.push_back(factor.as_number());
+    if (factors.back() <= 0) factor.fail("expected a number above 0");
+  }
+  if (static_cast<int64_t>(factors.size()) != head_dim / 2)
+    list.fail(fmt::format("{} numbers, expected half of head_dim ({})", factors.size(), head_dim));
+  return factors;
+}
+
+// After head_dim.
 void parse_rope(const JsonView& json, LlamaConfig& c) {
   c.rope_layout = parse_rope_layout(json);
   c.rope_theta = above_zero(json, "rope_theta", 10000.0);  // LLaMA 1 and 2
   c.rope_scaling = RopeScaling::kNone;
   c.rope_factor = 1;
+  if (json.contains("rope_frequency_factors"))
+    c.rope_frequency_factors = given_factors(json, c.head_dim);
   // transformers 5 moved theta and scaling together into `rope_parameters`.
   auto scaling = json.find("rope_scaling");
   if (!scaling) scaling = json.find("rope_parameters");
@@ -47,13 +89,17 @@ void parse_rope(const JsonView& json, LlamaConfig& c) {
   const std::string_view type_key = scaling->contains("rope_type") ? "rope_type" : "type";
   const std::string type = scaling->string(type_key);
   if (type == "default") return;
+  if (type == "llama3") {
+    c.rope_frequency_factors = llama3_factors(*scaling, c.rope_theta, c.head_dim);
+    return;
+  }
   if (type == "linear") {
     c.rope_scaling = RopeScaling::kLinear;
   } else if (type == "dynamic") {
     c.rope_scaling = RopeScaling::kDynamic;
   } else {
     throw UnsupportedError(
-        fmt::format("{}: rope type \"{}\" is not supported (linear and dynamic are)",
+        fmt::format("{}: rope type \"{}\" is not supported (linear, dynamic and llama3 are)",
                     key_path(*scaling, type_key), type));
   }
   c.rope_factor = scaling->number("factor");
@@ -95,7 +141,6 @@ LlamaConfig LlamaConfig::parse(const JsonView& json) {
   c.sliding_window = parse_sliding_window(json, kind);
   c.tie_word_embeddings = json.boolean("tie_word_embeddings", false);
   c.attention_bias = json.boolean("attention_bias", false);
-  parse_rope(json, c);
 
   if (json.contains("head_dim")) {
     c.head_dim = bounded(json, "head_dim", kMaxWidth);
@@ -108,6 +153,7 @@ LlamaConfig LlamaConfig::parse(const JsonView& json) {
   json.require(
       c.head_dim % 2 == 0, "num_attention_heads",
       fmt::format("heads of {} values cannot be rotated: the width must be even", c.head_dim));
+  parse_rope(json, c);
   json.require(c.num_attention_heads * c.head_dim <= kMaxWidth, "num_attention_heads",
                fmt::format("{} heads of {} values: no such model exists", c.num_attention_heads,
                            c.head_dim));

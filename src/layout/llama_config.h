@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "base/json_view.h"
 
@@ -24,6 +25,8 @@ struct LlamaConfig {
   RopeLayout rope_layout;
   RopeScaling rope_scaling;
   double rope_factor;
+  // What each of the head_dim / 2 frequencies is divided by; empty: by 1. LLaMA 3.1 and later.
+  std::vector<double> rope_frequency_factors;
   int64_t sliding_window;  // keys a query may look back on, itself included; 0 = all (Mistral v0.1:
                            // 4096)
   bool tie_word_embeddings;

@@ -7,15 +7,21 @@
 namespace isthmus::nn {
 
 Rotary::Rotary(const RotaryOptions& options)
-    : options_(options), inverse_frequencies_(inverse_frequencies(options.theta)) {
+    : options_(options) {
   ISTHMUS_CHECK(options.dims > 0 && options.dims % 2 == 0, "an even number of elements is rotated");
+  ISTHMUS_CHECK(options.frequency_factors.empty() ||
+                    static_cast<int64_t>(options.frequency_factors.size()) == options.dims / 2,
+                "a factor for each frequency");
+  inverse_frequencies_ = inverse_frequencies(options.theta);
 }
 
 Tensor Rotary::inverse_frequencies(double theta) const {
   Tensor out = torch::empty({options_.dims / 2}, torch::kFloat);
   for (int64_t i = 0; i < options_.dims / 2; ++i) {
     const double exponent = static_cast<double>(2 * i) / static_cast<double>(options_.dims);
-    out.data_ptr<float>()[i] = static_cast<float>(1.0 / std::pow(theta, exponent));
+    const auto& factors = options_.frequency_factors;
+    const double factor = factors.empty() ? 1.0 : factors[static_cast<size_t>(i)];
+    out.data_ptr<float>()[i] = static_cast<float>(1.0 / (std::pow(theta, exponent) * factor));
   }
   return out;
 }

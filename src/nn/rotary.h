@@ -1,6 +1,8 @@
 // Rotary position angles: Su et al. 2021, §3.2.2.
 #pragma once
 
+#include <vector>
+
 #include <torch/types.h>
 
 #include "layout/llama_config.h"
@@ -19,9 +21,10 @@ struct RotaryOptions {
   layout::RopeScaling scaling = layout::RopeScaling::kNone;
   double factor = 1;                    // of the scaling
   int64_t max_position_embeddings = 0;  // trained length: dynamic scaling begins beyond it
+  std::vector<double> frequency_factors = {};  // each frequency is divided by its own; empty: by 1
 };
 
-// angle(p, i) = p · theta^(-2i / dims), in float32 as the reference computes it. Immutable.
+// angle(p, i) = p · theta^(-2i / dims) / frequency_factors[i], in float32 as the reference computes it. Immutable.
 class Rotary {
  public:
   explicit Rotary(const RotaryOptions& options);

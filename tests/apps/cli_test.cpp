@@ -109,7 +109,7 @@ TEST(CommandLine, MistakesAreOneLineAndStatusTwo) {
 
 TEST(CommandLine, AnInstructionSetThatIsNotThereIsAUsageError) {
   const auto run = [](const std::string& isa) {
-    return isthmus({"run", kModel.string(), "-p", "Hello"},
+    return isthmus({"run", kModel.string(), "-p", "Hello", "--max-new-tokens", "4"},
                    {.environment = {{"ISTHMUS_ISA", isa}}});
   };
   const Outcome unknown = run("avx1024");

@@ -80,11 +80,47 @@ TEST(LlamaConfig, ReadsBothSpellingsOfRopeScaling) {
       1e6);
 }
 
+// LLaMA 3.1 8B; values of the published formula in double precision, from another program.
+TEST(LlamaConfig, Llama3DividesLongWaves) {
+  const LlamaConfig c =
+      llama(R"({"hidden_size": 4096, "num_attention_heads": 32, "rope_theta": 500000,
+      "rope_scaling": {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0,
+                       "high_freq_factor": 4.0, "original_max_position_embeddings": 8192}})");
+  EXPECT_EQ(c.rope_scaling, RopeScaling::kNone);
+  ASSERT_EQ(c.rope_frequency_factors.size(), 64u);
+  for (const auto& [i, factor] :
+       std::initializer_list<std::pair<size_t, double>>{{0, 1},
+                                                        {28, 1},
+                                                        {29, 1.20748387128366},
+                                                        {30, 1.55341462850493},
+                                                        {32, 2.69452968789473},
+                                                        {34, 5.25732658870847},
+                                                        {35, 8},
+                                                        {36, 8},
+                                                        {63, 8}})
+    EXPECT_NEAR(c.rope_frequency_factors[i], factor, 1e-12) << i;
+}
+
+TEST(LlamaConfig, Llama3NeedsItsFourNumbers) {
+  const auto complaint = [](const std::string& scaling) {
+    return message_of<ModelError>(
+        [&] { llama(R"({"rope_scaling": {"rope_type": "llama3", )" + scaling + "}}"); });
+  };
+  EXPECT_EQ(complaint(R"("factor": 8)"), "config.json: rope_scaling.low_freq_factor: missing");
+  EXPECT_EQ(
+      complaint(R"("factor": 8, "low_freq_factor": 1, "high_freq_factor": 1,
+                         "original_max_position_embeddings": 8192)"),
+      "config.json: rope_scaling.high_freq_factor: expected above low_freq_factor (1), found 1");
+  EXPECT_EQ(complaint(R"("factor": 0.5, "low_freq_factor": 1, "high_freq_factor": 4,
+                         "original_max_position_embeddings": 8192)"),
+            "config.json: rope_scaling.factor: expected a number of at least 1, found 0.5");
+}
+
 TEST(LlamaConfig, AnUnknownRopeTypeIsUnsupportedAndNamed) {
   EXPECT_EQ(message_of<UnsupportedError>(
                 [] { llama(R"({"rope_scaling": {"type": "yarn", "factor": 2}})"); }),
-            "config.json: rope_scaling.type: rope type \"yarn\" is not supported (linear and "
-            "dynamic are)");
+            "config.json: rope_scaling.type: rope type \"yarn\" is not supported (linear, "
+            "dynamic and llama3 are)");
 }
 
 TEST(LlamaConfig, OtherDecodersAreUnsupported) {

@@ -171,6 +171,47 @@ TEST_F(Gguf, AWindowMakesItMistral) {
   EXPECT_EQ(LlavaConfig::parse(open(file).config).text.sliding_window, 16);
 }
 
+GgufOutgoing numbers(const std::string& name, const std::vector<float>& values) {
+  GgufOutgoing outgoing = zeros(name, {static_cast<int64_t>(values.size())});
+  outgoing.tensor.values = [name, values] {
+    auto owner = std::make_shared<std::vector<float>>(values);
+    formats::RawTensor raw;
+    raw.name = name;
+    raw.shape = {static_cast<int64_t>(values.size())};
+    raw.strides = {1};
+    raw.bytes = std::as_bytes(std::span(*owner));
+    raw.owner = owner;
+    return raw;
+  };
+  return outgoing;
+}
+
+TEST_F(Gguf, FrequenciesOfItsOwnAreAConfigsFactors) {
+  File file = llama_file();
+  file.tensors.push_back(numbers("rope_freqs.weight", {1, 7.5F}));
+  const LlavaConfig config = LlavaConfig::parse(open(file).config);
+  EXPECT_EQ(config.text.rope_frequency_factors, (std::vector<double>{1, 7.5}));
+  EXPECT_TRUE(std::get<LlavaDescription>(describe_gguf(open(file)).of).problems.empty());
+}
+
+// The same keys below another prefix.
+TEST_F(Gguf, Mistral3IsALlamaUnlessItScalesByThePosition) {
+  File file = llama_file();
+  for (GgufEntry& entry : file.entries)
+    if (entry.key.starts_with("llama.")) entry.key.replace(0, 5, "mistral3");
+  file.set("general.architecture", std::string("mistral3"));
+  file.set("mistral3.attention.key_length", uint32_t{6});  // not embedding_length / head_count
+  file.erase("mistral3.rope.dimension_count");
+  EXPECT_EQ(LlavaConfig::parse(open(file).config).text.head_dim, 6);
+  file.set("mistral3.attention.temperature_scale", 0.1F);
+  expect_parts(message_of<UnsupportedError>([&] { open(file); }),
+               {"model.gguf: mistral3.attention.temperature_scale"});
+  file.erase("mistral3.attention.temperature_scale");
+  file.set("mistral3.rope.scaling.type", std::string("yarn"));
+  expect_parts(message_of<UnsupportedError>([&] { open(file); }),
+               {"model.gguf: mistral3.rope.scaling.type: \"yarn\""});
+}
+
 TEST_F(Gguf, LinearScalingIsTheFactorWithOrWithoutAType) {
   File file = llama_file();
   file.set("llama.rope.scaling.factor", 4.0F);
@@ -213,7 +254,7 @@ TEST_F(Gguf, BrokenMetadataIsOneErrorThatNamesFileAndKey) {
   expect_parts(with("llama.attention.head_count_kv", uint32_t{5}), {"head_count_kv: 5"});
   expect_parts(with("llama.attention.layer_norm_rms_epsilon", 0.0F), {"layer_norm_rms_epsilon: 0"});
   expect_parts(with("general.architecture", std::string("qwen2")),
-               {"general.architecture: \"qwen2\"", "llama, gptneox, mpt"});
+               {"general.architecture: \"qwen2\"", "llama, mistral3, gptneox, mpt"});
   expect_parts(with("llama.rope.scaling.type", std::string("yarn")),
                {"llama.rope.scaling.type: \"yarn\""});
   expect_parts(with("llama.rope.dimension_count", uint32_t{2}), {"rope.dimension_count"});
@@ -225,7 +266,14 @@ TEST_F(Gguf, BrokenMetadataIsOneErrorThatNamesFileAndKey) {
                {"model.gguf: the tensor token_embd.weight is missing"});
   expect_parts(complaint(llama_file(),
                          [](File& f) { f.tensors.push_back(zeros("rope_freqs.weight", {2})); }),
-               {"rope_freqs.weight"});
+               {"rope_freqs.weight holds 0, expected numbers above 0"});
+  expect_parts(complaint(llama_file(),
+                         [](File& f) { f.tensors.push_back(zeros("rope_freqs.weight", {4})); }),
+               {"rope_freqs.weight is float32 of [4], expected float32 of [2] (half a head)"});
+  expect_parts(
+      complaint(llama_file(),
+                [](File& f) { f.tensors.push_back(zeros("rope_factors_long.weight", {2})); }),
+      {"rope_factors_long.weight", "longrope"});
 }
 
 TEST_F(Gguf, BlocksThatNoKeyCountsAreNotSilentlyLeftOut) {

@@ -199,6 +199,22 @@ TEST(Rotary, AnglesFollowTheFormulas) {
   expect_angles(dynamic.angles(positions, 32), 10000, 1);  // and a long sequence leaves no trace
 }
 
+// Each frequency divided by its own number, against the formula in double; tolerance as above.
+TEST(Rotary, FrequenciesAreDividedByTheirFactors) {
+  RotaryOptions options{.dims = 16, .theta = 500000};
+  options.frequency_factors = {1, 1, 1, 1.25, 2.5, 6, 8, 8};
+  const Tensor positions = torch::tensor({{0, 1, 31, 100}});
+  const RotaryAngles got = Rotary(options).angles(positions, 101);
+  for (int64_t t = 0; t < positions.size(1); ++t)
+    for (int64_t i = 0; i < 8; ++i) {
+      const auto p = static_cast<double>(positions[0][t].item<int64_t>());
+      const double angle = p * std::pow(500000.0, -2.0 * static_cast<double>(i) / 16.0) /
+                           options.frequency_factors[static_cast<size_t>(i)];
+      EXPECT_NEAR(got.cos[0][t][i].item<float>(), std::cos(angle), 2e-5);
+      EXPECT_NEAR(got.sin[0][t][i].item<float>(), std::sin(angle), 2e-5);
+    }
+}
+
 TEST(KvCache, GrowsInStepsAndKeepsWhatItHolds) {
   KvCache cache({1, 2, 3}, 2, 700);
   const Tensor all = torch::randn({2, 700, 2, 3});
