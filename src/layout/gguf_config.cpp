@@ -101,13 +101,13 @@ double epsilon(const GgufKeys& keys, std::string_view name) {
 // What LLaMA 3.1 and later divide frequencies by: one number for each, as llama.cpp's converter
 // makes them of rope_scaling.
 json frequency_factors(const GgufFile& file, int64_t head_dim) {
-  const RawTensor* tensor = file.find(kGgufRopeFactors);
+  const formats::RawTensor* tensor = file.find(kGgufRopeFactors);
   if (tensor->shape != Shape{head_dim / 2} || tensor->dtype != DType::kF32 || tensor->blocks)
     throw ModelError(fmt::format(
         "{}: {} is {} of {}, expected float32 of [{}] (half a head)", file.path(), kGgufRopeFactors,
         tensor->blocks ? formats::block_of(*tensor->blocks).name : name_of(tensor->dtype),
         isthmus::to_string(tensor->shape), head_dim / 2));
-  const std::vector<float> factors = to_floats(*tensor);
+  const std::vector<float> factors = formats::to_floats(*tensor);
   for (const float factor : factors)
     if (!(factor > 0 && std::isfinite(factor)))
       throw ModelError(fmt::format("{}: {} holds {}, expected numbers above 0", file.path(),
