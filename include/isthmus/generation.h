@@ -21,9 +21,12 @@ struct GenerationConfig {
   double length_penalty = 1;
   bool early_stopping = false;
   uint64_t seed = 0;
-  // Tokens that are guessed from the text so far and checked together with the next; 0: none. The
-  // answer is the same but for rounding; not with beams.
+  // At most so many tokens are guessed at once from the text so far and checked together with the
+  // next; fewer where guesses turn out wrong. 0: none. The answer is the same but for rounding; not
+  // with beams.
   int64_t prompt_lookup_num_tokens = 0;
+  // The same with LoadOptions::draft, where the text so far suggests nothing.
+  int64_t num_assistant_tokens = 8;
   std::vector<std::string> stop;       // strings that end the answer and are cut off
   std::vector<int64_t> stop_ids;       // besides the model's own end tokens
   std::map<std::string, bool> quirks;  // named quirks of the reference, on or off

@@ -20,7 +20,7 @@ namespace isthmus {
 struct LoadOptions {
   // CLIP folder; empty: the one config.json names, searched for. Of a GGUF file: the mmproj file.
   std::filesystem::path vision;
-  int threads = 0;               // 0: one per processor
+  int threads = 0;  // 0: one per processor
   std::string device = "cpu";
   bool merge_lora = true;  // false: keep LoRA as a separate low-rank branch
   bool composed = false;   // use plain tensor operations instead of fused kernels
@@ -33,6 +33,10 @@ struct LoadOptions {
   // How keys and values of the tokens seen are held: "f32", "f16" (half the room), "q8" (a
   // quarter).
   std::string kv_cache = "f32";
+  // A smaller model, named as the model itself is, that guesses how answers go on: the model checks
+  // several tokens in one pass (GenerationConfig::num_assistant_tokens). Empty: none. It needs the
+  // same vocabulary; its weights are held as `draft_storage` says.
+  std::string draft, draft_storage = "stored";
 };
 
 // Turns text into ids and back. Cheap to copy, safe from any thread.
@@ -64,7 +68,10 @@ class ISTHMUS_EXPORT ImageProcessor {
 // Seconds and counts of one answer.
 struct Timings {
   double encode = 0, prefill = 0, decode = 0;
+  double guess = 0;  // of `decode`: what guesses took to make
   int64_t prompt_tokens = 0, reused_tokens = 0, generated_tokens = 0;
+  int64_t guessed_tokens = 0,
+          accepted_tokens = 0;  // guesses that were checked; those that were right
 };
 
 struct Answer {
@@ -109,9 +116,9 @@ struct Pretrained {
 };
 
 // Reads a published checkpoint. `model_path`: a folder, a file (GGUF among others), or a repository
-// id in the local Hugging Face cache. `model_base`: the language model under a projector-only or LoRA folder.
-// `model_name`: only a hint for the choice of the conversation template; what a folder is gets
-// decided from its files. Throws the errors of isthmus/error.h.
+// id in the local Hugging Face cache. `model_base`: the language model under a projector-only or
+// LoRA folder. `model_name`: only a hint for the choice of the conversation template; what a folder
+// is gets decided from its files. Throws the errors of isthmus/error.h.
 ISTHMUS_EXPORT Pretrained load_pretrained_model(const std::string& model_path,
                                                 const std::string& model_base = "",
                                                 const std::string& model_name = "",

@@ -8,7 +8,6 @@
 
 #include "base/check.h"
 #include "engine/answering.h"
-#include "engine/guesses.h"
 #include "engine/text_stream.h"
 #include "generation/continuation.h"
 #include "generation/generation_config.h"
@@ -79,14 +78,18 @@ void conclude(Answer& answer, const generation::Generated& generated, const Text
 }  // namespace
 
 Engine::Engine(std::shared_ptr<families::Family> family, bool composed)
-    : family_(std::move(family)), composed_(composed), media_(*family_) {}
+    : family_(std::move(family)), composed_(composed), media_(*family_), conversation_(*family_) {}
 
 Engine::~Engine() = default;
 
+void Engine::draft_with(std::shared_ptr<families::Family> draft) {
+  draft_ = std::make_unique<Draft>(std::move(draft), *family_);
+}
+
 void Engine::forget() {
   media_.forget();
-  cache_.reset();
-  cached_keys_.clear();
+  conversation_.forget();
+  if (draft_) draft_->forget();
 }
 
 std::vector<int64_t> Engine::Prompt::rows_per_medium() const {
@@ -135,25 +138,24 @@ void Engine::check_length(const Prompt& prompt) const {
                   length, media_rows, limit));
 }
 
-Rows Engine::continued(const Prompt& prompt, const GenerationConfig& config, int64_t& reused,
-                       bool anew) {
-  const families::Sequence& sequence = prompt.sequence;
-  if (!cache_ || anew || !family_->reuses_prefix()) {
-    cached_keys_.clear();
-    cache_ = family_->new_cache(1, family_->context_length());
-  }
-  // The last row is always computed: its hidden state chooses the first token.
-  const auto shorter = std::min<size_t>(cached_keys_.size(), sequence.row_keys.size() - 1);
-  const auto differs = std::mismatch(cached_keys_.begin(),
-                                     cached_keys_.begin() + static_cast<std::ptrdiff_t>(shorter),
-                                     sequence.row_keys.begin());
-  reused = differs.first - cached_keys_.begin();
-  cache_->truncate(reused);
-  cached_keys_ = sequence.row_keys;
-  const int64_t overlap = family_->decode_overlap(config, prompt.segments);
-  // What the answer will overwrite is no part of a prefix that can be reused.
-  cached_keys_.resize(cached_keys_.size() - static_cast<size_t>(overlap));
-  return Rows(*family_, std::span(&sequence, 1), cache_, family_->late_marker(config), overlap);
+Rows Engine::continued(const Prompt& prompt, const GenerationConfig& config) {
+  return conversation_.rows(prompt.sequence, family_->late_marker(config),
+                            family_->decode_overlap(config, prompt.segments));
+}
+
+Guesses Engine::guesses_for(const Request& request, const Prompt& prompt,
+                            const families::StopRules& rules) {
+  const GenerationConfig& config = request.generate;
+  // What ends an answer is the last of it, and behind a marker nothing reads what it would have.
+  std::vector<int64_t> never = rules.ids;
+  never.insert(never.end(), config.stop_ids.begin(), config.stop_ids.end());
+  never.push_back(family_->media_marker());
+  Guesses guesses(std::move(never));
+  if (config.prompt_lookup_num_tokens > 0)
+    guesses.add(std::make_unique<PromptLookup>(prompt.segments), config.prompt_lookup_num_tokens);
+  if (draft_ && config.num_assistant_tokens > 0)
+    guesses.add(draft_->source(request, prompt.segments), config.num_assistant_tokens);
+  return guesses;
 }
 
 GenerationConfig Engine::capped(const GenerationConfig& config, int64_t prompt_length) const {
@@ -177,24 +179,42 @@ Answer Engine::generate(const Request& request, const TextCallback& on_text) {
 
   Answer answer;
   Stopwatch watch;
-  Rows rows = continued(prompt, config, answer.timings.reused_tokens, false);
+  Rows rows = continued(prompt, config);
   Tensor logits = rows.last_logits(rows.prefill());
+  answer.timings.reused_tokens = conversation_.reused();
   answer.timings.prefill = watch.lap();
 
   TextStream text(family_->tokenizer(), stop_strings(request, rules));
   generation::Continuation continuation(config, rules.ids, family_->seen_before(prompt.segments),
                                         [&](int64_t token) { return text.push(token); });
-  Guesses guesses(prompt.segments, config.prompt_lookup_num_tokens, family_->media_marker());
+  Guesses guesses = guesses_for(request, prompt, rules);
+  std::vector<int64_t> guessed;  // Row i of the logits follows the first i of them.
   while (true) {
-    const int64_t token = continuation.extend(as_span(logits));
-    const std::string piece = text.take();
-    if (!piece.empty() && on_text && !on_text(piece) && !continuation.finished())
-      continuation.cancel();
+    size_t right = 0;
+    int64_t token = 0;
+    while (true) {
+      token = continuation.extend(as_span(logits[static_cast<int64_t>(right)]));
+      const std::string piece = text.take();
+      if (!piece.empty() && on_text && !on_text(piece) && !continuation.finished())
+        continuation.cancel();
+      if (continuation.finished() || right == guessed.size() || guessed[right] != token) break;
+      ++right;
+    }
+    guesses.note(static_cast<int64_t>(right));
+    rows.retract(static_cast<int64_t>(guessed.size() - right));
     if (continuation.finished()) break;
-    logits = guesses.step(rows, token, config.max_new_tokens - std::ssize(continuation.tokens()));
-    cached_keys_.push_back(prompt.sequence.key_after(token, family_->media_marker()));
+    Stopwatch guessing;
+    const std::vector<int64_t>& chosen = continuation.tokens();
+    guessed = guesses.next(chosen, config.max_new_tokens - std::ssize(chosen));
+    answer.timings.guess += guessing.lap();
+    std::vector<int64_t> step = {token};
+    step.insert(step.end(), guessed.begin(), guessed.end());
+    logits = rows.all_logits(rows.step(step)).squeeze(0);
   }
-  guesses.drop(rows);
+  // The last token was not read.
+  for (const int64_t token :
+       std::span(continuation.tokens()).first(continuation.tokens().size() - 1))
+    conversation_.append(prompt.sequence.key_after(token, family_->media_marker()));
   text.finish();
   if (const std::string rest = text.take(); !rest.empty() && on_text) on_text(rest);
 
@@ -202,6 +222,8 @@ Answer Engine::generate(const Request& request, const TextCallback& on_text) {
   answer.timings.encode = prompt.encode_seconds;
   answer.timings.decode = watch.lap();
   answer.timings.prompt_tokens = prompt.sequence.length();
+  answer.timings.guessed_tokens = guesses.guessed();
+  answer.timings.accepted_tokens = guesses.right();
   return answer;
 }
 

@@ -8,12 +8,13 @@
 
 #include <torch/types.h>
 
+#include "engine/conversation_cache.h"
+#include "engine/draft.h"
 #include "engine/media_loader.h"
 #include "engine/rows.h"
 #include "families/family.h"
 #include "families/sequence_builder.h"
 #include "isthmus/model.h"
-#include "nn/kv_cache.h"
 
 namespace isthmus::engine {
 using torch::Tensor;
@@ -45,6 +46,9 @@ class Engine {
   // inference mode.
   Engine(std::shared_ptr<families::Family> family, bool composed);
   ~Engine();
+  // Another model guesses what this one then checks, several tokens in one pass; of answers that
+  // are not searched with beams. Throws UsageError where the vocabularies differ.
+  void draft_with(std::shared_ptr<families::Family> draft);
 
   // Streams when greedy or sampled; beams give their text at the end.
   Answer generate(const Request& request, const TextCallback& on_text);
@@ -90,13 +94,15 @@ class Engine {
   // Checks `config` and shortens max_new_tokens to what the context still holds.
   GenerationConfig capped(const GenerationConfig& config, int64_t prompt_length) const;
   // The single sequence behind the conversation's cache, as far as it is the same.
-  Rows continued(const Prompt& prompt, const GenerationConfig& config, int64_t& reused, bool anew);
+  Rows continued(const Prompt& prompt, const GenerationConfig& config);
+  Guesses guesses_for(const Request& request, const Prompt& prompt,
+                      const families::StopRules& rules);
 
   std::shared_ptr<families::Family> family_;
   bool composed_;
   MediaLoader media_;
-  std::shared_ptr<nn::KvCache> cache_;
-  std::vector<int64_t> cached_keys_;  // row keys of the positions in cache_
+  ConversationCache conversation_;
+  std::unique_ptr<Draft> draft_;  // null: none
 };
 
 }  // namespace isthmus::engine

@@ -113,10 +113,9 @@ Trace Engine::trace(const Request& request, bool hidden) {
   trace.tensors.push_back(
       {"inputs_embeds", "assembled sequence [seq, hidden_size]", prompt.sequence.embeddings});
 
-  int64_t reused = 0;
-  Rows rows = continued(prompt, config, reused, /*anew=*/true);
+  conversation_.forget();  // what is traced is computed anew each time
+  Rows rows = continued(prompt, config);
   const Tensor states = rows.prefill(&probe);
-  cached_keys_.clear();  // what is traced is computed anew each time
   for (size_t layer = 0; layer < probe.hidden_states.size(); ++layer)
     trace.tensors.push_back({fmt::format("hidden.{}", layer), "hidden state [seq, hidden_size]",
                              probe.hidden_states[layer].squeeze(0)});
@@ -133,6 +132,7 @@ Trace Engine::trace(const Request& request, bool hidden) {
     steps.push_back(rows.last_logits(rows.step({&token, 1}))[0]);
   }
   text.finish();
+  conversation_.forget();
   trace.tensors.push_back(
       {"step_logits", "logits that chose each token [new tokens, vocab]", torch::stack(steps)});
   trace.output_ids = continuation.tokens();

@@ -1,40 +1,61 @@
 #include "engine/guesses.h"
 
 #include <algorithm>
+#include <utility>
 #include <variant>
 
 #include "generation/prompt_lookup.h"
 
 namespace isthmus::engine {
+namespace {
 
-Guesses::Guesses(std::span<const families::Segment> prompt, int64_t most, int64_t marker)
-    : most_(most), marker_(marker) {
-  if (most_ == 0) return;
+// Of one more row in a pass over weights that are read for one anyway: with weights of 4 bits
+// multiplying catches up with reading at eight to ten rows.
+constexpr double kCostOfChecking = 0.1;
+
+}  // namespace
+
+PromptLookup::PromptLookup(std::span<const families::Segment> prompt) {
   for (const families::Segment& segment : prompt)
     if (const auto* text = std::get_if<families::TextSegment>(&segment))
       text_.insert(text_.end(), text->ids.begin(), text->ids.end());
+  prompt_length_ = text_.size();
 }
 
-Tensor Guesses::step(Rows& rows, int64_t token, int64_t room) {
-  if (most_ == 0) return rows.last_logits(rows.step({&token, 1}));
-  text_.push_back(token);
-  if (chosen_ < guessed_.size() && guessed_[chosen_] == token) {
-    ++chosen_;
-  } else {
-    drop(rows);
-    guessed_ = generation::look_up(text_, std::min(most_, room - 1));
-    guessed_.erase(std::ranges::find(guessed_, marker_), guessed_.end());
-    std::vector<int64_t> tokens = {token};
-    tokens.insert(tokens.end(), guessed_.begin(), guessed_.end());
-    logits_ = rows.all_logits(rows.step(tokens)).squeeze(0);
+std::vector<int64_t> PromptLookup::guess(std::span<const int64_t> answer, int64_t most) {
+  const auto known = static_cast<std::ptrdiff_t>(text_.size() - prompt_length_);
+  text_.insert(text_.end(), answer.begin() + known, answer.end());
+  return generation::look_up(text_, most);
+}
+
+void Guesses::add(std::unique_ptr<GuessSource> source, int64_t most) {
+  const double cost = source->cost() + kCostOfChecking;
+  sources_.push_back({std::move(source), generation::GuessPace(most, cost)});
+}
+
+std::vector<int64_t> Guesses::next(std::span<const int64_t> answer, int64_t room) {
+  asked_ = nullptr;
+  being_checked_ = 0;
+  for (Source& source : sources_) {
+    // The pass that checks gives one token more than there are guesses.
+    const int64_t most = std::min(source.pace.next(), room - 1);
+    if (most <= 0) continue;
+    std::vector<int64_t> guesses = source.source->guess(answer, most);
+    guesses.erase(std::ranges::find_first_of(guesses, never_), guesses.end());
+    if (guesses.empty()) continue;
+    asked_ = &source;
+    being_checked_ = std::ssize(guesses);
+    return guesses;
   }
-  return logits_.narrow(0, static_cast<int64_t>(chosen_), 1);
+  return {};
 }
 
-void Guesses::drop(Rows& rows) {
-  rows.retract(static_cast<int64_t>(guessed_.size() - chosen_));
-  guessed_.clear();
-  chosen_ = 0;
+void Guesses::note(int64_t right) {
+  if (asked_ == nullptr) return;
+  asked_->pace.note(being_checked_, right);
+  guessed_ += being_checked_;
+  right_ += right;
+  asked_ = nullptr;
 }
 
 }  // namespace isthmus::engine

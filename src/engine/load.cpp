@@ -30,7 +30,16 @@ std::unique_ptr<Engine> load_engine(const std::function<std::shared_ptr<families
   const nn::KvStorage cache = nn::parse_kv_storage(options.kv_cache);
   std::shared_ptr<families::Family> family = load();
   family->hold_cache_in(cache);
-  return std::make_unique<Engine>(std::move(family), options.composed);
+  auto engine = std::make_unique<Engine>(std::move(family), options.composed);
+  if (!options.draft.empty()) {
+    LoadOptions own = options;
+    own.vision.clear();
+    own.decoder_storage = own.encoder_storage = own.aligner_storage = options.draft_storage;
+    std::shared_ptr<families::Family> draft = families::load_family(options.draft, "", "", own);
+    draft->hold_cache_in(cache);
+    engine->draft_with(std::move(draft));
+  }
+  return engine;
 }
 
 std::unique_ptr<Engine> load_engine(const std::string& model, const std::string& base,

@@ -3,6 +3,7 @@
 #include <array>
 #include <cmath>
 #include <string_view>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -50,6 +51,8 @@ void read_field(const std::string& key, const JsonView& value, GenerationConfig&
     config.seed = static_cast<uint64_t>(seed);
   } else if (key == "prompt_lookup_num_tokens") {
     config.prompt_lookup_num_tokens = value.as_integer();
+  } else if (key == "num_assistant_tokens") {
+    config.num_assistant_tokens = value.as_integer();
   } else if (key == "stop") {
     if (value.is_string()) {
       config.stop.push_back(value.as_string());
@@ -64,8 +67,7 @@ void read_field(const std::string& key, const JsonView& value, GenerationConfig&
     value.fail(
         "unknown field; known are max_new_tokens, min_new_tokens, temperature, top_p, top_k, "
         "repetition_penalty, num_beams, length_penalty, early_stopping, seed, "
-        "prompt_lookup_num_tokens, stop, stop_ids, "
-        "quirks");
+        "prompt_lookup_num_tokens, num_assistant_tokens, stop, stop_ids, quirks");
   }
 }
 
@@ -82,9 +84,11 @@ void check_generation_config(const GenerationConfig& c) {
           fmt::format("expected 0 (greedy) or more, found {}", c.temperature));
   require(c.top_p >= 0 && c.top_p <= 1, "top_p", fmt::format("expected 0 to 1, found {}", c.top_p));
   require(c.top_k >= 0, "top_k", fmt::format("expected 0 (off) or more, found {}", c.top_k));
-  require(c.prompt_lookup_num_tokens >= 0 && c.prompt_lookup_num_tokens <= kMostGuesses,
-          "prompt_lookup_num_tokens",
-          fmt::format("expected 0 to {}, found {}", kMostGuesses, c.prompt_lookup_num_tokens));
+  for (const auto& [field, guesses] :
+       {std::pair("prompt_lookup_num_tokens", c.prompt_lookup_num_tokens),
+        std::pair("num_assistant_tokens", c.num_assistant_tokens)})
+    require(guesses >= 0 && guesses <= kMostGuesses, field,
+            fmt::format("expected 0 to {}, found {}", kMostGuesses, guesses));
   require_finite(c.repetition_penalty, "repetition_penalty");
   require(c.repetition_penalty > 0, "repetition_penalty",
           fmt::format("expected a number above 0, found {}", c.repetition_penalty));

@@ -84,6 +84,68 @@ TEST(Generate, WhatWasGuessedInVainIsNoPartOfAPrefix) {
   EXPECT_EQ(demo().model.generate(request).output_ids, second.output_ids);
 }
 
+Pretrained with_draft(const char* model, const char* draft) {
+  LoadOptions options;
+  options.draft = (kDemo / draft).string();
+  return load_pretrained_model((kDemo / model).string(), "", "", options);
+}
+
+// Whatever it is that guesses.
+TEST(Generate, ADraftChangesNothing) {
+  int64_t accepted = 0;
+  for (const char* model : {"models/llava-v1.5", "models/onellm", "models/flamingo"})
+    for (const char* draft : {"models/language_model", "models/llava-v1.5", "models/onellm"}) {
+      const Pretrained plain = load_pretrained_model((kDemo / model).string());
+      const Pretrained drafted = with_draft(model, draft);
+      for (const double temperature : {0.0, 1.0}) {
+        Request request = ask("table03.png", "what is in this picture ?");
+        request.generate.temperature = temperature;
+        request.generate.seed = 5;
+        const Answer want = plain.model.generate(request);
+        for (const int64_t most : {2, 16}) {
+          request.generate.num_assistant_tokens = most;
+          const Answer got = drafted.model.generate(request);
+          EXPECT_EQ(got.output_ids, want.output_ids) << model << ", " << draft << ", " << most;
+          EXPECT_EQ(got.finish_reason, want.finish_reason);
+          EXPECT_LE(got.timings.accepted_tokens, got.timings.guessed_tokens);
+          accepted += got.timings.accepted_tokens;
+        }
+      }
+    }
+  EXPECT_GT(accepted, 0);
+}
+
+// Its own guesses are right only if it sees the picture, and all that was said.
+TEST(Generate, AModelGuessesItselfRight) {
+  int64_t accepted = 0;
+  for (const char* model : {"models/llava-v1.5", "models/onellm", "models/flamingo"}) {
+    const Pretrained drafted = with_draft(model, model);
+    Request request = ask("table05.jpg", "what is in this picture ?");
+    const auto expect_right = [&] {
+      const Answer answer = drafted.model.generate(request);
+      EXPECT_EQ(answer.timings.accepted_tokens, answer.timings.guessed_tokens) << model;
+      return answer;
+    };
+    const Answer first = expect_right();
+    accepted += first.timings.accepted_tokens;
+    if (std::string_view(model) == "models/flamingo") continue;  // it holds no conversations
+    request.messages.push_back({"assistant", {Part::of_text(first.text)}});
+    request.messages.push_back({"user", {Part::of_text("how many objects are there ?")}});
+    expect_right();
+  }
+  EXPECT_GT(accepted, 0);
+}
+
+TEST(Generate, ADraftIsLeftAloneWhereNoneIsAskedFor) {
+  const Pretrained drafted = with_draft("models/llava-v1.5", "models/language_model");
+  Request request = ask("table05.jpg", "what is in this picture ?");
+  request.generate.num_assistant_tokens = 0;
+  EXPECT_EQ(drafted.model.generate(request).timings.guessed_tokens, 0);
+  request.generate.num_assistant_tokens = 8;
+  request.generate.num_beams = 3;
+  EXPECT_EQ(drafted.model.generate(request).timings.guessed_tokens, 0);
+}
+
 TEST(Generate, ACallbackThatSaysNoEndsTheAnswer) {
   int pieces = 0;
   const Answer answer = demo().model.generate(ask("table02.png", "What is in this picture?"),

@@ -69,6 +69,8 @@ TEST(GenerationConfig, AWrongFieldIsAUsageErrorThatNamesIt) {
                            R"({"num_beams": 2, "temperature": 1})",
                            R"({"seed": -1})",
                            R"({"seed": 18446744073709551615})",
+                           R"({"prompt_lookup_num_tokens": 65})",
+                           R"({"num_assistant_tokens": -1})",
                            R"({"stop": [""]})",
                            R"({"stop": [1]})",
                            R"({"stop_ids": [-1]})",
