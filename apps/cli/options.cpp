@@ -116,11 +116,6 @@ void add_generation(CLI::App& app, Options& o) {
       ->check(not_negative())
       ->type_name("K")
       ->capture_default_str();
-  app.add_option("--prompt-lookup", g.prompt_lookup_num_tokens,
-                 "Guess so many tokens from the text so far and check them at once; 0: off")
-      ->check(CLI::Range(0, 64))
-      ->type_name("N")
-      ->capture_default_str();
   app.add_option("--repetition-penalty", g.repetition_penalty, "1: off")
       ->check(positive())
       ->type_name("R")
@@ -135,6 +130,26 @@ void add_generation(CLI::App& app, Options& o) {
   app.add_option("--seed", g.seed, "Of sampling")->type_name("N")->capture_default_str();
   app.add_option("--stop", g.stop, "String that ends the answer (may be repeated)")
       ->type_name("TEXT");
+}
+
+void add_guesses(CLI::App& app, Options& o) {
+  app.add_option("--prompt-lookup", o.generate.prompt_lookup_num_tokens,
+                 "Guess up to so many tokens from the text so far and check them at once; 0: off")
+      ->check(CLI::Range(0, 64))
+      ->type_name("N")
+      ->capture_default_str();
+  app.add_option("--draft", o.load.draft,
+                 "Smaller model of the same vocabulary that guesses tokens, to be checked at once")
+      ->type_name("MODEL");
+  app.add_option("--draft-tokens", o.generate.num_assistant_tokens,
+                 "At most so many of its guesses at once")
+      ->check(CLI::Range(0, 64))
+      ->type_name("N")
+      ->capture_default_str();
+  app.add_option("--draft-storage", o.load.draft_storage, "Storage of its weights")
+      ->check(CLI::IsMember(std::vector<std::string>(kStorages.begin(), kStorages.end())))
+      ->type_name(kStorage)
+      ->capture_default_str();
 }
 
 // --audio FILE and its like; all go to one list, in the order in which they are given.
@@ -215,6 +230,7 @@ GenerationConfig with_flags(GenerationConfig requested, const Options& options) 
   take("--top-k", &GenerationConfig::top_k);
   take("--repetition-penalty", &GenerationConfig::repetition_penalty);
   take("--prompt-lookup", &GenerationConfig::prompt_lookup_num_tokens);
+  take("--draft-tokens", &GenerationConfig::num_assistant_tokens);
   take("--num-beams", &GenerationConfig::num_beams);
   take("--length-penalty", &GenerationConfig::length_penalty);
   take("--seed", &GenerationConfig::seed);
@@ -313,6 +329,7 @@ Parsed parse_command_line(int argc, char** argv) {
   run->add_flag("--json", o.json, "Print text, ids and timings as JSON");
   add_compute(*run, o);
   add_generation(*run, o);
+  add_guesses(*run, o);
 
   CLI::App* trace = app.add_subcommand("trace", "Write every stage of one answer as npy");
   add_model(*trace, o);
@@ -426,6 +443,7 @@ Parsed parse_command_line(int argc, char** argv) {
       ->capture_default_str();
   bench->add_flag("--json", o.json, "JSON instead of a table");
   add_compute(*bench, o);
+  add_guesses(*bench, o);
 
   app.add_subcommand("doctor", "Show processor features, chosen kernels, and measured speed")
       ->add_flag("--json", o.json, "JSON instead of text");

@@ -127,5 +127,29 @@ TEST(EvalFlags, WhatDoesNotFitTogetherIsNamed) {
             std::string::npos);
 }
 
+TEST(DraftFlags, SayWhatGuessesAndHowMuch) {
+  const auto options_of = [](std::vector<std::string> words) {
+    words.insert(words.begin(), "isthmus");
+    std::vector<char*> argv;
+    for (std::string& word : words) argv.push_back(word.data());
+    return parse_command_line(static_cast<int>(argv.size()), argv.data()).options;
+  };
+  for (const char* verb : {"run", "bench"}) {
+    const Options options = options_of({verb, "MODEL", "--draft", "SMALL", "--draft-storage", "q4",
+                                        "--draft-tokens", "5", "--prompt-lookup", "3"});
+    EXPECT_EQ(options.load.draft, "SMALL");
+    EXPECT_EQ(options.load.draft_storage, "q4");
+    EXPECT_EQ(options.load.decoder_storage, "stored");
+    EXPECT_EQ(options.generate.num_assistant_tokens, 5);
+    EXPECT_EQ(options.generate.prompt_lookup_num_tokens, 3);
+    GenerationConfig requested;
+    requested.num_assistant_tokens = 12;
+    EXPECT_EQ(with_flags(requested, options).num_assistant_tokens, 5);
+    EXPECT_EQ(with_flags(requested, options_of({verb, "MODEL"})).num_assistant_tokens, 12);
+  }
+  EXPECT_THROW(options_of({"run", "MODEL", "--draft-storage", "q3"}), UsageError);
+  EXPECT_THROW(options_of({"run", "MODEL", "--draft-tokens", "65"}), UsageError);
+}
+
 }  // namespace
 }  // namespace isthmus::cli

@@ -10,8 +10,8 @@
 
 #include "../progress.h"
 #include "bench_parts.h"
+#include "bench_request.h"
 #include "engine/load.h"
-#include "families/language_model/language_model.h"
 #include "kernels/table.h"
 
 namespace isthmus::cli {
@@ -27,56 +27,6 @@ double memory_megabytes(const std::string& of, const std::string& name) {
   for (std::string line; std::getline(file, line);)
     if (line.starts_with(name + ":")) return std::stod(line.substr(name.size() + 1)) / 1024;
   return 0;
-}
-
-// An uncompressed 24-bit BMP of one grey, another one for every index below 256: a picture without
-// a file.
-std::vector<std::byte> grey_picture(uint32_t side, int64_t index) {
-  const uint32_t row = (side * 3 + 3) / 4 * 4, pixels = row * side;
-  std::vector<std::byte> bmp(54 + pixels, static_cast<std::byte>(128 + 7 * index));
-  std::fill_n(bmp.begin(), 54, std::byte{0});
-  const auto put = [&](size_t at, uint32_t value) {
-    for (size_t i = 0; i < 4; ++i) bmp[at + i] = static_cast<std::byte>(value >> (8 * i));
-  };
-  bmp[0] = std::byte{'B'};
-  bmp[1] = std::byte{'M'};
-  put(2, 54 + pixels);
-  put(10, 54);
-  put(14, 40);
-  put(18, side);
-  put(22, side);
-  bmp[26] = std::byte{1};
-  bmp[28] = std::byte{24};
-  put(34, pixels);
-  return bmp;
-}
-
-// What is asked about the media of the last question.
-enum class Asked { kFirst, kAnotherPicture, kOtherWords };
-
-// The examples and the question, each a medium and as many tokens of text.
-Request bench_request(const Options& options, bool sees, Asked asked) {
-  constexpr uint32_t kSide = 336;
-  Request request;
-  const auto words = [&](const char* word) {
-    std::string text;
-    for (int64_t i = 0; i < options.prompt_tokens; ++i) text += word;
-    return Part::of_text(text);
-  };
-  const int64_t shots = options.bench_shots.value_or(0);
-  for (int64_t shot = 0; shot < shots; ++shot) {
-    request.prompt.push_back(Part::of_image_data(grey_picture(kSide, shot)));
-    request.prompt.push_back(words(" a"));
-  }
-  for (Part& medium : media_parts(options)) request.prompt.push_back(std::move(medium));
-  if (options.media.empty() && sees)
-    request.prompt.push_back(Part::of_image_data(
-        grey_picture(kSide, shots + (asked == Asked::kAnotherPicture ? 1 : 0))));
-  request.prompt.push_back(words(asked == Asked::kOtherWords ? " b" : " a"));
-  request.generate.max_new_tokens = options.new_tokens;
-  request.generate.min_new_tokens = options.new_tokens;
-  request.generate.num_beams = options.generate.num_beams;
-  return request;
 }
 
 // Seconds of the stages of one kind of request over its repetitions.
@@ -107,6 +57,9 @@ struct Measured {
             {"decode_s_per_token", both(decode)},
             {"prompt_tokens", last.timings.prompt_tokens},
             {"reused_tokens", last.timings.reused_tokens},
+            {"guess_s", last.timings.guess},
+            {"guessed_tokens", last.timings.guessed_tokens},
+            {"accepted_tokens", last.timings.accepted_tokens},
             {"output_ids", last.output_ids}};
   }
 };
@@ -172,6 +125,9 @@ void print_text(const Options& options, const Report& report) {
              fresh.last.timings.prompt_tokens);
   fmt::print("decode      {:9.1f} tokens/s over {} tokens\n", 1 / median(fresh.decode),
              fresh.last.timings.generated_tokens);
+  if (const Timings& t = fresh.last.timings; t.guessed_tokens > 0)
+    fmt::print("guesses     {:9} right of {}, made in {:.3f} s\n", t.accepted_tokens,
+               t.guessed_tokens, t.guess);
   const auto line = [](const Measured& of, const std::string& what) {
     fmt::print("first token {:9.3f} s, {} ({} of {} tokens kept)\n", median(of.first_token), what,
                of.last.timings.reused_tokens, of.last.timings.prompt_tokens);
@@ -198,12 +154,9 @@ int bench(const Options& options) {
   report.memory.private_after_load = memory_megabytes("smaps_rollup", "Private_Dirty");
   report.peaks = measure_peaks();
 
-  const bool sees =
-      !options.text_only &&
-      dynamic_cast<families::language_model::PlainLanguageModel*>(&engine->family()) == nullptr;
-  const auto request = [&](Asked asked) { return bench_request(options, sees, asked); };
-  const Request first = request(Asked::kFirst), other_words = request(Asked::kOtherWords),
-                second = request(Asked::kAnotherPicture);
+  const bool sees = sees_something(options, engine->family());
+  const Request first = bench_request(options, sees), second = bench_request(options, sees, 1),
+                other_words = bench_request(options, sees, 0, " b");
   Progress progress("bench", options.repetitions + 1);
   for (int64_t i = 0; i <= options.repetitions; ++i) {
     // The first run warms caches and is not counted.

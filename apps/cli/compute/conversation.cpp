@@ -274,15 +274,21 @@ nlohmann::ordered_json to_json(const Answer& answer) {
             {"prefill_s", t.prefill},
             {"decode_s", t.decode},
             {"reused_tokens", t.reused_tokens},
-            {"generated_tokens", t.generated_tokens}}}};
+            {"generated_tokens", t.generated_tokens},
+            {"guess_s", t.guess},
+            {"guessed_tokens", t.guessed_tokens},
+            {"accepted_tokens", t.accepted_tokens}}}};
 }
 
 std::string summary(const Answer& answer) {
   const Timings& t = answer.timings;
   const double rate = t.decode > 0 ? static_cast<double>(t.generated_tokens) / t.decode : 0;
-  return fmt::format(
+  std::string text = fmt::format(
       "{} + {} tokens ({} reused), encode {:.2f} s, prefill {:.2f} s, decode {:.1f} tokens/s",
       t.prompt_tokens, t.generated_tokens, t.reused_tokens, t.encode, t.prefill, rate);
+  if (t.guessed_tokens > 0)
+    text += fmt::format(", {} of {} guesses right", t.accepted_tokens, t.guessed_tokens);
+  return text;
 }
 
 }  // namespace isthmus::cli
