@@ -441,6 +441,11 @@ Parsed parse_command_line(int argc, char** argv) {
   bench->add_option("--num-beams", o.generate.num_beams, "Beams to decode with")
       ->check(CLI::Range(1, 64))
       ->capture_default_str();
+  bench
+      ->add_option("--batch", o.bench_batch,
+                   "Instead, seconds a request in batches of 1, 2, 4 and so on up to this")
+      ->check(CLI::Range(1, 256))
+      ->type_name("N");
   bench->add_flag("--json", o.json, "JSON instead of a table");
   add_compute(*bench, o);
   add_guesses(*bench, o);

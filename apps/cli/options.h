@@ -70,6 +70,7 @@ struct Options {
   int64_t repetitions = 3, prompt_tokens = 64, new_tokens = 32;
   std::optional<int64_t> bench_shots;  // examples before the question
   bool text_only = false;
+  int64_t bench_batch = 0;             // most requests answered together; 0: that is not measured
 };
 
 // `run` is false when nothing is left to do: help or the version was asked for, and shown.

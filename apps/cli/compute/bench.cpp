@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "../progress.h"
+#include "bench_batch.h"
 #include "bench_parts.h"
 #include "bench_request.h"
 #include "engine/load.h"
@@ -152,6 +153,7 @@ int bench(const Options& options) {
   Report report;
   report.load = seconds_since(start);
   report.memory.private_after_load = memory_megabytes("smaps_rollup", "Private_Dirty");
+  if (options.bench_batch > 0) return bench_batches(options, *engine);
   report.peaks = measure_peaks();
 
   const bool sees = sees_something(options, engine->family());
