@@ -2,12 +2,16 @@
 
 #include <charconv>
 #include <filesystem>
+#include <optional>
+#include <string>
 #include <utility>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "base/json_view.h"
 #include "base/mapped_file.h"
+#include "formats/bundle.h"
 #include "isthmus/error.h"
 #include "layout/describe_flamingo.h"
 #include "layout/describe_gguf.h"
@@ -63,15 +67,37 @@ layout::LlavaSources find_llava(const std::filesystem::path& model, const Option
   return sources;
 }
 
+// What a model in one file says of its golden vectors; nothing of other models, or where it has
+// none.
+std::optional<JsonView> recorded_of(const std::string& model) {
+  if (!formats::is_bundle(model)) return std::nullopt;
+  const auto folder = formats::bundled_case(model);
+  if (!folder) return std::nullopt;
+  return JsonView::load(*folder / "expect.json").at("recorded");
+}
+
+std::string golden_in_words(const JsonView& recorded, const std::string& model) {
+  const JsonView source = recorded.at("source");
+  return fmt::format(
+      "\ngolden   {} questions, answered with {} kernels by isthmus {}: isthmus verify {}\n"
+      "         against the model it was made of the same first token in {}, KL at most {:.2g} "
+      "nats\n",
+      source.integer("questions"), recorded.string("kernels"), recorded.string("version"), model,
+      source.integer("same_choice"), source.number("largest_kl", 0));
+}
+
 int show(const std::string& tree, const std::string& text, nlohmann::json json,
          const Options& options) {
+  const auto recorded = recorded_of(options.model);
   if (options.json) {
     if (!options.summary) json["module_tree"] = tree;
+    if (recorded) json["golden"] = recorded->raw();
     fmt::print("{}\n", json.dump(1));
     return 0;
   }
   if (!options.summary) fmt::print("{}\n\n", tree);
   fmt::print("{}", text);
+  if (recorded) fmt::print("{}", golden_in_words(*recorded, options.model));
   return 0;
 }
 

@@ -398,6 +398,8 @@ Parsed parse_command_line(int argc, char** argv) {
   quantise->add_option("--threads", o.load.threads, "Threads (default: one per processor)")
       ->check(CLI::Range(1, 4096))
       ->type_name("N");
+  quantise->add_flag("--no-golden")
+      ->description("Write no golden vectors, against which `isthmus verify FILE` holds the file");
   add_storage(*quantise, o);
 
   CLI::App* convert = app.add_subcommand("convert", "Write a LLaVA or a LLaMA for another program");
@@ -412,8 +414,12 @@ Parsed parse_command_line(int argc, char** argv) {
 
   CLI::App* verify =
       app.add_subcommand("verify", "Replay golden cases and name the first stage that differs");
-  verify->add_option("GOLDEN", o.golden, "Folder with expect.json")->required();
-  verify->add_option("--model", o.model, "Model to use instead of the one expect.json names")
+  verify
+      ->add_option("GOLDEN", o.golden,
+                   "Folder with expect.json, or a file of isthmus quantize, which is held against "
+                   "what it answered when it was made")
+      ->required();
+  verify->add_option("--model", o.model, "Model to use instead of the one the case names")
       ->type_name("MODEL");
   verify->add_flag("--json", o.json, "JSON instead of text");
   add_compute(*verify, o);

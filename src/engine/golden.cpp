@@ -1,6 +1,9 @@
 #include "engine/golden.h"
 
+#include <fmt/format.h>
+
 #include "engine/golden_case.h"
+#include "formats/bundle.h"
 #include "isthmus/error.h"
 
 namespace isthmus::engine {
@@ -32,6 +35,10 @@ GoldenReport verify_golden(const std::filesystem::path& folder, const std::strin
     verify_preprocessing(golden, findings);
     return finished();
   }
+  if (golden.json().contains("recorded")) {
+    verify_recorded(golden, model, options, findings);
+    return finished();
+  }
   for (const Entry& entry : kFamilies) {
     if (entry.family != family) continue;
     entry.verify(golden, model, options, findings);
@@ -39,6 +46,23 @@ GoldenReport verify_golden(const std::filesystem::path& folder, const std::strin
   }
   throw UnsupportedError(file + ": family \"" + family +
                          "\" is not one of llava, openflamingo, onellm");
+}
+
+GoldenPlace find_golden(const std::string& what) {
+  std::error_code ignored;
+  if (std::filesystem::exists(std::filesystem::path(what) / "expect.json", ignored))
+    return {what, ""};
+  if (formats::is_bundle(what)) {
+    if (const auto folder = formats::bundled_case(what)) return {*folder, what};
+    throw UnsupportedError(fmt::format(
+        "{}: holds no golden vectors to be verified; `isthmus quantize {} -o OUT` writes a file "
+        "that has some, unless --no-golden is given",
+        what, what));
+  }
+  throw UnsupportedError(
+      fmt::format("{}: neither a folder with expect.json nor a model in one file; `isthmus "
+                  "quantize {} -o OUT` writes a model as a file that can be verified",
+                  what, what));
 }
 
 }  // namespace isthmus::engine

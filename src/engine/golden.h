@@ -35,4 +35,13 @@ GoldenReport verify_golden(const std::filesystem::path& folder, const std::strin
                            const LoadOptions& options,
                            const std::function<void(const StageResult&)>& on_stage = {});
 
+// What `isthmus verify` is given: a folder with expect.json, or a model in one file that holds a
+// case of its own answers.
+struct GoldenPlace {
+  std::filesystem::path folder;
+  std::string model;  // the file; "" for a folder, whose case names its models
+};
+// Throws UnsupportedError, saying how to get one, for a model without such a case.
+GoldenPlace find_golden(const std::string& what);
+
 }  // namespace isthmus::engine

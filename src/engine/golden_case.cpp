@@ -64,7 +64,8 @@ Case::Case(const std::filesystem::path& folder)
 std::string Case::name() const {
   const fs::path where = fs::absolute(folder_ / "expect.json").parent_path();
   const std::string own = json_.string("case", where.filename().string());
-  return own.find('/') != std::string::npos ? own : fmt::format("{}/{}", family(), own);
+  const bool is_whole = own.find('/') != std::string::npos || json_.contains("recorded");
+  return is_whole ? own : fmt::format("{}/{}", family(), own);
 }
 
 std::string Case::family() const {
@@ -79,7 +80,7 @@ std::optional<Expectation> Case::find(const std::string& name) const {
   const JsonView& entry = found->second;
   const auto array = formats::read_npy(folder_ / entry.string("file"));
   return Expectation{weights::tensor_of(array).clone(), entry.number("atol"), entry.number("rtol"),
-                     entry.integer("stride", 1)};
+                     entry.positive("stride", 1)};
 }
 
 Findings::Findings(std::string name, const std::function<void(const StageResult&)>& on_stage)

@@ -93,6 +93,9 @@ void verify_flamingo(const Case& golden, const std::string& model, const LoadOpt
                      Findings& findings);
 void verify_onellm(const Case& golden, const std::string& model, const LoadOptions& options,
                    Findings& findings);
+// A model's record of its own answers (record_golden.h), whichever family it is of.
+void verify_recorded(const Case& golden, const std::string& model, const LoadOptions& options,
+                     Findings& findings);
 // OneLLM's inputs without a model.
 void verify_preprocessing(const Case& golden, Findings& findings);
 

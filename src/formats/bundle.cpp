@@ -1,7 +1,6 @@
 #include "formats/bundle.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <mutex>
 #include <set>
 #include <utility>
@@ -9,7 +8,9 @@
 #include <fmt/format.h>
 
 #include "base/atomic_file.h"
+#include "base/check.h"
 #include "base/mapped_file.h"
+#include "base/temporary_folder.h"
 #include "formats/bytes.h"
 #include "isthmus/error.h"
 
@@ -47,32 +48,6 @@ RawTensor bytes_tensor(std::string name, const std::string& content) {
   return tensor;
 }
 
-// Below the system's folder for temporary files, and gone with the object.
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string pattern = (fs::temp_directory_path() / "isthmus-model-XXXXXX").string();
-    if (::mkdtemp(pattern.data()) == nullptr)
-      throw ResourceError(fmt::format("{}: cannot be made", pattern));
-    path = fs::canonical(pattern);
-  }
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    if (!kept_) fs::remove_all(path, ignored);
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  const fs::path& keep() {
-    kept_ = true;
-    return path;
-  }
-
-  fs::path path;
-
- private:
-  bool kept_ = false;
-};
-
 // What was laid out, taken away when the process ends.
 class Mounts {
  public:
@@ -81,11 +56,15 @@ class Mounts {
     for (const auto& [bundle, mounted] : mounts_) fs::remove_all(mounted.root, ignored);
   }
 
-  fs::path mount(const fs::path& path) {
+  struct Mounted {
+    fs::path root, folder, model;
+  };
+
+  Mounted mount(const fs::path& path) {
     const fs::path key = fs::weakly_canonical(path);
     const std::lock_guard lock(mutex_);
     const auto found = mounts_.find(key);
-    return found != mounts_.end() ? found->second.model : lay_out(key);
+    return found != mounts_.end() ? found->second : lay_out(key);
   }
 
   std::shared_ptr<const BundledWeights> at(const fs::path& path) {
@@ -97,11 +76,7 @@ class Mounts {
   }
 
  private:
-  struct Mounted {
-    fs::path root, model;
-  };
-
-  fs::path lay_out(const fs::path& bundle) {
+  Mounted lay_out(const fs::path& bundle) {
     const auto fail = [&](std::string_view key, const std::string& what) {
       throw ModelError(fmt::format("{}: {}: {}", bundle.string(), printable(key), what));
     };
@@ -138,8 +113,8 @@ class Mounts {
     if (std::ranges::none_of(files, is_model) && std::ranges::none_of(weights, is_model))
       fail(kModel, fmt::format("\"{}\" names nothing in the file", printable(model)));
 
-    TemporaryFolder laid_out;
-    const fs::path folder = laid_out.path / name;
+    TemporaryFolder laid_out("isthmus-model");
+    const fs::path folder = laid_out.path() / name;
     const auto put = [&](const std::string& place, std::string_view bytes) {
       std::error_code error;
       fs::create_directories((folder / place).parent_path(), error);
@@ -156,8 +131,9 @@ class Mounts {
       weights_[folder / place] = std::make_shared<const BundledWeights>(std::move(found));
     }
     const fs::path opened = model == "." ? folder : folder / model;
-    mounts_[bundle] = {laid_out.keep(), opened};
-    return opened;
+    laid_out.keep();
+    mounts_[bundle] = {laid_out.path(), folder, opened};
+    return mounts_[bundle];
   }
 
   std::mutex mutex_;
@@ -172,7 +148,7 @@ Mounts& mounts() {
 
 }  // namespace
 
-void write_bundle(const fs::path& path, const BundleContents& contents) {
+void write_bundle(const fs::path& path, const BundleContents& contents, size_t room) {
   const auto require = [&](bool holds, const std::string& name) {
     if (!holds)
       throw ModelError(
@@ -191,7 +167,16 @@ void write_bundle(const fs::path& path, const BundleContents& contents) {
       all.push_back(std::move(tensor));
     }
   }
-  write_safetensors(path, all, {{kName, contents.name}, {kModel, contents.model}});
+  write_safetensors(path, all, {{kName, contents.name}, {kModel, contents.model}}, room);
+}
+
+void add_to_bundle(const fs::path& path, const std::map<std::string, std::string>& files) {
+  std::vector<RawTensor> all;
+  for (const auto& [file, text] : files) {
+    ISTHMUS_CHECK(stays_inside(file), file);
+    all.push_back(bytes_tensor(file + ":", text));
+  }
+  append_bytes(path, all);
 }
 
 bool is_bundle(const fs::path& path) {
@@ -209,7 +194,13 @@ bool is_bundle(const fs::path& path) {
   }
 }
 
-fs::path mount_bundle(const fs::path& path) { return mounts().mount(path); }
+fs::path mount_bundle(const fs::path& path) { return mounts().mount(path).model; }
+
+std::optional<fs::path> bundled_case(const fs::path& path) {
+  const fs::path folder = mounts().mount(path).folder / kBundledCase;
+  if (!fs::is_directory(folder)) return std::nullopt;
+  return folder;
+}
 
 std::shared_ptr<const BundledWeights> bundled_weights(const fs::path& path) {
   return mounts().at(path);

@@ -25,8 +25,15 @@ struct BundleContents {
   std::map<std::string, std::vector<OutgoingTensor>> weights;  // by file
 };
 
-// Throws ModelError for names that no file can have, ResourceError for a full disk.
-void write_bundle(const std::filesystem::path& path, const BundleContents& contents);
+// Throws ModelError for names that no file can have, ResourceError for a full disk. `room`: bytes
+// for the names of files that are added later.
+void write_bundle(const std::filesystem::path& path, const BundleContents& contents,
+                  size_t room = 0);
+
+// Adds small files to a bundle that was written with room for their names, about a hundred bytes
+// each. Not whole or not at all: for a file that nobody else knows of yet.
+void add_to_bundle(const std::filesystem::path& path,
+                   const std::map<std::string, std::string>& files);
 
 // Whether it is a safetensors file that says so. Never throws.
 bool is_bundle(const std::filesystem::path& path);
@@ -36,6 +43,11 @@ bool is_bundle(const std::filesystem::path& path);
 // mapped. Returns what is to be opened. The same file is laid out once. Throws ModelError for a
 // bundle that is broken, or has names that lead out of the folder.
 std::filesystem::path mount_bundle(const std::filesystem::path& path);
+
+// Below the model's folder: a golden case of its own answers (docs/formats.md).
+inline constexpr const char* kBundledCase = "golden";
+// The folder of that case, laid out as by mount_bundle; nothing where the bundle has none.
+std::optional<std::filesystem::path> bundled_case(const std::filesystem::path& path);
 
 // The weights that stand at a place of such a folder, with the bundle's path as their file; null
 // for any other path. Safe from any thread.

@@ -2,12 +2,18 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstdint>
+#include <cstdio>
+#include <cstring>
 #include <functional>
 #include <limits>
+#include <memory>
 #include <set>
 #include <unordered_map>
 #include <utility>
+
+#include <unistd.h>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -224,6 +230,13 @@ std::string quoted(const std::filesystem::path& path, const std::string& text) {
   }
 }
 
+// An entry of the header; `name` is quoted.
+std::string item(const std::string& name, std::string_view dtype, const std::string& shape,
+                 uint64_t begin, uint64_t end) {
+  return fmt::format("{}:{{\"dtype\":\"{}\",\"shape\":{},\"data_offsets\":[{},{}]}}", name, dtype,
+                     shape, begin, end);
+}
+
 }  // namespace
 
 Safetensors read_safetensors(const std::shared_ptr<const MappedFile>& file) {
@@ -272,7 +285,7 @@ void write_safetensors(const std::filesystem::path& path, std::span<const RawTen
 }
 
 void write_safetensors(const std::filesystem::path& path, std::span<const OutgoingTensor> tensors,
-                       const std::map<std::string, std::string>& metadata) {
+                       const std::map<std::string, std::string>& metadata, size_t room) {
   std::vector<const OutgoingTensor*> order;
   for (const OutgoingTensor& tensor : tensors) order.push_back(&tensor);
   const auto alignment = [](const OutgoingTensor* tensor) {
@@ -296,10 +309,9 @@ void write_safetensors(const std::filesystem::path& path, std::span<const Outgoi
     if (is_blocks) blocks[tensor->name] = {name_of(tensor->dtype), tensor->shape};
     const auto spelling = std::ranges::find(kDTypes, is_blocks ? DType::kU8 : tensor->dtype,
                                             &std::pair<std::string_view, DType>::second);
-    items.push_back(fmt::format("{}:{{\"dtype\":\"{}\",\"shape\":{},\"data_offsets\":[{},{}]}}",
-                                quoted(path, tensor->name), spelling->first,
-                                is_blocks ? fmt::format("[{}]", size) : Json(tensor->shape).dump(),
-                                position, end));
+    items.push_back(item(quoted(path, tensor->name), spelling->first,
+                         is_blocks ? fmt::format("[{}]", size) : Json(tensor->shape).dump(),
+                         position, end));
     position = end;
   }
   std::vector<std::string> pairs;
@@ -313,6 +325,7 @@ void write_safetensors(const std::filesystem::path& path, std::span<const Outgoi
   std::string text = fmt::format("{{{}}}", fmt::join(items, ","));
   // Keeps the data aligned, behind the eight bytes of the length.
   const size_t step = blocks.empty() ? 8 : kQuantisedAlignment;
+  text.append(room, ' ');
   text.append((step - (8 + text.size()) % step) % step, ' ');
 
   AtomicFile file(path);
@@ -323,6 +336,46 @@ void write_safetensors(const std::filesystem::path& path, std::span<const Outgoi
   for (const OutgoingTensor* tensor : order)
     tensor->write_to([&](std::span<const std::byte> piece) { file.write(piece); });
   file.commit();
+}
+
+void append_bytes(const std::filesystem::path& path, std::span<const RawTensor> tensors) {
+  std::string header;
+  uint64_t position = 0;
+  {
+    const auto file = MappedFile::open(path);
+    const auto size = read_le<uint64_t>(file->bytes(), 0);
+    header = text_of(file->bytes().subspan(8, size));
+    position = file->bytes().size() - 8 - size;
+  }
+  const size_t room = header.size();
+  header.resize(header.find_last_of('}'));
+  for (const RawTensor& tensor : tensors) {
+    const uint64_t end = position + tensor.bytes.size();
+    header += ',';
+    header += item(quoted(path, tensor.name), "U8", fmt::format("[{}]", tensor.bytes.size()),
+                   position, end);
+    position = end;
+  }
+  header += '}';
+  if (header.size() > room)
+    throw ModelError(fmt::format("{}: the header has room for {} bytes, {} are needed",
+                                 path.string(), room, header.size()));
+  header.resize(room, ' ');
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "r+b"),
+                                                             &std::fclose);
+  const auto require = [&](bool holds) {
+    if (!holds)
+      throw ResourceError(
+          fmt::format("{}: cannot be written: {}", path.string(), std::strerror(errno)));
+  };
+  const auto write = [&](const void* data, size_t size) {
+    require(std::fwrite(data, 1, size, file.get()) == size);
+  };
+  require(file != nullptr && std::fseek(file.get(), 0, SEEK_END) == 0);
+  for (const RawTensor& tensor : tensors) write(tensor.bytes.data(), tensor.bytes.size());
+  require(std::fseek(file.get(), 8, SEEK_SET) == 0);
+  write(header.data(), header.size());
+  require(std::fflush(file.get()) == 0 && ::fsync(::fileno(file.get())) == 0);
 }
 
 }  // namespace isthmus::formats

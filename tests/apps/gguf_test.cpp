@@ -38,6 +38,30 @@ TEST(Convert, TheFolderAndItsTwoFilesAnswerAsTheModel) {
       said);
 }
 
+TEST(Convert, TheTwoFilesBecomeOneThatAnswersAsThey) {
+  const fs::path folder = fresh_folder(), one = folder / "one.isthmus";
+  ASSERT_EQ(isthmus({"convert", demo("models/llava-v1.5").string(), "-o", folder.string(),
+                     "--format", "gguf", "--dtype", "q8_0"})
+                .status,
+            0);
+  const std::string model = folder / "model.gguf", mmproj = folder / "mmproj.gguf";
+  const Outcome made = isthmus({"quantize", model, "--vision", mmproj, "-o", one.string()});
+  ASSERT_EQ(made.status, 0) << made.err;
+  const auto answer = [&](std::vector<std::string> of) {
+    of.insert(of.begin(), "run");
+    of.insert(of.end(),
+              {"--image", demo("pictures/table02.png").string(), "-p", "What is in this picture?"});
+    const Outcome outcome = isthmus(of);
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    return outcome.out;
+  };
+  const std::string said = answer({model, "--mmproj", mmproj});
+  EXPECT_GT(said.size(), 1u);
+  EXPECT_EQ(answer({one.string()}), said);
+  const json described = json::parse(isthmus({"describe", "--json", one.string()}).out);
+  EXPECT_EQ(described.at("layout"), "llama.cpp");
+}
+
 TEST(Convert, AFormatMustBeNamedAndAFlamingoIsRefused) {
   const fs::path folder = fresh_folder() / "out";
   EXPECT_EQ(isthmus({"convert", demo("models/llava-v1.5").string(), "-o", folder.string()}).status,

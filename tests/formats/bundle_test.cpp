@@ -49,6 +49,31 @@ TEST(Bundle, AFileMayHaveWeightsBesides) {
   EXPECT_EQ(values_of<float>(Checkpoint::open(folder).at("w")), (std::vector<float>{1, 2}));
 }
 
+TEST(Bundle, FilesAreAddedWhereRoomWasLeft) {
+  const fs::path file = temporary("added.isthmus"), narrow = temporary("narrow.isthmus");
+  write_bundle(file, small_model(), 512);
+  EXPECT_EQ(bundled_case(file), std::nullopt);
+  const fs::path other = temporary("added too.isthmus");
+  fs::copy_file(file, other, fs::copy_options::overwrite_existing);
+  add_to_bundle(other,
+                {{"golden/expect.json", "{}"}, {"golden/empty", ""}, {"golden/x.npy", "xyz"}});
+  const auto folder = bundled_case(other);
+  ASSERT_TRUE(folder.has_value());
+  EXPECT_EQ(get_file(*folder / "expect.json"), "{}");
+  EXPECT_EQ(get_file(*folder / "empty"), "");
+  EXPECT_EQ(get_file(*folder / "x.npy"), "xyz");
+  EXPECT_EQ(values_of<float>(Checkpoint::open(mount_bundle(other)).at("w")),
+            (std::vector<float>{1, 2}));
+
+  write_bundle(narrow, small_model(), 40);
+  const std::string before = get_file(narrow);
+  EXPECT_NE(message_of([&] {
+              add_to_bundle(narrow, {{"golden/expect.json", "{}"}});
+            }).find("room"),
+            std::string::npos);
+  EXPECT_EQ(get_file(narrow), before);
+}
+
 TEST(Bundle, OtherFilesAreNone) {
   write_safetensors(temporary("plain.safetensors"),
                     std::vector{tensor_of<float>("w", DType::kF32, {1}, {1})});

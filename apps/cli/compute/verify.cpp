@@ -31,8 +31,10 @@ void print_json(const engine::GoldenReport& report) {
 
 int verify(const Options& options) {
   std::string request;
+  const engine::GoldenPlace place = engine::find_golden(options.golden.string());
   const auto report = engine::verify_golden(
-      options.golden, options.model, options.load, [&](const engine::StageResult& stage) {
+      place.folder, options.model.empty() ? place.model : options.model, options.load,
+      [&](const engine::StageResult& stage) {
         if (options.json) return;
         if (stage.request != request) fmt::print("{}\n", stage.request);
         request = stage.request;

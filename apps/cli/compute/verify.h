@@ -1,4 +1,5 @@
-// `isthmus verify`: replays golden cases and names the first stage that differs.
+// `isthmus verify`: replays golden cases, or those that a model's own file holds, and names the
+// first stage that differs.
 #pragma once
 
 #include "../options.h"
