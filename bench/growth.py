@@ -46,6 +46,12 @@ class Growth:
         report["parts"] = {part["name"]: part for part in report["parts"]}
         return report
 
+    def batches(self):
+        command = [self.options.isthmus, "bench", self.options.model, "--json", "--kv-cache", "f16", "--threads",
+                   self.options.threads, "--prompt-tokens", 16, "--new-tokens", 17, "--batch", self.options.batch]
+        output = subprocess.run([str(word) for word in command], check=True, capture_output=True).stdout
+        return json.loads(output)["seconds_a_request"]
+
     def add(self, title, x, seconds, work):
         self.series.setdefault(title, []).append((x, seconds, work))
         print(f"{title}: {x}: {seconds:.3f} s", flush=True)
@@ -67,9 +73,10 @@ class Growth:
             parts = self.bench("--text-only", "--prompt-tokens", length, "--new-tokens", 9)["parts"]
             self.add("prefill, tokens", length, parts["prefill"]["seconds"], self.operations(parts["prefill"]))
             self.add("decode of one token, tokens before it", length, parts["decode"]["seconds"], parts["decode"]["bytes"])
-        for batch in self.options.batches:
-            report = self.bench("--text-only", "--prompt-tokens", 64, "--new-tokens", 17, "--batch", batch)["batch"]
-            self.add("decode of one token each, answers at a time", batch, report["decode_s_per_step"], batch)
+        for stages in self.batches():
+            batch = stages["batch"]
+            for name in ("encode", "prefill", "decode"):
+                self.add(f"{name}, answers at a time", batch, batch * stages[f"{name}_s"], batch)
         for threads in range(1, self.options.threads + 1):
             parts = self.bench("--prompt-tokens", 16, "--new-tokens", 9, threads=threads)["parts"]
             for name in ("encoder", "prefill", "decode"):
@@ -89,8 +96,8 @@ class Growth:
         matplotlib.use("svg")
         import matplotlib.pyplot as plt
         plt.rcParams.update({"svg.hashsalt": "isthmus", "font.size": 8})
-        across = 4
-        figure, axes = plt.subplots((len(self.series) + across - 1) // across, across, figsize=(12, 5), squeeze=False)
+        across = 5
+        figure, axes = plt.subplots((len(self.series) + across - 1) // across, across, figsize=(14, 5), squeeze=False)
         for axis in axes.flat[len(self.series):]:
             axis.remove()
         for axis, (title, points) in zip(axes.flat, self.series.items()):
@@ -115,7 +122,7 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--pictures", type=int, nargs="*", default=[1, 2, 3], help="of 576 tokens each")
     parser.add_argument("--lengths", type=int, nargs="*", default=[64, 128, 256, 512, 1024])
-    parser.add_argument("--batches", type=int, nargs="*", default=[1, 2, 4, 8, 16])
+    parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--out", type=pathlib.Path, required=True, help="gets .md and .svg")
     options = parser.parse_args()
     growth = Growth(options)

@@ -6,7 +6,8 @@
 
 namespace isthmus::cli {
 
-// Batches of 1, 2, 4 … up to options.bench_batch, every request about a picture of its own. Returns the exit status.
+// Batches of 1, 2, 4 … up to options.bench_batch, every request about a picture of its own. Returns
+// the exit status.
 int bench_batches(const Options& options, engine::Engine& engine);
 
 }  // namespace isthmus::cli
