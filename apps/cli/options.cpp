@@ -441,8 +441,10 @@ Parsed parse_command_line(int argc, char** argv) {
   bench->add_option("--prompt-tokens", o.prompt_tokens, "Text tokens beside each picture")
       ->check(CLI::Range(1, 1 << 20))
       ->capture_default_str();
-  bench->add_option("--new-tokens", o.new_tokens, "Tokens to decode")
-      ->check(CLI::Range(1, 1 << 20))
+  bench
+      ->add_option("--new-tokens", o.new_tokens,
+                   "Tokens to decode, the first of which comes out of prefill")
+      ->check(CLI::Range(2, 1 << 20))
       ->capture_default_str();
   bench->add_option("--num-beams", o.generate.num_beams, "Beams to decode with")
       ->check(CLI::Range(1, 64))

@@ -174,18 +174,18 @@ class Comparison:
         run = self.run(command, {} if isa == "avx512" else {"ISTHMUS_ISA": isa})
         report = json.loads(run.text())
         report["parts"] = {part["name"]: part for part in report["parts"]}
-        return report, run
+        return report
 
     def isthmus_picture(self, isa, picture):
         # Text takes what the picture leaves of the peer's prompt; one token is the beginning of the sequence.
         words = self.prompt_tokens - PICTURE_TOKENS - 1
-        report, run = self.isthmus(isa, self.options.peers / "7b.isthmus", "--image", picture, "--prompt-tokens", words,
-                                   "--new-tokens", 17)
+        report = self.isthmus(isa, self.options.peers / "7b.isthmus", "--image", picture, "--prompt-tokens", words,
+                              "--new-tokens", 17)
         parts = report["parts"]
         self.keep("Isthmus", isa, "load_s", report["load_s"])
         self.keep("Isthmus", isa, "encode_s", report["encode_s"])
         self.keep("Isthmus", isa, "first_token_s", report["first_token_s"])
-        self.keep("Isthmus", isa, "peak_mb", run.peak_mb)
+        self.keep("Isthmus", isa, "peak_mb", report["peak_resident_mb"])
         self.keep("Isthmus", isa, "image_prefill_tokens_per_s", report["prefill_tokens_per_s"], max)
         self.keep("Isthmus", isa, "prompt_tokens", report["prompt_tokens"], max)
         self.keep("Isthmus", isa, "prefill_share_of_peak", parts["prefill"]["share_of_peak"], max)
@@ -193,24 +193,24 @@ class Comparison:
             self.keep("Isthmus", isa, name, value / 1e9, max)
 
     def isthmus_second_question(self, isa, picture):
-        report, _ = self.isthmus(isa, self.options.peers / "7b.isthmus", "--image", picture, "--prompt-tokens", 14,
-                                 "--new-tokens", 2)
+        report = self.isthmus(isa, self.options.peers / "7b.isthmus", "--image", picture, "--prompt-tokens", 14,
+                              "--new-tokens", 2)
         first, again = (report[name]["first_token_s"]["smallest"] for name in ("fresh", "other_words"))
         self.keep("Isthmus", isa, "second_question_share", again / first)
 
     def isthmus_text(self, isa):
         # llama-bench decodes behind an empty prompt.
-        report, _ = self.isthmus(isa, self.options.peers / "7b.isthmus", "--text-only", "--prompt-tokens", 511,
-                                 "--new-tokens", 2)
+        report = self.isthmus(isa, self.options.peers / "7b.isthmus", "--text-only", "--prompt-tokens", 511,
+                              "--new-tokens", 2)
         self.keep("Isthmus", isa, "prefill_tokens_per_s", report["prefill_tokens_per_s"], max)
-        report, _ = self.isthmus(isa, self.options.peers / "7b.isthmus", "--text-only", "--prompt-tokens", 1,
-                                 "--new-tokens", 17)
+        report = self.isthmus(isa, self.options.peers / "7b.isthmus", "--text-only", "--prompt-tokens", 1,
+                              "--new-tokens", 17)
         self.keep("Isthmus", isa, "decode_tokens_per_s", report["decode_tokens_per_s"], max)
         self.keep("Isthmus", isa, "decode_share_of_peak", report["parts"]["decode"]["share_of_peak"], max)
 
     def isthmus_float_encode(self, isa, picture):
-        report, _ = self.isthmus(isa, self.options.peers / "7b.gguf", "--vision", self.options.peers / "mmproj.gguf",
-                                 "--image", picture, "--prompt-tokens", 1, "--new-tokens", 2)
+        report = self.isthmus(isa, self.options.peers / "7b.gguf", "--vision", self.options.peers / "mmproj.gguf",
+                              "--image", picture, "--prompt-tokens", 1, "--new-tokens", 2)
         self.keep("Isthmus", isa, "float_encode_s", report["encode_s"])
 
     def pytorch(self, isa):
