@@ -39,13 +39,13 @@ TEST(Bundle, IsLaidOutAsTheFolderItWas) {
 }
 
 // Of a GGUF file the metadata are bytes, its tensors weights.
-TEST(Bundle, AFileMayHaveWeightsBesides) {
+TEST(Bundle, TheHeadOfAGgufFileMayHaveWeightsBesides) {
   const fs::path file = temporary("both.isthmus");
   BundleContents contents = small_model();
-  contents.files["model.safetensors"] = "head";
+  contents.files["model.safetensors"] = "GGUF, the head";
   write_bundle(file, contents);
   const fs::path folder = mount_bundle(file);
-  EXPECT_EQ(get_file(folder / "model.safetensors"), "head");
+  EXPECT_EQ(get_file(folder / "model.safetensors"), "GGUF, the head");
   EXPECT_EQ(values_of<float>(Checkpoint::open(folder).at("w")), (std::vector<float>{1, 2}));
 }
 
