@@ -59,6 +59,11 @@ GoldenPlace find_golden(const std::string& what) {
         "that has some, unless --no-golden is given",
         what, what));
   }
+  if (!std::filesystem::is_regular_file(what, ignored))
+    throw ModelError(fmt::format(
+        "{}: no such file; a folder with golden cases has one, and of models in one file the file "
+        "itself is named",
+        (std::filesystem::path(what) / "expect.json").string()));
   throw UnsupportedError(
       fmt::format("{}: neither a folder with expect.json nor a model in one file; `isthmus "
                   "quantize {} -o OUT` writes a model as a file that can be verified",

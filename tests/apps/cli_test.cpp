@@ -219,11 +219,11 @@ TEST(Run, RequestFileGivesTheDocumentedFieldsAndTheIdsOfTheReference) {
   EXPECT_EQ(answer.at("finish_reason"), expected.at("stop"));
   EXPECT_EQ(answer.at("prompt_tokens"),
             expected.at("input_ids").size() + 24);  // 25 rows stand for one marker
-  for (const char* field :
-       {"encode_s", "prefill_s", "decode_s", "reused_tokens", "generated_tokens"})
+  for (const char* field : {"encode_s", "prefill_s", "decode_s", "reused_tokens",
+                            "generated_tokens", "guess_s", "guessed_tokens", "accepted_tokens"})
     EXPECT_TRUE(answer.at("timings").at(field).is_number()) << field;
   EXPECT_EQ(answer.size(), 5u) << outcome.out;
-  EXPECT_EQ(answer.at("timings").size(), 5u) << outcome.out;
+  EXPECT_EQ(answer.at("timings").size(), 8u) << outcome.out;
 }
 
 TEST(Run, AGenerationFlagReplacesTheFieldOfTheRequestAndNoOther) {

@@ -10,14 +10,18 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
+// An answer that goes on, whatever the model makes of it.
 json answer(const std::vector<std::string>& flags) {
-  std::vector<std::string> arguments = {
-      "run", demo("models/llava-v1.5").string(), "--image", demo("pictures/table02.png").string(),
-      "-p",  "what is in this picture ?",        "--json"};
+  std::vector<std::string> arguments = {"bench",           demo("models/llava-v1.5").string(),
+                                        "--image",         demo("pictures/table02.png").string(),
+                                        "--repetitions",   "1",
+                                        "--prompt-tokens", "4",
+                                        "--new-tokens",    "24",
+                                        "--json"};
   arguments.insert(arguments.end(), flags.begin(), flags.end());
   const Outcome outcome = isthmus(arguments);
   EXPECT_EQ(outcome.status, 0) << outcome.err;
-  return json::parse(outcome.out);
+  return json::parse(outcome.out).at("fresh");
 }
 
 TEST(DraftFlag, AFolderAGgufFileAndAModelInOneFileGuessAlike) {
@@ -31,15 +35,15 @@ TEST(DraftFlag, AFolderAGgufFileAndAModelInOneFileGuessAlike) {
                 .status,
             0);
   const json plain = answer({});
-  EXPECT_EQ(plain.at("timings").at("guessed_tokens"), 0);
+  EXPECT_EQ(plain.at("guessed_tokens"), 0);
   for (const fs::path& draft : {language_model, file, folder / "model.gguf"}) {
     const json drafted = answer({"--draft", draft.string()});
     EXPECT_EQ(drafted.at("output_ids"), plain.at("output_ids"));
-    EXPECT_GT(drafted.at("timings").at("guessed_tokens"), 0) << draft;
-    EXPECT_GE(drafted.at("timings").at("guess_s"), 0.0);
+    EXPECT_GT(drafted.at("guessed_tokens"), 0) << draft;
+    EXPECT_GE(drafted.at("guess_s"), 0.0);
   }
   const json off = answer({"--draft", language_model.string(), "--draft-tokens", "0"});
-  EXPECT_EQ(off.at("timings").at("guessed_tokens"), 0);
+  EXPECT_EQ(off.at("guessed_tokens"), 0);
 }
 
 TEST(DraftFlag, AnotherVocabularyIsRefusedInOneLine) {

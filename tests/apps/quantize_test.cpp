@@ -52,7 +52,8 @@ struct Stage {
 
 std::vector<Stage> stages_of(const Outcome& verified) {
   std::vector<Stage> stages;
-  for (const auto& stage : nlohmann::json::parse(verified.out).at("stages"))
+  const auto report = nlohmann::json::parse(verified.out);
+  for (const auto& stage : report.at("stages"))
     stages.push_back({stage.at("request"), stage.at("stage"), stage.at("agrees")});
   return stages;
 }
