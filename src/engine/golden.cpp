@@ -59,7 +59,7 @@ GoldenPlace find_golden(const std::string& what) {
         "that has some, unless --no-golden is given",
         what, what));
   }
-  if (!std::filesystem::is_regular_file(what, ignored))
+  if (!std::filesystem::exists(what, ignored))
     throw ModelError(fmt::format(
         "{}: no such file; a folder with golden cases has one, and of models in one file the file "
         "itself is named",
