@@ -9,6 +9,8 @@
 #include <nlohmann/json.hpp>
 
 #include "../progress.h"
+#include "alignment/quantiles.h"
+#include "base/system_memory.h"
 #include "bench_batch.h"
 #include "bench_parts.h"
 #include "bench_request.h"
@@ -22,11 +24,14 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-// A line of a file of /proc/self in MB; 0 where the kernel has no such file.
-double memory_megabytes(const std::string& of, const std::string& name) {
-  std::ifstream file("/proc/self/" + of);
+double megabytes(int64_t bytes) { return static_cast<double>(bytes) / (1 << 20); }
+
+// Of the memory in use what belongs to this process alone, in MB; 0 where the kernel does not say.
+double private_megabytes() {
+  std::ifstream file("/proc/self/smaps_rollup");
+  constexpr std::string_view kLine = "Private_Dirty:";
   for (std::string line; std::getline(file, line);)
-    if (line.starts_with(name + ":")) return std::stod(line.substr(name.size() + 1)) / 1024;
+    if (line.starts_with(kLine)) return std::stod(line.substr(kLine.size())) / 1024;
   return 0;
 }
 
@@ -45,11 +50,11 @@ struct Measured {
     last = std::move(answer);
   }
   double prefill_speed() const {
-    return static_cast<double>(last.timings.prompt_tokens) / median(prefill);
+    return static_cast<double>(last.timings.prompt_tokens) / alignment::median(prefill);
   }
   nlohmann::ordered_json json() const {
     const auto both = [](const std::vector<double>& values) {
-      return nlohmann::ordered_json{{"median", median(values)},
+      return nlohmann::ordered_json{{"median", alignment::median(values)},
                                     {"smallest", *std::min_element(values.begin(), values.end())}};
     };
     return {{"encode_s", both(encode)},
@@ -84,11 +89,11 @@ void print_json(const Options& options, const Report& report) {
   nlohmann::ordered_json parts = nlohmann::ordered_json::array();
   for (const PartTime& part : report.parts) parts.push_back(to_json(part, report.peaks));
   nlohmann::ordered_json json{{"load_s", report.load},
-                              {"encode_s", median(fresh.encode)},
-                              {"first_token_s", median(fresh.first_token)},
+                              {"encode_s", alignment::median(fresh.encode)},
+                              {"first_token_s", alignment::median(fresh.first_token)},
                               {"prompt_tokens", fresh.last.timings.prompt_tokens},
                               {"prefill_tokens_per_s", fresh.prefill_speed()},
-                              {"decode_tokens_per_s", 1 / median(fresh.decode)},
+                              {"decode_tokens_per_s", 1 / alignment::median(fresh.decode)},
                               {"private_mb_after_load", report.memory.private_after_load},
                               {"private_mb", report.memory.private_now},
                               {"resident_mb", report.memory.resident},
@@ -124,14 +129,15 @@ void print_text(const Options& options, const Report& report) {
                rate_in_words(part, report.peaks));
   fmt::print("\nprefill     {:9.1f} tokens/s over {} tokens\n", fresh.prefill_speed(),
              fresh.last.timings.prompt_tokens);
-  fmt::print("decode      {:9.1f} tokens/s over {} tokens\n", 1 / median(fresh.decode),
+  fmt::print("decode      {:9.1f} tokens/s over {} tokens\n", 1 / alignment::median(fresh.decode),
              fresh.last.timings.generated_tokens);
   if (const Timings& t = fresh.last.timings; t.guessed_tokens > 0)
     fmt::print("guesses     {:9} right of {}, made in {:.3f} s\n", t.accepted_tokens,
                t.guessed_tokens, t.guess);
   const auto line = [](const Measured& of, const std::string& what) {
-    fmt::print("first token {:9.3f} s, {} ({} of {} tokens kept)\n", median(of.first_token), what,
-               of.last.timings.reused_tokens, of.last.timings.prompt_tokens);
+    fmt::print("first token {:9.3f} s, {} ({} of {} tokens kept)\n",
+               alignment::median(of.first_token), what, of.last.timings.reused_tokens,
+               of.last.timings.prompt_tokens);
   };
   line(fresh, "all new");
   line(report.other_words, "other words behind the same");
@@ -152,7 +158,7 @@ int bench(const Options& options) {
   const auto engine = engine::load_engine(options.model, options.base, "", options.load);
   Report report;
   report.load = seconds_since(start);
-  report.memory.private_after_load = memory_megabytes("smaps_rollup", "Private_Dirty");
+  report.memory.private_after_load = private_megabytes();
   if (options.bench_batch > 0) return bench_batches(options, *engine);
   report.peaks = measure_peaks();
   std::ofstream("/proc/self/clear_refs") << "5";  // what measuring took is no part of the peak
@@ -161,9 +167,9 @@ int bench(const Options& options) {
   const Request first = bench_request(options, sees), second = bench_request(options, sees, 1),
                 other_words = bench_request(options, sees, 0, " b");
   Progress progress("bench", options.repetitions + 1);
-  for (int64_t i = 0; i <= options.repetitions; ++i) {
-    // The first run warms caches and is not counted.
-    if (i == 1) report.fresh = report.other_words = report.next = report.again = {};
+  const AnswerWork work = answer_work(*engine, first);
+  progress.advance();
+  for (int64_t i = 0; i < options.repetitions; ++i) {
     engine->forget();
     report.fresh.add(engine->generate(first, {}));
     report.other_words.add(engine->generate(other_words, {}));
@@ -173,14 +179,18 @@ int bench(const Options& options) {
     }
     progress.advance();
   }
-  report.memory.private_now = memory_megabytes("smaps_rollup", "Private_Dirty");
-  report.memory.resident = memory_megabytes("smaps_rollup", "Rss");
-  report.memory.peak = memory_megabytes("status", "VmHWM");
+  report.memory.private_now = private_megabytes();
+  report.memory.resident = megabytes(resident_memory());
+  report.memory.peak = megabytes(peak_resident_memory());
   report.parts = time_media(*engine, first, options.repetitions);
-  const TextWork work = text_work(*engine, first);
   report.peaks = better_of(report.peaks, measure_peaks());  // other programs come and go
-  report.parts.push_back({"prefill", median(report.fresh.prefill), work.prefill});
-  report.parts.push_back({"decode", median(report.fresh.decode), work.decode});
+  nn::Work prefill = work.first_token;
+  for (const PartTime& part : report.parts) prefill = minus(prefill, part.work);
+  report.parts.push_back({"prefill", alignment::median(report.fresh.prefill), prefill});
+  // Where tokens are guessed a pass is not a token.
+  const bool guesses = report.fresh.last.timings.guessed_tokens > 0;
+  report.parts.push_back(
+      {"decode", alignment::median(report.fresh.decode), guesses ? nn::Work{} : work.step});
   progress.finish();
   (options.json ? print_json : print_text)(options, report);
   return 0;

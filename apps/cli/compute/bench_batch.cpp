@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "../progress.h"
-#include "bench_parts.h"
+#include "alignment/quantiles.h"
 #include "bench_request.h"
 
 namespace isthmus::cli {
@@ -47,7 +47,7 @@ int bench_batches(const Options& options, engine::Engine& engine) {
         prompt_tokens, options.new_tokens);
   for (const Stages& stages : all) {
     const auto one = [&](const std::vector<double>& seconds) {
-      return median(seconds) / static_cast<double>(stages.batch);
+      return alignment::median(seconds) / static_cast<double>(stages.batch);
     };
     if (options.json)
       rows.push_back({{"batch", stages.batch},

@@ -6,6 +6,7 @@
 #include <c10/core/InferenceMode.h>
 #include <fmt/format.h>
 
+#include "alignment/quantiles.h"
 #include "engine/media_loader.h"
 
 namespace isthmus::cli {
@@ -19,20 +20,16 @@ double memory_seconds(const nn::Work& work, const MachinePeaks& peaks) {
   return work.bytes() / peaks.memory;
 }
 
-nn::Work minus(const nn::Work& a, const nn::Work& b) {
-  return {a.int8_products - b.int8_products, a.float_products - b.float_products,
-          a.attention - b.attention, a.weight_bytes - b.weight_bytes,
-          a.cache_bytes - b.cache_bytes};
-}
-
 nn::Work divided(const nn::Work& a, double count) {
   return {a.int8_products / count, a.float_products / count, a.attention / count,
           a.weight_bytes / count, a.cache_bytes / count};
 }
 
+// Of an answer that begins with nothing known and guesses nothing.
 nn::Work work_of(engine::Engine& engine, Request request, int64_t new_tokens) {
   request.generate.max_new_tokens = request.generate.min_new_tokens = new_tokens;
-  request.generate.prompt_lookup_num_tokens = 0;
+  request.generate.prompt_lookup_num_tokens = request.generate.num_assistant_tokens = 0;
+  engine.forget();
   const nn::WorkCounter counter;
   engine.generate(request, {});
   return counter.work();
@@ -40,10 +37,10 @@ nn::Work work_of(engine::Engine& engine, Request request, int64_t new_tokens) {
 
 }  // namespace
 
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  const size_t middle = values.size() / 2;
-  return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
+nn::Work minus(const nn::Work& a, const nn::Work& b) {
+  return {a.int8_products - b.int8_products, a.float_products - b.float_products,
+          a.attention - b.attention, a.weight_bytes - b.weight_bytes,
+          a.cache_bytes - b.cache_bytes};
 }
 
 double PartTime::least_seconds(const MachinePeaks& peaks) const {
@@ -80,23 +77,14 @@ std::vector<PartTime> time_media(engine::Engine& engine, const Request& request,
     family.align(features);
     done(2, of_aligner.work());
   }
-  for (size_t part = 0; part < parts.size(); ++part) parts[part].seconds = median(seconds[part]);
+  for (size_t part = 0; part < parts.size(); ++part)
+    parts[part].seconds = alignment::median(seconds[part]);
   return parts;
 }
 
-TextWork text_work(engine::Engine& engine, const Request& request) {
+AnswerWork answer_work(engine::Engine& engine, const Request& request) {
   constexpr int64_t kSteps = 4;
-  engine.forget();
-  engine.generate(request, {});  // what media became is kept
-  // Nothing of the text is: another prompt takes its place.
-  Request other;
-  other.prompt = {Part::of_text("x")};
-  const auto fresh_text = [&](int64_t new_tokens) {
-    work_of(engine, other, 1);
-    return work_of(engine, request, new_tokens);
-  };
-  const nn::Work one = fresh_text(1), more = fresh_text(1 + kSteps);
-  engine.forget();
+  const nn::Work one = work_of(engine, request, 1), more = work_of(engine, request, 1 + kSteps);
   return {one, divided(minus(more, one), kSteps)};
 }
 

@@ -30,14 +30,13 @@ struct PartTime {
 std::vector<PartTime> time_media(engine::Engine& engine, const Request& request,
                                  int64_t repetitions);
 
-// What prefill and one step of decoding ask for. Engine and its caches are forgotten before and
-// after.
-struct TextWork {
-  nn::Work prefill, decode;
+// What an answer asks for: until its first token, media and all, and of each further one. It is
+// given twice, with nothing known before, so caches are warm behind it.
+struct AnswerWork {
+  nn::Work first_token, step;
 };
-TextWork text_work(engine::Engine& engine, const Request& request);
-
-double median(std::vector<double> values);
+AnswerWork answer_work(engine::Engine& engine, const Request& request);
+nn::Work minus(const nn::Work& a, const nn::Work& b);
 
 nlohmann::ordered_json to_json(const PartTime& part, const MachinePeaks& peaks);
 nlohmann::ordered_json to_json(const MachinePeaks& peaks);

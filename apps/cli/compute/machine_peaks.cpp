@@ -8,6 +8,7 @@
 
 #include <ATen/Parallel.h>
 
+#include "base/system_memory.h"
 #include "kernels/table.h"
 
 namespace isthmus::cli {
@@ -45,12 +46,16 @@ double best_peak(kernels::Peak peak) {
 // Several places at a time, as a processor's prefetcher follows them best; a part at a time, each
 // from where the last one ended, so that what is read has left every cache.
 double best_read() {
-  constexpr int64_t kWords = int64_t{128} << 20, kPart = int64_t{2} << 20, kPlaces = 8, kLine = 8;
-  const std::vector<uint64_t> words(kWords, 1);
+  constexpr int64_t kPart = int64_t{2} << 20, kPlaces = 8, kLine = 8, kMostParts = 64;
+  // At most a quarter of what is left, which a small machine's caches are still small against.
+  const int64_t part_bytes = kPart * static_cast<int64_t>(sizeof(uint64_t));
+  const int64_t parts = std::clamp<int64_t>(
+      available_memory().value_or(kMostParts * 4 * part_bytes) / 4 / part_bytes, 1, kMostParts);
+  const std::vector<uint64_t> words(static_cast<size_t>(parts * kPart), 1);
   std::atomic<int64_t> next{0};
   std::atomic<uint64_t> sum{0};
   return best_rate(100, [&](int64_t) {
-    const uint64_t* part = words.data() + next.fetch_add(kPart) % kWords;
+    const uint64_t* part = words.data() + next.fetch_add(1) % parts * kPart;
     constexpr int64_t kApart = kPart / kPlaces, kAhead = 8 * kLine;
     uint64_t own[kLine] = {};
     for (int64_t i = 0; i < kApart; i += kLine)

@@ -10,7 +10,7 @@ struct MachinePeaks {
   double memory = 0;   // bytes read per second, from far more than the caches hold
 };
 
-// The best of some short times each; half a second and 1 GB in all.
+// The best of some short times each; half a second, and 1 GB at most, in all.
 MachinePeaks measure_peaks();
 // The higher of each.
 MachinePeaks better_of(const MachinePeaks& a, const MachinePeaks& b);
