@@ -17,6 +17,7 @@
 #include "families/storage.h"
 #include "formats/gguf.h"
 #include "formats/gguf_writer.h"
+#include "new_folder.h"
 #include "nn/quantised_matrix.h"
 #include "nn/slots.h"
 #include "text/gguf_tokenizer.h"
@@ -27,17 +28,7 @@ namespace {
 namespace fs = std::filesystem;
 using families::GgufStorage;
 
-// A place of the running test's own, new at every call: what was opened once stays known by its
-// path.
-fs::path fresh_folder() {
-  static int count = 0;
-  const auto* test = ::testing::UnitTest::GetInstance()->current_test_info();
-  const fs::path folder = fs::path(::testing::TempDir()) / "isthmus_gguf_bundle" / test->name() /
-                          std::to_string(count++);
-  fs::remove_all(folder);
-  fs::create_directories(folder);
-  return folder;
-}
+fs::path fresh_folder() { return new_folder("isthmus_gguf_bundle"); }
 
 fs::path in_one_file(const fs::path& model, const LoadOptions& storage = {}) {
   const auto family = families::load_family(model.string(), "", "", {});

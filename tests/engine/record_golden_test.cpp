@@ -20,6 +20,7 @@
 #include "families/storage.h"
 #include "formats/npy.h"
 #include "isthmus/error.h"
+#include "new_folder.h"
 
 namespace isthmus::engine {
 namespace {
@@ -27,15 +28,7 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::ordered_json;
 
-// New at every call: what was opened once stays known by its path.
-fs::path fresh_folder() {
-  static int count = 0;
-  const fs::path folder =
-      fs::path(::testing::TempDir()) / "isthmus_record_golden" / std::to_string(count++);
-  fs::remove_all(folder);
-  fs::create_directories(folder);
-  return folder;
-}
+fs::path fresh_folder() { return new_folder("isthmus_record_golden"); }
 
 fs::path in_one_file(const fs::path& model, const std::string& storage) {
   LoadOptions options;
@@ -210,12 +203,7 @@ INSTANTIATE_TEST_SUITE_P(Families, RecordGolden,
                                            "llava/v16_anyres_vicuna/model/llava-v1.6-vicuna-tiny",
                                            "onellm/tiny/model", "openflamingo/mpt7b_every1/model",
                                            "openflamingo/neox_rpj_every2/model"),
-                         [](const auto& info) {
-                           std::string name = info.param;
-                           for (char& c : name)
-                             if (std::isalnum(static_cast<unsigned char>(c)) == 0) c = '_';
-                           return name;
-                         });
+                         case_name);
 
 // What a file says is not believed.
 TEST(RecordedGolden, BrokenOnesAreRefusedByName) {

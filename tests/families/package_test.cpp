@@ -6,6 +6,7 @@
 #include "error_message.h"
 #include "families/registry.h"
 #include "families/storage.h"
+#include "new_folder.h"
 #include "nn/quantised_matrix.h"
 #include "nn/slots.h"
 #include "saved_files.h"
@@ -113,12 +114,7 @@ INSTANTIATE_TEST_SUITE_P(Families, Packages,
                          ::testing::Values("llava/v15_original/model/llava-v1.5-tiny",
                                            "onellm/tiny/model", "openflamingo/mpt7b_every1/model",
                                            "openflamingo/neox_rpj_every2/model"),
-                         [](const auto& info) {
-                           std::string name = info.param;
-                           for (char& c : name)
-                             if (std::isalnum(static_cast<unsigned char>(c)) == 0) c = '_';
-                           return name;
-                         });
+                         case_name);
 
 }  // namespace
 }  // namespace isthmus::families

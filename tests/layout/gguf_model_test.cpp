@@ -21,6 +21,7 @@
 #include "layout/gpt_neox_config.h"
 #include "layout/llava_config.h"
 #include "layout/mpt_config.h"
+#include "made_tensor.h"
 
 namespace isthmus::layout {
 namespace {
@@ -31,18 +32,7 @@ using formats::GgufEntryValue;
 using formats::GgufOutgoing;
 
 GgufOutgoing zeros(const std::string& name, const Shape& shape) {
-  formats::OutgoingTensor tensor{name, DType::kF32, shape, {}};
-  tensor.values = [shape, name] {
-    auto values = std::make_shared<std::vector<float>>(static_cast<size_t>(*num_elements(shape)));
-    formats::RawTensor raw;
-    raw.name = name;
-    raw.shape = shape;
-    raw.strides = formats::row_major_strides(shape);
-    raw.bytes = std::as_bytes(std::span(*values));
-    raw.owner = values;
-    return raw;
-  };
-  return {tensor, formats::GgmlType::kF32};
+  return {made_tensor(name, shape, [](size_t) { return 0.0F; }), formats::GgmlType::kF32};
 }
 
 // Entries and tensors that tests change before they are written.

@@ -16,6 +16,7 @@
 #include "hostile_files.h"
 #include "layout/gguf_model.h"
 #include "layout/gguf_names.h"
+#include "made_tensor.h"
 #include "weights/bind.h"
 
 namespace isthmus::weights {
@@ -25,20 +26,8 @@ namespace fs = std::filesystem;
 using formats::GgmlType;
 
 formats::GgufOutgoing matrix(const std::string& name, const Shape& shape, GgmlType type) {
-  formats::OutgoingTensor tensor{name, DType::kF32, shape, {}};
-  tensor.values = [shape, name] {
-    auto values = std::make_shared<std::vector<float>>(static_cast<size_t>(*num_elements(shape)));
-    for (size_t i = 0; i < values->size(); ++i)
-      (*values)[i] = static_cast<float>(i % 13) / 64 - 0.1F;
-    formats::RawTensor raw;
-    raw.name = name;
-    raw.shape = shape;
-    raw.strides = formats::row_major_strides(shape);
-    raw.bytes = std::as_bytes(std::span(*values));
-    raw.owner = values;
-    return raw;
-  };
-  return {tensor, type};
+  return {made_tensor(name, shape, [](size_t i) { return static_cast<float>(i % 13) / 64 - 0.1F; }),
+          type};
 }
 
 // 32 columns: one block of Q8_0 a row.
