@@ -1,5 +1,6 @@
 #include "families/package.h"
 
+#include <algorithm>
 #include <unordered_map>
 #include <utility>
 
@@ -51,6 +52,16 @@ void Package::add_files(const fs::path& from, const std::string& folder) {
     if (fs::is_regular_file(from / config)) found.push_back(from / config);
   for (const fs::path& file : found)
     files[(fs::path(folder) / file.filename()).string()] = read_file(file);
+}
+
+bool Package::holds_blocks() const {
+  return std::any_of(weights.begin(), weights.end(), [](const Weights& part) {
+    const formats::Checkpoint& checkpoint = part.source.checkpoint;
+    const auto& names = checkpoint.names();
+    return std::any_of(names.begin(), names.end(), [&](const std::string& name) {
+      return is_quantised(checkpoint.at(name).dtype);
+    });
+  });
 }
 
 formats::BundleContents contents_of(const Package& package, torch::nn::Module& modules,

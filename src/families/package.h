@@ -28,6 +28,8 @@ struct Package {
   // Whoever made the files chose how many bits each tensor takes; only what is asked for by name is
   // held otherwise.
   bool storage_was_chosen = false;
+  // Weights of it are in few bits already, which is such a choice too.
+  bool holds_blocks() const;
 
   // The small files of a folder: configuration, tokenizer, templates.
   void add_files(const std::filesystem::path& from, const std::string& folder);

@@ -255,6 +255,16 @@ TEST(Quantize, WithoutGoldenVectorsItCannotBeVerified) {
             std::string::npos);
 }
 
+TEST(Quantize, WhatIsInFewBitsStaysSoUnlessItIsAskedOtherwise) {
+  const fs::path folder = fresh_folder();
+  const std::string four = (folder / "four.isthmus").string(),
+                    again = (folder / "again.isthmus").string();
+  ASSERT_EQ(isthmus({"quantize", "demo-llava", "-o", four, "--no-golden", "--storage", "q4"}).status,
+            0);
+  ASSERT_EQ(isthmus({"quantize", four, "-o", again, "--no-golden"}).status, 0);
+  EXPECT_EQ(fs::file_size(four), fs::file_size(again));
+}
+
 TEST(Quantize, NothingIsLeftBehind) {
   const fs::path folder = fresh_folder(), temporary = folder / "tmp";
   fs::create_directories(temporary);

@@ -31,7 +31,8 @@ namespace {
 namespace fs = std::filesystem;
 
 LoadOptions storage_of(const Options& options, const families::Package& package) {
-  const std::string usual = package.storage_was_chosen ? "stored" : "q8";
+  const bool chosen = package.storage_was_chosen || package.holds_blocks();
+  const std::string usual = chosen ? "stored" : "q8";
   LoadOptions load = options.load;
   if (!options.storage_given.contains("decoder")) load.decoder_storage = usual;
   if (!options.storage_given.contains("encoder")) load.encoder_storage = usual;
