@@ -58,7 +58,7 @@ struct alignas(64) Q8Block {
 // 256 columns of a row of x: x ≈ scale · q, q in -127 … 127, and the sums of each 32 q and each 16.
 struct alignas(64) QuantisedColumns {
   int8_t q[kBlockDepth];
-  int16_t sums[kSubBlocks], half_sums[2 * kSubBlocks];
+  int16_t half_sums[2 * kSubBlocks], sums[kSubBlocks];
   float scale;
   float unused[3];
 };

@@ -21,6 +21,7 @@ inline uint16_t float_to_half(float value) {
 }
 
 #include "kernels/body/quantised.h"
+#include "kernels/body/round_columns_256.h"
 #include "kernels/body/quantise_weights.h"
 
 inline __m256i load_bytes(const void* p) {

@@ -64,6 +64,7 @@ inline VF mul(VF a, VF b) { return _mm512_mul_ps(a, b); }
 // Each file uses the ones before it.
 // clang-format off
 #include "kernels/body/quantised.h"
+#include "kernels/body/round_columns_512.h"
 #include "kernels/body/quantise_weights.h"
 #include "kernels/body/quantised_vnni.h"
 #include "kernels/body/quantised_multiply.h"

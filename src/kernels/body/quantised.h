@@ -6,12 +6,21 @@
 
 constexpr int64_t kTileCols = kGroupsAtOnce * kGroupRows;
 
-// The loops are written so that the compiler vectorises them: the largest magnitude is compared as
-// whole numbers, and adding 1.5 · 2^23 rounds to nearest even.
+// 256 columns of a row of x to 8 bits: the largest magnitude, NaN above all, becomes 127. Defined by
+// body/round_columns.h or one of its kind, which give the same bytes.
+inline void round_columns(const float* from, QuantisedColumns& to);
+
+// The scale of columns whose largest magnitude has these bits; returns what they are multiplied by.
+inline float take_scale(int32_t largest, QuantisedColumns& to) {
+  float magnitude;
+  __builtin_memcpy(&magnitude, &largest, 4);
+  to.scale = magnitude / 127.0f;
+  return magnitude > 0 ? 127.0f / magnitude : 0.0f;
+}
+
 void quantise_rows(const QuantiseRowsArgs& a) {
-  constexpr float kRound = 12582912.0f;
   const int64_t blocks = (a.depth + kBlockDepth - 1) / kBlockDepth;
-  for (int64_t r = 0; r < a.rows; ++r) {
+  for (int64_t r = 0; r < a.rows; ++r)
     for (int64_t b = 0; b < blocks; ++b) {
       const float* from = a.x + r * a.row_stride + b * kBlockDepth;
       const int64_t left = a.depth - b * kBlockDepth;
@@ -20,36 +29,8 @@ void quantise_rows(const QuantiseRowsArgs& a) {
         for (int64_t i = 0; i < kBlockDepth; ++i) padded[i] = i < left ? from[i] : 0.0f;
         from = padded;
       }
-      int32_t largest = 0;
-      for (int64_t i = 0; i < kBlockDepth; ++i) {
-        int32_t bits;
-        __builtin_memcpy(&bits, from + i, 4);
-        bits &= 0x7fffffff;
-        largest = bits > largest ? bits : largest;
-      }
-      float magnitude;
-      __builtin_memcpy(&magnitude, &largest, 4);
-      QuantisedColumns& to = a.out[r * blocks + b];
-      to.scale = magnitude / 127.0f;
-      const float inverse = magnitude > 0 ? 127.0f / magnitude : 0.0f;
-      for (int64_t s = 0; s < kSubBlocks; ++s) {
-        int32_t sums[2] = {};
-        for (int64_t half = 0; half < 2; ++half) {
-          const int64_t first = s * kSubDepth + half * kSubDepth / 2;
-          for (int64_t i = first; i < first + kSubDepth / 2; ++i) {
-            const float shifted = from[i] * inverse + kRound;
-            int32_t bits;
-            __builtin_memcpy(&bits, &shifted, 4);
-            const auto q = static_cast<int8_t>(bits - 0x4b400000);
-            to.q[i] = q;
-            sums[half] += q;
-          }
-          to.half_sums[2 * s + half] = static_cast<int16_t>(sums[half]);
-        }
-        to.sums[s] = static_cast<int16_t>(sums[0] + sums[1]);
-      }
+      round_columns(from, a.out[r * blocks + b]);
     }
-  }
 }
 
 // q of sub-block s; `at` is the place among the 64 of quad k: 4 · row + column.

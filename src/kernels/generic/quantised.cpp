@@ -41,6 +41,7 @@ uint16_t float_to_half(float value) {
 }
 
 #include "kernels/body/quantised.h"
+#include "kernels/body/round_columns.h"
 #include "kernels/body/quantise_weights.h"
 
 template <class Block>
