@@ -1,12 +1,23 @@
 #include "engine/rows.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/check.h"
 
 namespace isthmus::engine {
 
 using families::LateMarker;
+
+namespace {
+
+// Rows of all sequences that one pass of a prefill takes: a picture and its question go as one.
+// With more the temporaries of a 7B model (11008 floats a row) pass the 32 MB up to which freed
+// memory is kept (nn/allocation.h), and are cleared page by page at every use: 30 % of four such
+// prompts.
+constexpr int64_t kRowsAtOnce = 704;
+
+}  // namespace
 
 Rows::Rows(families::Family& family, std::span<const families::Sequence> sequences,
            std::shared_ptr<nn::KvCache> cache, LateMarker late_marker, int64_t decode_overlap)
@@ -41,19 +52,38 @@ Tensor Rows::forward(const Tensor& embeddings, const Tensor& positions, nn::Prob
   context.first_row = first_row;
   if (padded_) {
     const int64_t end = cache_->length() + embeddings.size(1);
-    for (const int64_t begin : padding_) context.key_ranges.push_back({begin, end});
+    for (const int64_t begin : padding_) context.key_ranges.push_back({std::min(begin, end), end});
   }
   return family_.language_model().forward(embeddings, context);
 }
 
 Tensor Rows::prefill(nn::Probe* probe) {
-  // Nobody but a probe looks at what the last block makes of the other rows.
-  const Tensor hidden =
-      forward(embeddings_, positions_, probe, probe == nullptr ? embeddings_.size(1) - 1 : 0);
+  const int64_t positions = embeddings_.size(1), at_once = positions_at_once(probe != nullptr);
+  const auto index = std::exchange(media_.index, {});
+  Tensor hidden;
+  for (int64_t first = 0; first < positions; first += at_once) {
+    const int64_t wanted = std::min(at_once, positions - first);
+    media_.index.clear();
+    for (const std::vector<int64_t>& row : index)
+      media_.index.emplace_back(row.begin() + first, row.begin() + first + wanted);
+    // Nobody but a probe looks at what the last block makes of the other rows.
+    hidden = forward(embeddings_.narrow(1, first, wanted).contiguous(),
+                     positions_.narrow(1, first, wanted), probe, probe == nullptr ? wanted - 1 : 0);
+  }
   embeddings_ = Tensor();
   cache_->truncate(cache_->length() - decode_overlap_);
   for (int64_t& length : lengths_) length -= decode_overlap_;
   return hidden;
+}
+
+// Equal shares of a prompt, as many positions as keep a pass within kRowsAtOnce. A probe sees all
+// of them together, and so do keys that depend on the length of the whole.
+int64_t Rows::positions_at_once(bool probed) const {
+  const int64_t positions = embeddings_.size(1);
+  if (probed || !family_.reuses_prefix()) return positions;
+  const int64_t most = std::max<int64_t>(kRowsAtOnce / count(), 1);
+  const int64_t passes = (positions + most - 1) / most;
+  return (positions + passes - 1) / passes;
 }
 
 // Which medium each of the new tokens reads, and what a marker among them changes.

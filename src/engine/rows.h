@@ -25,8 +25,8 @@ class Rows {
        std::shared_ptr<nn::KvCache> cache, families::LateMarker late_marker,
        int64_t decode_overlap = 0);
 
-  // Runs what the cache does not hold yet. -> hidden states of the last position [rows, 1,
-  // hidden_size], with a probe of all those positions
+  // Runs what the cache does not hold yet, a long prompt or a large batch in several passes. ->
+  // hidden states of the last position [rows, 1, hidden_size], with a probe of all those positions
   Tensor prefill(nn::Probe* probe = nullptr);
   // Appends tokens [rows × n], row by row. -> hidden states [rows, n, hidden_size]
   Tensor step(std::span<const int64_t> tokens, nn::Probe* probe = nullptr);
@@ -46,6 +46,7 @@ class Rows {
  private:
   Tensor forward(const Tensor& embeddings, const Tensor& positions, nn::Probe* probe,
                  int64_t first_row = 0);
+  int64_t positions_at_once(bool probed) const;
   void note_markers(std::span<const int64_t> tokens, int64_t per_row);
 
   families::Family& family_;

@@ -55,6 +55,28 @@ TEST(FlamingoBatch, RowsWithDifferentNumbersOfPicturesAnswerAsEachAlone) {
   }
 }
 
+TEST(FlamingoBatch, RowsReadInSeveralPassesReadTheirOwnPictures) {
+  for (const char* golden : {"mpt1b_mosaic_every1", kNeox, "opt_every2"}) {
+    const Pretrained loaded = load(golden);
+    std::vector<Request> requests;
+    for (int i = 0; i < 150; ++i)
+      requests.push_back(
+          i % 3 == 0
+              ? prompt(golden, "Look:<image>Output:", {i % 2})
+              : prompt(golden, "<image>Output:A train.<|endofchunk|><image>Output:", {i % 2, 2}));
+    int64_t rows = 0;
+    for (Request& request : requests) {
+      request.generate.max_new_tokens = 3;
+      request.generate.quirks["image_token_resets_media"] = false;
+    }
+    const std::vector<Answer> together = loaded.model.generate_batch(requests);
+    for (const Answer& answer : together) rows += answer.timings.prompt_tokens;
+    EXPECT_GT(rows, 704) << "as many as one pass takes";
+    for (size_t i = 0; i < 6; ++i)
+      EXPECT_EQ(together[i].output_ids, answer_of(loaded, requests[i])) << golden << " " << i;
+  }
+}
+
 TEST(FlamingoBatch, RankingOfABatchIsThatOfEachAlone) {
   const Pretrained loaded = load(kNeox);
   const std::vector<std::string> names{"yes", "no", "yes it is"};

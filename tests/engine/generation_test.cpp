@@ -186,6 +186,27 @@ TEST(Generate, ABatchOfDifferentLengthsAnswersAsEachAlone) {
     EXPECT_EQ(together[i].output_ids, demo().model.generate(requests[i]).output_ids) << i;
 }
 
+TEST(Generate, ABatchReadInSeveralPassesAnswersAsEachAlone) {
+  const std::vector<const char*> files{"table01.png", "table05.jpg", "table02.png"};
+  const std::vector<const char*> questions{"Count the objects.", "What is in this picture?",
+                                           "Which is larger, the purple sphere or the blue cone?",
+                                           "What color is the cube?"};
+  std::vector<Request> requests;
+  std::vector<Answer> alone;
+  int64_t rows = 0;
+  for (const char* file : files)
+    for (const char* question : questions) {
+      requests.push_back(ask(file, question));
+      requests.back().generate.max_new_tokens = 12;
+      alone.push_back(demo().model.generate(requests.back()));
+      rows += alone.back().timings.prompt_tokens;
+    }
+  ASSERT_GT(rows, 704) << "as many as one pass takes";
+  const std::vector<Answer> together = demo().model.generate_batch(requests);
+  for (size_t i = 0; i < requests.size(); ++i)
+    EXPECT_EQ(together[i].output_ids, alone[i].output_ids) << i;
+}
+
 TEST(Generate, SeedsDecideSamples) {
   Request request = ask("table03.png", "Describe the picture.");
   request.generate.temperature = 3.0;
