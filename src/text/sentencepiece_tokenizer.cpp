@@ -10,6 +10,16 @@ namespace {
 
 using PieceType = SentencePieceModel::PieceType;
 
+std::string with_spaces(std::string_view piece) {
+  std::string text;
+  for (size_t i = 0; i < piece.size();) {
+    const bool boundary = piece.substr(i).starts_with(kWordBoundary);
+    text.push_back(boundary ? ' ' : piece[i]);
+    i += boundary ? kWordBoundary.size() : 1;
+  }
+  return text;
+}
+
 // SentencePieceProcessor::DecodePieces, one piece at a time.
 class PieceDecoder {
  public:
@@ -36,13 +46,7 @@ class PieceDecoder {
       piece.remove_prefix(kWordBoundary.size());
       prefix_seen_ = !model_->remove_extra_whitespaces;
     }
-    std::string text;
-    for (size_t i = 0; i < piece.size();) {
-      const bool boundary = piece.substr(i).starts_with(kWordBoundary);
-      text.push_back(boundary ? ' ' : piece[i]);
-      i += boundary ? kWordBoundary.size() : 1;
-    }
-    emit(text, out);
+    emit(with_spaces(piece), out);
   }
 
   void finish(std::string& out) { flush_bytes(true, out); }
@@ -116,6 +120,18 @@ class SentencePieceTokenizer : public Tokenizer {
           table_.piece(ids.back()) == kWordBoundary && is_special(parts[1].id))
         ids.pop_back();
     }
+  }
+
+  // Added tokens are set apart with spaces, so they spell nothing that could stand within a text.
+  std::string bytes_of_piece(TokenId id) const override {
+    if (table_.added(id) != nullptr || id >= std::ssize(model_->pieces)) return {};
+    const SentencePieceModel::Piece& piece = model_->pieces[static_cast<size_t>(id)];
+    if (piece.type == PieceType::kControl || piece.type == PieceType::kUnknown ||
+        piece.type == PieceType::kUnused || SentencePieceModel::is_markup(piece))
+      return {};
+    if (piece.type == PieceType::kByte)
+      return std::string(1, static_cast<char>(SentencePieceModel::byte_of(piece.text)));
+    return with_spaces(piece.text);
   }
 
  private:
@@ -280,8 +296,8 @@ TokenTable make_token_table(const SentencePieceModel& model, const std::string& 
   return table;
 }
 
-std::shared_ptr<const Tokenizer> make_sentencepiece(
-    std::shared_ptr<const SentencePieceModel> model, TokenizerSettings settings) {
+std::shared_ptr<const Tokenizer> make_sentencepiece(std::shared_ptr<const SentencePieceModel> model,
+                                                    TokenizerSettings settings) {
   TokenTable table = make_token_table(*model, settings.file.string(), settings);
   return std::make_shared<SentencePieceTokenizer>(std::move(model), std::move(table),
                                                   std::move(settings));

@@ -59,6 +59,13 @@ class ReplaceStage : public DecoderStage {
     if (fused_ && !out.empty()) next->token(out);
     next->finish();
   }
+  std::string alone(std::string_view token) const override {
+    StreamReplace fresh(from_, to_);
+    std::string out;
+    fresh.push(token, out);
+    fresh.finish(out);
+    return out;
+  }
 
  private:
   std::string from_, to_;
@@ -82,6 +89,10 @@ class ByteFallbackStage : public DecoderStage {
   void finish() override {
     flush();
     next->finish();
+  }
+  std::string alone(std::string_view token) const override {
+    const int byte = SentencePieceModel::byte_of(token);
+    return byte >= 0 ? std::string(1, static_cast<char>(byte)) : std::string(token);
   }
 
  private:
@@ -124,6 +135,14 @@ class StripStage : public DecoderStage {
     held_.erase(0, end);
     if (!fused_) held_.clear();
   }
+  // Fused, only the ends of a text lose anything.
+  std::string alone(std::string_view token) const override {
+    for (size_t i = 0; !fused_ && i < start_ && token.starts_with(content_); ++i)
+      token.remove_prefix(content_.size());
+    for (size_t i = 0; !fused_ && i < stop_ && token.ends_with(content_); ++i)
+      token.remove_suffix(content_.size());
+    return std::string(token);
+  }
 
  private:
   std::string content_, held_;
@@ -145,6 +164,7 @@ class ByteLevelStage : public DecoderStage {
     if (!out.empty()) next->token(out);
     next->finish();
   }
+  std::string alone(std::string_view token) const override { return byte_level_decode(token); }
 
  private:
   Utf8Stream stream_;
@@ -167,6 +187,9 @@ class MetaspaceStage : public DecoderStage {
     first_ = false;
     next->token(out);
   }
+  std::string alone(std::string_view token) const override {
+    return ReplaceStage(replacement_, " ", false).alone(token);
+  }
 
  private:
   std::string replacement_;
@@ -179,6 +202,7 @@ class JoinStage : public DecoderStage {
     if (!std::exchange(first_, false)) next->token(" ");
     next->token(token);
   }
+  std::string alone(std::string_view token) const override { return fmt::format(" {}", token); }
 
  private:
   bool first_ = true;
@@ -349,6 +373,12 @@ std::unique_ptr<IncrementalDecoder> DecoderRecipe::start(const TokenTable& table
   std::vector<std::unique_ptr<DecoderStage>> stages;
   for (const auto& factory : steps_->factories) stages.push_back(factory());
   return std::make_unique<ChainDecoder>(table, skip_special_tokens, std::move(stages));
+}
+
+std::string DecoderRecipe::bytes_of(std::string_view piece) const {
+  std::string bytes(piece);
+  for (const auto& factory : steps_->factories) bytes = factory()->alone(bytes);
+  return bytes;
 }
 
 std::unique_ptr<IncrementalDecoder> with_clean_up(std::unique_ptr<IncrementalDecoder> decoder,

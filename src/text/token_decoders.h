@@ -16,6 +16,8 @@ class DecoderStage {
   virtual ~DecoderStage() = default;
   virtual void token(std::string_view token) = 0;
   virtual void finish() { next->finish(); }
+  // What becomes of a token within a text, where the stage knows it of the token alone.
+  virtual std::string alone(std::string_view token) const { return std::string(token); }
 
   DecoderStage* next = nullptr;
 };
@@ -36,6 +38,8 @@ class DecoderRecipe {
   // Decodes the pieces of `table`.
   std::unique_ptr<IncrementalDecoder> start(const TokenTable& table,
                                             bool skip_special_tokens) const;
+  // What `piece` spells within a text, which may be a part of a character.
+  std::string bytes_of(std::string_view piece) const;
 
  private:
   struct Steps;

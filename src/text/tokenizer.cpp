@@ -53,6 +53,13 @@ std::string Tokenizer::decode(std::span<const TokenId> ids, bool skip_special_to
   return out;
 }
 
+std::string Tokenizer::bytes_of(TokenId id) const {
+  const AddedToken* added = table_.added(id);
+  if (table_.piece(id).empty() || (added != nullptr && (added->special || added->reserved())))
+    return {};
+  return bytes_of_piece(id);
+}
+
 bool Tokenizer::is_special(TokenId id) const {
   const AddedToken* token = table_.added(id);
   return token != nullptr && token->special;

@@ -65,6 +65,9 @@ class Tokenizer {
   // Ids outside the vocabulary decode to nothing. `skip_special_tokens` drops special tokens.
   std::string decode(std::span<const TokenId> ids, bool skip_special_tokens) const;
   virtual std::unique_ptr<IncrementalDecoder> decoder(bool skip_special_tokens) const = 0;
+  // What a token spells within a text, which may be a part of a character; "" for special tokens,
+  // others that user text cannot spell, and ids that stand for nothing.
+  std::string bytes_of(TokenId id) const;
 
   // A copy in which each of these is a token that text is split at; missing ones are added as
   // special tokens behind the vocabulary, in this order.
@@ -91,6 +94,8 @@ class Tokenizer {
  protected:
   Tokenizer(TokenTable table, TokenizerSettings settings);
   virtual void encode_text(MarkedText text, std::vector<TokenId>& ids) const = 0;
+  // bytes_of() a token that has a piece and is no special one.
+  virtual std::string bytes_of_piece(TokenId id) const = 0;
   TokenTable add_to_table(std::span<const std::string> tokens) const;
 
   TokenTable table_;

@@ -70,6 +70,10 @@ class FastTokenizer : public Tokenizer {
     }
   }
 
+  std::string bytes_of_piece(TokenId id) const override {
+    return pipeline_->decoder.bytes_of(table_.piece(id));
+  }
+
  private:
   void encode_words(std::string text, bool at_start, std::vector<TokenId>& ids) const {
     std::vector<PreTokenizer::Word> words{{std::move(text), at_start}};
