@@ -27,6 +27,12 @@ struct GenerationConfig {
   int64_t prompt_lookup_num_tokens = 0;
   // The same with LoadOptions::draft, where the text so far suggests nothing.
   int64_t num_assistant_tokens = 8;
+  // A JSON schema, as JSON text, that the answer satisfies unless max_new_tokens cuts it short; its
+  // properties come in the order in which the text names them. "": none. Not with beams.
+  std::string json_schema;
+  // The same for any text: a grammar in GBNF, the notation of llama.cpp, whose rule `root` the
+  // answer follows. One of the two at most.
+  std::string grammar;
   std::vector<std::string> stop;       // strings that end the answer and are cut off
   std::vector<int64_t> stop_ids;       // besides the model's own end tokens
   std::map<std::string, bool> quirks;  // named quirks of the reference, on or off

@@ -19,20 +19,30 @@ std::vector<int64_t> end_ids(const GenerationConfig& config, std::span<const int
 }  // namespace
 
 Continuation::Continuation(const GenerationConfig& config, std::span<const int64_t> eos_ids,
-                           std::span<const int64_t> seen, StopStringMatcher matches_stop_string)
+                           std::span<const int64_t> seen, StopStringMatcher matches_stop_string,
+                           std::unique_ptr<grammar::TokenConstraint> constraint)
     : processors_(config, end_ids(config, eos_ids)),
       sampler_(config),
       stop_(config, eos_ids, std::move(matches_stop_string)),
+      constraint_(std::move(constraint)),
       seen_(seen.begin(), seen.end()) {}
 
 int64_t Continuation::extend(std::span<const float> logits) {
   ISTHMUS_CHECK(!finished_, "the sequence has ended");
   logits_.assign(logits.begin(), logits.end());
+  if (constraint_) {
+    check_logits(logits_);  // before it is forbidden, a broken logit is to be seen
+    constraint_->mask(logits_);
+  }
   processors_.apply(logits_, seen_, static_cast<int64_t>(tokens_.size()));
   const int64_t token = sampler_.choose(logits_);
   tokens_.push_back(token);
   seen_.push_back(token);
   finished_ = stop_.after(token, static_cast<int64_t>(tokens_.size()));
+  if (constraint_) {
+    constraint_->accept(token);
+    if (!finished_ && constraint_->done()) finished_ = FinishReason::kStop;
+  }
   return token;
 }
 

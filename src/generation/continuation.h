@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "generation/logits_processor.h"
 #include "generation/sampler.h"
 #include "generation/stop_condition.h"
+#include "grammar/token_constraint.h"
 #include "isthmus/generation.h"
 
 namespace isthmus::generation {
@@ -19,10 +21,13 @@ class Continuation {
  public:
   // `eos_ids`: the model's end tokens. `seen`: ids before the first new one for the repetition
   // penalty; the reference sees a lone BOS there when it generates from embeddings, as LLaVA does.
+  // `constraint`: what the answer may say; null: anything.
   Continuation(const GenerationConfig& config, std::span<const int64_t> eos_ids,
-               std::span<const int64_t> seen, StopStringMatcher matches_stop_string = {});
+               std::span<const int64_t> seen, StopStringMatcher matches_stop_string = {},
+               std::unique_ptr<grammar::TokenConstraint> constraint = nullptr);
 
-  // Chooses the token after `logits` [vocab_size] and appends it. Throws ModelError on NaN.
+  // Chooses the token after `logits` [vocab_size] and appends it. Throws ModelError on NaN, and
+  // UsageError where the constraint cannot be followed.
   int64_t extend(std::span<const float> logits);
   // Ends the answer from outside.
   void cancel() { finished_ = FinishReason::kCancelled; }
@@ -36,6 +41,7 @@ class Continuation {
   LogitsProcessors processors_;
   Sampler sampler_;
   StopCondition stop_;
+  std::unique_ptr<grammar::TokenConstraint> constraint_;
   std::vector<int64_t> seen_, tokens_;
   std::vector<float> logits_;
   std::optional<FinishReason> finished_;

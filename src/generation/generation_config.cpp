@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "isthmus/error.h"
 
@@ -53,6 +54,13 @@ void read_field(const std::string& key, const JsonView& value, GenerationConfig&
     config.prompt_lookup_num_tokens = value.as_integer();
   } else if (key == "num_assistant_tokens") {
     config.num_assistant_tokens = value.as_integer();
+  } else if (key == "json_schema") {
+    // The text of a schema, or the schema itself.
+    config.json_schema = value.is_string() ? value.as_string() : value.raw().dump();
+    if (config.json_schema.empty()) value.fail("is empty");
+  } else if (key == "grammar") {
+    config.grammar = value.as_string();
+    if (config.grammar.empty()) value.fail("is empty");
   } else if (key == "stop") {
     if (value.is_string()) {
       config.stop.push_back(value.as_string());
@@ -67,7 +75,8 @@ void read_field(const std::string& key, const JsonView& value, GenerationConfig&
     value.fail(
         "unknown field; known are max_new_tokens, min_new_tokens, temperature, top_p, top_k, "
         "repetition_penalty, num_beams, length_penalty, early_stopping, seed, "
-        "prompt_lookup_num_tokens, num_assistant_tokens, stop, stop_ids, quirks");
+        "prompt_lookup_num_tokens, num_assistant_tokens, json_schema, grammar, stop, stop_ids, "
+        "quirks");
   }
 }
 
@@ -98,6 +107,16 @@ void check_generation_config(const GenerationConfig& c) {
   require(c.num_beams == 1 || c.temperature == 0, "num_beams",
           fmt::format("{} beams cannot be combined with sampling (temperature {})", c.num_beams,
                       c.temperature));
+  require(c.json_schema.empty() || c.grammar.empty(), "grammar",
+          "an answer follows a json_schema or a grammar, not both");
+  if (!c.json_schema.empty() || !c.grammar.empty()) {
+    const char* field = c.grammar.empty() ? "json_schema" : "grammar";
+    require(c.num_beams == 1, field,
+            fmt::format("cannot be combined with beams (num_beams {})", c.num_beams));
+    require(c.min_new_tokens == 0, field,
+            fmt::format("says when the answer may end, which min_new_tokens ({}) would contradict",
+                        c.min_new_tokens));
+  }
   for (const std::string& text : c.stop) require(!text.empty(), "stop", "a stop string is empty");
   for (const int64_t id : c.stop_ids)
     require(id >= 0 && id < kMaxTokenId, "stop_ids", fmt::format("{} is not a token id", id));
