@@ -44,6 +44,9 @@ TEST(MediaIdentity, HoldsAllThatIsAskedOfTheMedium) {
   EXPECT_NE(identity_of(whole), beside);
   put("rgb.png", "two");
   EXPECT_NE(identity_of(changed), beside);
+  changed = whole;
+  changed.rgb_data = {std::byte{1}};
+  EXPECT_NE(identity_of(whole), identity_of(changed));
 }
 
 TEST(MediaIdentity, HoldsTheTimestampsBesideARecording) {
