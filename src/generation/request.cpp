@@ -21,23 +21,24 @@ void allow_only(const JsonView& json, std::initializer_list<std::string_view> ke
       value.fail(fmt::format("unknown field; known here are {}", fmt::join(keys, ", ")));
 }
 
-std::vector<std::byte> read_data(const JsonView& part) {
-  std::string text = part.string("data");
+std::vector<std::byte> read_data(const JsonView& part, std::string_view key) {
+  const std::string text = part.string(key);
   std::string_view payload = text;
   if (payload.starts_with("data:")) {
     const size_t comma = payload.find(',');
     if (comma == std::string_view::npos || !payload.substr(0, comma).ends_with(";base64"))
-      part.at("data").fail("a data URI must be base64");
+      part.at(key).fail("a data URI must be base64");
     payload.remove_prefix(comma + 1);
   }
   auto bytes = decode_base64(payload);
-  if (!bytes) part.at("data").fail("is not base64");
+  if (!bytes) part.at(key).fail("is not base64");
   return std::move(*bytes);
 }
 
 Part parse_media(const JsonView& json, const std::string& type,
                  const std::filesystem::path& folder) {
-  allow_only(json, {"type", "path", "data", "start", "end", "rgb", "crop", "unit", "mask"});
+  allow_only(json, {"type", "path", "data", "start", "end", "rgb", "rgb_data", "crop", "unit",
+                    "mask"});
   json.require(json.contains("path") != json.contains("data"), "path", "give either path or data");
   const auto located = [&](std::string_view key) {
     const std::filesystem::path path = json.string(key);
@@ -45,10 +46,13 @@ Part parse_media(const JsonView& json, const std::string& type,
   };
   Part part = Part::of_media(type, {});
   if (json.contains("data"))
-    part.data = read_data(json);
+    part.data = read_data(json, "data");
   else
     part.path = located("path");
+  json.require(!json.contains("rgb") || !json.contains("rgb_data"), "rgb",
+               "give either rgb or rgb_data");
   if (json.contains("rgb")) part.rgb = located("rgb");
+  if (json.contains("rgb_data")) part.rgb_data = read_data(json, "rgb_data");
   if (json.contains("mask")) part.mask = located("mask");
   part.unit = json.string("unit", "");
   if (json.contains("start")) part.start = json.number("start");
