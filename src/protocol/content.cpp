@@ -1,0 +1,130 @@
+#include "protocol/content.h"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <utility>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "protocol/data_uri.h"
+
+namespace isthmus::protocol {
+namespace {
+
+// A part that stands for one medium, and where its bytes are.
+struct Spelling {
+  std::string_view type, modality, key;
+};
+
+constexpr std::array kSpellings{
+    Spelling{"image_url", "image", "image_url"},   Spelling{"input_image", "image", "image_url"},
+    Spelling{"audio_url", "audio", "audio_url"},   Spelling{"video_url", "video", "video_url"},
+    Spelling{"input_video", "video", "video_url"}, Spelling{"input_audio", "audio", "input_audio"},
+};
+
+// A URI, base64, or an object that holds one: {"url": …}, {"data": …, "format": …}.
+std::vector<std::byte> read_payload(const JsonView& value) {
+  if (!value.is_object()) return read_bytes(value);
+  return read_bytes(value.contains("url") ? value.at("url") : value.at("data"));
+}
+
+Part of_bytes(std::string_view modality, std::vector<std::byte> bytes) {
+  Part part = Part::of_media(std::string(modality), {});
+  part.data = std::move(bytes);
+  return part;
+}
+
+// Anthropic's {"type": "base64", "media_type": …, "data": …}.
+std::vector<std::byte> read_source(const JsonView& source) {
+  const std::string type = source.string("type");
+  source.require(type == "base64", "type",
+                 fmt::format("\"{}\" is not read here; send the file itself, as \"base64\"", type));
+  return read_bytes(source.at("data"));
+}
+
+Part::Box read_box(const JsonView& crop) {
+  const auto sides = crop.elements();
+  if (sides.size() != 4) crop.fail("expected [top, left, height, width]");
+  return {sides[0].as_integer(), sides[1].as_integer(), sides[2].as_integer(),
+          sides[3].as_integer()};
+}
+
+Part read_medium(const JsonView& json, const std::string& modality) {
+  Part part = of_bytes(modality, json.contains("source") ? read_source(json.at("source"))
+                                                         : read_payload(json.at("data")));
+  if (const auto rgb = json.find("rgb")) part.rgb_data = read_payload(*rgb);
+  if (json.contains("start")) part.start = json.number("start");
+  if (json.contains("end")) part.end = json.number("end");
+  part.unit = json.string("unit", "");
+  json.require(part.unit.empty() || part.unit == "m" || part.unit == "mm", "unit",
+               fmt::format("expected m or mm, found \"{}\"", part.unit));
+  if (const auto crop = json.find("crop")) part.crop = read_box(*crop);
+  return part;
+}
+
+bool takes(const serving::Card& card, std::string_view modality) {
+  return std::ranges::find(card.modalities, modality) != card.modalities.end();
+}
+
+void require_taken(const JsonView& json, const serving::Card& card, std::string_view modality) {
+  if (takes(card, modality)) return;
+  json.require(false, "type",
+               card.modalities.empty()
+                   ? fmt::format("{} takes text alone, no {}", card.name, modality)
+                   : fmt::format("{} takes {} and text, no {}", card.name,
+                                 fmt::join(card.modalities, ", "), modality));
+}
+
+}  // namespace
+
+Part read_part(const JsonView& json, const serving::Card& card) {
+  const std::string type = json.string("type");
+  if (type == "text" || type == "input_text" || type == "output_text")
+    return Part::of_text(json.string("text"));
+  if (type == "refusal") return Part::of_text(json.string("refusal"));
+  for (const Spelling& spelling : kSpellings) {
+    if (type != spelling.type) continue;
+    require_taken(json, card, spelling.modality);
+    return of_bytes(spelling.modality, read_payload(json.at(spelling.key)));
+  }
+  json.require(type != "file" && type != "input_file" && type != "document", "type",
+               "documents are not read here; send text and media");
+  json.require(!type.starts_with("tool") && !type.starts_with("function"), "type",
+               fmt::format("{} calls no tools", card.name));
+  require_taken(json, card, type);
+  return read_medium(json, type);
+}
+
+std::vector<Part> read_content(const JsonView& content, const serving::Card& card) {
+  if (content.is_string()) return {Part::of_text(content.as_string())};
+  if (!content.is_array()) content.fail("expected a text or a list of parts");
+  std::vector<Part> parts;
+  for (const JsonView& part : content.elements())
+    parts.push_back(part.is_string() ? Part::of_text(part.as_string()) : read_part(part, card));
+  return parts;
+}
+
+std::string read_role(const JsonView& message) {
+  const std::string role = message.string("role");
+  if (role == "developer") return "system";
+  message.require(role != "tool" && role != "function", "role",
+                  "no tools are called here, so none answers");
+  message.require(role == "system" || role == "user" || role == "assistant", "role",
+                  fmt::format("\"{}\" is none of system, user, assistant", role));
+  return role;
+}
+
+std::vector<Message> read_messages(const JsonView& messages, const serving::Card& card) {
+  std::vector<Message> read;
+  for (const JsonView& message : messages.elements()) {
+    if (const auto calls = message.find("tool_calls"))
+      if (!calls->elements().empty()) calls->fail("no tools are called here");
+    read.push_back({read_role(message), read_content(message.at("content"), card)});
+  }
+  if (read.empty()) messages.fail("is empty");
+  return read;
+}
+
+}  // namespace isthmus::protocol

@@ -1,0 +1,31 @@
+// Messages and their parts, as all APIs write them.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/json_view.h"
+#include "protocol/exchange.h"
+
+namespace isthmus::protocol {
+
+// A string, or a list of parts. One table for all APIs, for none of them gives another's word a
+// meaning of its own:
+//   text, input_text, output_text                              {"text"}
+//   image_url, input_image            {"image_url": URI, or {"url": URI}}
+//   audio_url, video_url, input_video {"audio_url", "video_url": likewise}
+//   input_audio                       {"input_audio": {"data", "format"}}
+//   image                             {"source": {"type": "base64", "media_type", "data"}}
+//   image, audio, video, points, depth, normal, imu, fmri, and any other kind the model knows
+//                                     {"data", "start", "end", "rgb", "unit", "crop"}
+// Text is text: it never becomes a special token or a medium by spelling one.
+std::vector<Part> read_content(const JsonView& content, const serving::Card& card);
+Part read_part(const JsonView& part, const serving::Card& card);
+
+// Of a request's messages; "developer" speaks as "system". Consecutive texts of one message stay
+// apart. What calls or answers a tool is refused.
+std::vector<Message> read_messages(const JsonView& messages, const serving::Card& card);
+// The role of a message in our words.
+std::string read_role(const JsonView& message);
+
+}  // namespace isthmus::protocol

@@ -1,0 +1,115 @@
+#include "protocol/fields.h"
+
+#include <utility>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+namespace isthmus::protocol {
+namespace {
+
+constexpr int64_t kLongestAnswer = int64_t{1} << 30;
+constexpr size_t kMostStops = 64;
+
+}  // namespace
+
+serving::Question question_for(const Context& context) {
+  serving::Question question;
+  question.id = context.id;
+  question.request.generate = context.defaults;
+  return question;
+}
+
+void require_between(const JsonView& fields, std::string_view key, double value, double low,
+                     double high) {
+  fields.require(value >= low && value <= high, key,
+                 fmt::format("expected {} to {}, found {}", low, high, value));
+}
+
+void read_sampling(const JsonView& fields, const Context& context, GenerationConfig& generate,
+                   std::string_view penalty) {
+  generate.temperature = fields.number("temperature", generate.temperature);
+  require_between(fields, "temperature", generate.temperature, 0, 100);
+  generate.top_p = fields.number("top_p", generate.top_p);
+  require_between(fields, "top_p", generate.top_p, 0, 1);
+  // -1 is how several clients say "off".
+  generate.top_k = fields.integer("top_k", generate.top_k);
+  fields.require(generate.top_k >= -1, "top_k",
+                 fmt::format("expected 0 (off) or more, found {}", generate.top_k));
+  if (generate.top_k < 0) generate.top_k = 0;
+  generate.repetition_penalty = fields.number(penalty, generate.repetition_penalty);
+  fields.require(generate.repetition_penalty > 0, penalty,
+                 fmt::format("expected a number above 0, found {}", generate.repetition_penalty));
+  if (fields.contains("seed"))
+    generate.seed = static_cast<uint64_t>(fields.integer("seed"));
+  else if (generate.temperature > 0)
+    generate.seed = context.fresh_seed;
+}
+
+void read_stop(const JsonView& fields, std::string_view key, GenerationConfig& generate) {
+  const auto found = fields.find(key);
+  if (!found) return;
+  generate.stop.clear();
+  if (found->is_string())
+    generate.stop.push_back(found->as_string());
+  else
+    for (const JsonView& text : found->elements()) generate.stop.push_back(text.as_string());
+  for (const std::string& text : generate.stop)
+    if (text.empty()) found->fail("a stop string is empty");
+  if (generate.stop.size() > kMostStops) found->fail(fmt::format("more than {} texts", kMostStops));
+}
+
+std::optional<int64_t> read_length(const JsonView& fields,
+                                   std::initializer_list<std::string_view> keys) {
+  for (const std::string_view key : keys) {
+    if (!fields.contains(key)) continue;
+    const int64_t length = fields.positive(key);
+    return std::min(length, kLongestAnswer);
+  }
+  return std::nullopt;
+}
+
+serving::OutputForm form_of_schema(const JsonView& schema) {
+  if (!schema.is_object() && !schema.is_boolean()) schema.fail("expected a JSON schema");
+  return {serving::OutputForm::Kind::kJsonSchema, schema.raw().dump()};
+}
+
+serving::OutputForm form_of_object() {
+  return {serving::OutputForm::Kind::kJsonSchema, R"({"type":"object"})"};
+}
+
+std::optional<serving::OutputForm> read_form(const JsonView& format, bool nested_schema) {
+  const std::string type = format.string("type");
+  if (type == "text") return std::nullopt;
+  if (type == "json_object") return form_of_object();
+  format.require(type == "json_schema", "type",
+                 fmt::format("\"{}\" is none of text, json_object, json_schema", type));
+  return form_of_schema(nested_schema ? format.at("json_schema").at("schema")
+                                      : format.at("schema"));
+}
+
+void read_extensions(const JsonView& body, serving::Question& question) {
+  if (const auto grammar = body.find("grammar")) {
+    body.require(!question.form, "grammar", "an answer has one form: response_format or grammar");
+    question.form = {serving::OutputForm::Kind::kGrammar, grammar->as_string()};
+  }
+  question.aligner = body.string("aligner", "");
+  question.request.conversation_template = body.string("template", "");
+}
+
+void refuse_tools(const JsonView& body, const Context& context) {
+  for (const char* key : {"tools", "functions"})
+    if (const auto tools = body.find(key))
+      if (!tools->elements().empty())
+        tools->fail(fmt::format("the template of {} has no place for tools", context.card.name));
+}
+
+void refuse_unless(const JsonView& body, std::string_view key, double neutral,
+                   std::string_view instead) {
+  if (const auto value = body.find(key))
+    if (value->as_number() != neutral)
+      value->fail(
+          fmt::format("only {} is done here{}{}", neutral, instead.empty() ? "" : "; ", instead));
+}
+
+}  // namespace isthmus::protocol

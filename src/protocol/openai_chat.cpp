@@ -1,0 +1,168 @@
+#include "protocol/openai_chat.h"
+
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+#include "protocol/content.h"
+#include "protocol/fields.h"
+#include "protocol/logprobs.h"
+#include "protocol/server_sent_events.h"
+
+namespace isthmus::protocol {
+namespace {
+
+constexpr int64_t kMostTopLogprobs = 20;
+
+class Chat : public Exchange {
+ public:
+  Chat(const JsonView& body, const Context& context) : Exchange(context) {
+    streams = body.boolean("stream", false);
+    include_usage_ = wants_usage(body);
+    serving::Question question = question_for(context);
+    question.request.messages = read_messages(body.at("messages"), context.card);
+    GenerationConfig& generate = question.request.generate;
+    read_sampling(body, context, generate);
+    if (const auto length = read_length(body, {"max_completion_tokens", "max_tokens"}))
+      generate.max_new_tokens = *length;
+    read_stop(body, "stop", generate);
+    question.answers = body.positive("n", 1);
+    require_between(body, "n", static_cast<double>(question.answers), 1,
+                    static_cast<double>(context.most_answers));
+    read_logprobs(body, question);
+    if (const auto format = body.find("response_format"))
+      question.form = read_form(*format, /*nested_schema=*/true);
+    read_extensions(body, question);
+    refuse_tools(body, context);
+    for (const char* penalty : {"presence_penalty", "frequency_penalty"})
+      refuse_unless(body, penalty, 0, "repetition_penalty is");
+    if (const auto bias = body.find("logit_bias"))
+      if (!bias->members().empty()) bias->fail("words are not made likelier or less likely here");
+    questions.push_back(std::move(question));
+    expect_answers();
+  }
+
+  Json whole() const override {
+    Json body = opening("chat.completion");
+    for (size_t i = 0; i < answers().size(); ++i) {
+      const AnswerSoFar& answer = answers()[i];
+      Json choice{
+          {"index", i},
+          {"message", {{"role", "assistant"}, {"content", answer.text}, {"refusal", nullptr}}}};
+      choice["logprobs"] = logprobs(answer.tokens);
+      choice["finish_reason"] = openai_reason(*answer.end);
+      body["choices"].push_back(std::move(choice));
+    }
+    body["usage"] = openai_usage(*this);
+    body["timings"] = timings();
+    return body;
+  }
+
+  std::string last() override {
+    std::string out;
+    if (include_usage_) {
+      Json chunk = opening("chat.completion.chunk");
+      chunk["usage"] = openai_usage(*this);
+      chunk["timings"] = timings();
+      out = sse(chunk);
+    }
+    return out.append(kSseDone);
+  }
+
+  std::string broken_off(const Failure& failure) override {
+    return "data: " + error_body(failure, Dialect::kOpenAi, context_.id) + "\n\n";
+  }
+
+ protected:
+  std::string begun() override {
+    std::string out;
+    for (size_t i = 0; i < answers().size(); ++i)
+      out += chunk(i, {{"role", "assistant"}, {"content", ""}}, nullptr, nullptr);
+    return out;
+  }
+  std::string continued(size_t answer, const serving::Piece& piece) override {
+    return chunk(answer, {{"content", piece.text}}, logprobs(piece.tokens), nullptr);
+  }
+  std::string ended(size_t answer, const serving::Finished& end) override {
+    return chunk(answer, Json::object(), nullptr, openai_reason(end));
+  }
+
+ private:
+  static void read_logprobs(const JsonView& body, serving::Question& question) {
+    if (!body.boolean("logprobs", false)) {
+      body.require(!body.contains("top_logprobs"), "top_logprobs", "needs \"logprobs\": true");
+      return;
+    }
+    question.top_logprobs = body.integer("top_logprobs", 0);
+    require_between(body, "top_logprobs", static_cast<double>(*question.top_logprobs), 0,
+                    kMostTopLogprobs);
+  }
+
+  Json opening(std::string_view object) const {
+    return {{"id", "chatcmpl-" + context_.id},
+            {"object", object},
+            {"created", context_.created},
+            {"model", context_.card.name},
+            {"choices", Json::array()}};
+  }
+
+  std::string chunk(size_t index, Json delta, Json logprobs, Json reason) const {
+    Json chunk = opening("chat.completion.chunk");
+    Json choice{{"index", index}, {"delta", std::move(delta)}};
+    choice["logprobs"] = std::move(logprobs);
+    choice["finish_reason"] = std::move(reason);
+    chunk["choices"].push_back(std::move(choice));
+    if (include_usage_) chunk["usage"] = nullptr;
+    return sse(chunk);
+  }
+
+  Json logprobs(std::span<const serving::Token> tokens) const {
+    if (!questions.front().top_logprobs) return nullptr;
+    return {{"content", token_logprobs(tokens)}, {"refusal", nullptr}};
+  }
+
+  // Seconds, of all answers; beside what OpenAI tells.
+  Json timings() const {
+    Timings sum;
+    for (const AnswerSoFar& answer : answers()) {
+      sum.encode += answer.end->timings.encode;
+      sum.prefill += answer.end->timings.prefill;
+      sum.decode += answer.end->timings.decode;
+    }
+    return {{"encode", sum.encode},
+            {"prefill", sum.prefill},
+            {"decode", sum.decode},
+            {"prompt_tokens", prompt_tokens()},
+            {"reused_tokens", reused_tokens()},
+            {"generated_tokens", generated_tokens()}};
+  }
+
+  bool include_usage_ = false;
+};
+
+}  // namespace
+
+std::string_view openai_reason(const serving::Finished& end) {
+  return was_cut(end) ? "length" : "stop";
+}
+
+Json openai_usage(const Exchange& exchange) {
+  const int64_t prompt = exchange.prompt_tokens(), generated = exchange.generated_tokens();
+  return {{"prompt_tokens", prompt},
+          {"completion_tokens", generated},
+          {"total_tokens", prompt + generated},
+          {"prompt_tokens_details", {{"cached_tokens", exchange.reused_tokens()}}}};
+}
+
+bool wants_usage(const JsonView& body) {
+  const auto options = body.find("stream_options");
+  if (!options) return false;
+  body.require(body.boolean("stream", false), "stream_options", "needs \"stream\": true");
+  return options->boolean("include_usage", false);
+}
+
+std::unique_ptr<Exchange> open_chat(const JsonView& body, const Context& context) {
+  return std::make_unique<Chat>(body, context);
+}
+
+}  // namespace isthmus::protocol

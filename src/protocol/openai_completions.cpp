@@ -1,0 +1,149 @@
+#include "protocol/openai_completions.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "protocol/content.h"
+#include "protocol/fields.h"
+#include "protocol/logprobs.h"
+#include "protocol/openai_chat.h"
+#include "protocol/server_sent_events.h"
+
+namespace isthmus::protocol {
+namespace {
+
+constexpr int64_t kDefaultLength = 16;  // OpenAI's
+constexpr int64_t kMostLogprobs = 20;
+constexpr size_t kMostPrompts = 64;
+
+std::vector<Part> read_literal(const std::vector<JsonView>& parts, const serving::Card& card) {
+  std::vector<Part> read;
+  for (const JsonView& part : parts) {
+    const bool is_token = part.is_object() && part.string("type") == "token";
+    read.push_back(is_token ? Part::of_token(part.string("text")) : read_part(part, card));
+  }
+  return read;
+}
+
+std::vector<std::vector<Part>> read_prompts(const JsonView& prompt, const serving::Card& card) {
+  if (prompt.is_string()) return {{Part::of_text(prompt.as_string())}};
+  const auto elements = prompt.elements();
+  if (elements.empty()) prompt.fail("is empty");
+  const bool numbers = elements.front().is_number() || elements.front().is_array();
+  if (numbers) prompt.fail("lists of token ids are not read here; send text");
+  if (elements.front().is_object()) return {read_literal(elements, card)};
+  std::vector<std::vector<Part>> prompts;
+  for (const JsonView& text : elements) prompts.push_back({Part::of_text(text.as_string())});
+  if (prompts.size() > kMostPrompts) prompt.fail(fmt::format("more than {} prompts", kMostPrompts));
+  return prompts;
+}
+
+class Completions : public Exchange {
+ public:
+  Completions(const JsonView& body, const Context& context) : Exchange(context) {
+    streams = body.boolean("stream", false);
+    include_usage_ = wants_usage(body);
+    serving::Question question = question_for(context);
+    GenerationConfig& generate = question.request.generate;
+    read_sampling(body, context, generate);
+    generate.max_new_tokens = read_length(body, {"max_tokens"})
+                                  .value_or(std::min(kDefaultLength, generate.max_new_tokens));
+    read_stop(body, "stop", generate);
+    question.answers = body.positive("n", 1);
+    require_between(body, "n", static_cast<double>(question.answers), 1,
+                    static_cast<double>(context.most_answers));
+    if (body.contains("logprobs")) {
+      question.top_logprobs = body.integer("logprobs");
+      require_between(body, "logprobs", static_cast<double>(*question.top_logprobs), 0,
+                      kMostLogprobs);
+    }
+    if (const auto format = body.find("response_format"))
+      question.form = read_form(*format, /*nested_schema=*/true);
+    read_extensions(body, question);
+    question.request.conversation_template.clear();  // has no meaning beside a literal prompt
+    refuse_unless(body, "best_of", static_cast<double>(question.answers), "");
+    for (const char* penalty : {"presence_penalty", "frequency_penalty"})
+      refuse_unless(body, penalty, 0, "repetition_penalty is");
+    body.require(!body.boolean("echo", false), "echo", "the prompt is not written back here");
+    body.require(body.string("suffix", "").empty(), "suffix", "text is not filled in here");
+    for (auto& prompt : read_prompts(body.at("prompt"), context.card)) {
+      questions.push_back(question);
+      questions.back().request.prompt = std::move(prompt);
+    }
+    expect_answers();
+  }
+
+  Json whole() const override {
+    Json body = opening();
+    for (size_t i = 0; i < answers().size(); ++i) {
+      const AnswerSoFar& answer = answers()[i];
+      body["choices"].push_back(
+          choice(i, answer.text, logprobs(answer.tokens, 0), Json(openai_reason(*answer.end))));
+    }
+    body["usage"] = openai_usage(*this);
+    return body;
+  }
+
+  std::string last() override {
+    std::string out;
+    if (include_usage_) {
+      Json chunk = opening();
+      chunk["usage"] = openai_usage(*this);
+      out = sse(chunk);
+    }
+    return out.append(kSseDone);
+  }
+
+  std::string broken_off(const Failure& failure) override {
+    return "data: " + error_body(failure, Dialect::kOpenAi, context_.id) + "\n\n";
+  }
+
+ protected:
+  std::string continued(size_t answer, const serving::Piece& piece) override {
+    return chunk(
+        choice(answer, piece.text, logprobs(piece.tokens, answers()[answer].text.size()), nullptr));
+  }
+  std::string ended(size_t answer, const serving::Finished& end) override {
+    return chunk(choice(answer, "", nullptr, openai_reason(end)));
+  }
+
+ private:
+  Json opening() const {
+    return {{"id", "cmpl-" + context_.id},
+            {"object", "text_completion"},
+            {"created", context_.created},
+            {"model", context_.card.name},
+            {"choices", Json::array()}};
+  }
+
+  static Json choice(size_t index, const std::string& text, Json logprobs, Json reason) {
+    Json choice{{"index", index}, {"text", text}};
+    choice["logprobs"] = std::move(logprobs);
+    choice["finish_reason"] = std::move(reason);
+    return choice;
+  }
+
+  std::string chunk(Json choice) const {
+    Json chunk = opening();
+    chunk["choices"].push_back(std::move(choice));
+    if (include_usage_) chunk["usage"] = nullptr;
+    return sse(chunk);
+  }
+
+  Json logprobs(std::span<const serving::Token> tokens, size_t offset) const {
+    return questions.front().top_logprobs ? parallel_logprobs(tokens, offset) : Json(nullptr);
+  }
+
+  bool include_usage_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<Exchange> open_completions(const JsonView& body, const Context& context) {
+  return std::make_unique<Completions>(body, context);
+}
+
+}  // namespace isthmus::protocol
