@@ -14,6 +14,10 @@ pkg_check_modules(OPENEXR REQUIRED IMPORTED_TARGET OpenEXR>=3.1)
 pkg_check_modules(SWSCALE REQUIRED IMPORTED_TARGET libswscale>=6.7)
 pkg_check_modules(YAML REQUIRED IMPORTED_TARGET yaml-cpp>=0.7)
 pkg_check_modules(EDIT REQUIRED IMPORTED_TARGET libedit)
+# Its header must be read with the options the library was built with.
+pkg_check_modules(HTTPLIB REQUIRED IMPORTED_TARGET cpp-httplib>=0.11)
+find_package(OpenSSL REQUIRED)
+pkg_check_modules(PROMETHEUS REQUIRED IMPORTED_TARGET prometheus-cpp-core)
 pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
 find_package(Eigen3 3.4 REQUIRED NO_MODULE)
 # Debian's dnnl-config.cmake asks for OpenCL even for a CPU-only build, so oneDNN is looked up by hand.

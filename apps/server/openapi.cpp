@@ -1,0 +1,61 @@
+#include "openapi.h"
+
+#include <nlohmann/json.hpp>
+
+#include "isthmus/version.h"
+#include "routes.h"
+
+namespace isthmus::server {
+namespace {
+
+using protocol::Json;
+
+Json answers() {
+  return {{"200", {{"description", "The answer, or a stream of it"}}},
+          {"400", {{"description", "The request is wrong; the message names the field"}}},
+          {"401", {{"description", "A key is missing or unknown"}}},
+          {"404", {{"description", "There is no such model"}}},
+          {"413", {{"description", "The body is too long"}}},
+          {"503", {{"description", "Too many questions are waiting; Retry-After says how long"}}}};
+}
+
+// Fields that every body has. The rest of it is as the documentation of its API says, which
+// docs/serving.md follows field by field.
+Json body_of(const Route& route) {
+  Json properties{{"model", {{"type", "string"}}}};
+  if (route.kind == Route::Kind::kConversation) properties["stream"] = {{"type", "boolean"}};
+  return {{"required", true},
+          {"content",
+           {{"application/json",
+             {{"schema", {{"type", "object"}, {"properties", std::move(properties)}}}}}}}};
+}
+
+}  // namespace
+
+Json openapi() {
+  Json paths = Json::object();
+  for (const Route& route : posts())
+    paths[route.path]["post"] = {
+        {"summary", route.summary}, {"requestBody", body_of(route)}, {"responses", answers()}};
+  for (const Look& look : gets()) {
+    Json& get = paths[look.path]["get"];
+    get = {{"summary", look.summary},
+           {"responses", {{"200", {{"description", "What is asked for"}}}}}};
+    if (!look.needs_key) get["security"] = Json::array();
+    if (std::string_view(look.path).ends_with("{model}"))
+      get["parameters"] = Json::array({{{"name", "model"},
+                                        {"in", "path"},
+                                        {"required", true},
+                                        {"schema", {{"type", "string"}}}}});
+  }
+  return {{"openapi", "3.1.0"},
+          {"info", {{"title", "Isthmus"}, {"version", version()}}},
+          {"paths", std::move(paths)},
+          {"components",
+           {{"securitySchemes",
+             {{"bearer", {{"type", "http"}, {"scheme", "bearer"}}},
+              {"key", {{"type", "apiKey"}, {"in", "header"}, {"name", "x-api-key"}}}}}}},
+          {"security", Json::array({{{"bearer", Json::array()}}, {{"key", Json::array()}}})}};
+}
+
+}  // namespace isthmus::server
