@@ -1,0 +1,127 @@
+// A point cloud that can be turned: drawn point by point into pixels with a depth of their own, so
+// it needs no graphics card.
+
+import { h, iconButton } from "../dom.js";
+import { makeCanvas, quantiles, shade } from "./canvas.js";
+import { readPoints } from "./point_files.js";
+
+export async function cloudView(blob, { name, height, label, full }) {
+  const cloud = placed(readPoints(await blob.arrayBuffer(), name));
+  const note = `${cloud.total.toLocaleString("en")} points${cloud.coloured ? "" : ", without colours"}`;
+  const view = new CloudView(cloud, Math.round(height * (full ? 1.5 : 1.25)), height, label);
+  if (!full) return { element: view.canvas, note };
+  const turn = iconButton("again", "Which axis points up", () => view.changeUp());
+  return { element: h("div", { class: "cloud" }, view.interactive(), turn), note };
+}
+
+// Around the origin, inside the unit ball, with a colour for every point.
+function placed({ positions, colours, total }) {
+  const count = positions.length / 3, shifted = new Float32Array(positions.length);
+  const middle = [0, 1, 2].map((axis) => {
+    let sum = 0;
+    for (let i = axis; i < positions.length; i += 3) sum += positions[i];
+    return sum / count;
+  });
+  for (let i = 0; i < positions.length; i += 1) shifted[i] = positions[i] - middle[i % 3];
+  const radii = Float32Array.from({ length: count }, (_, i) => Math.hypot(...shifted.subarray(3 * i, 3 * i + 3)));
+  // A few stray points far away do not make the rest a dot.
+  const [radius] = quantiles(radii, [0.995]);
+  for (let i = 0; i < shifted.length; i += 1) shifted[i] /= radius || 1;
+  const bytes = new Uint8ClampedArray(4 * count);
+  for (let i = 0; i < count; i += 1) {
+    if (colours) for (let c = 0; c < 3; c += 1) bytes[4 * i + c] = Math.round(255 * colours[3 * i + c]);
+    else shade(shifted[3 * i + 2] / 2 + 0.5, bytes, 4 * i);
+  }
+  return { positions: shifted, colours: bytes, count, total, coloured: colours !== null };
+}
+
+class CloudView {
+  constructor(cloud, width, height, label) {
+    const { canvas, context } = makeCanvas(width, height, label);
+    Object.assign(this, { cloud, canvas, context, yaw: -0.5, pitch: 0.45, zoom: 1, up: 2 });
+    this.depths = new Float32Array(canvas.width * canvas.height);
+    this.draw();
+  }
+
+  interactive() {
+    const { canvas } = this;
+    canvas.tabIndex = 0;
+    canvas.setAttribute("aria-label", canvas.getAttribute("aria-label") +
+                        ". Arrow keys turn it, plus and minus change its size.");
+    canvas.addEventListener("pointerdown", (event) => canvas.setPointerCapture(event.pointerId));
+    canvas.addEventListener("pointermove", (event) => {
+      if (canvas.hasPointerCapture(event.pointerId)) this.turn(event.movementX * 0.01, event.movementY * 0.01);
+    });
+    canvas.addEventListener("wheel", (event) => {
+      // The page scrolls on unless the cloud was chosen first.
+      if (document.activeElement !== canvas) return;
+      event.preventDefault();
+      this.enlarge(Math.exp(-event.deltaY * 0.001));
+    }, { passive: false });
+    const keys = {
+      ArrowLeft: () => this.turn(-0.12, 0), ArrowRight: () => this.turn(0.12, 0),
+      ArrowUp: () => this.turn(0, -0.12), ArrowDown: () => this.turn(0, 0.12),
+      "+": () => this.enlarge(1.15), "=": () => this.enlarge(1.15), "-": () => this.enlarge(1 / 1.15),
+    };
+    canvas.addEventListener("keydown", (event) => {
+      if (!keys[event.key] || event.ctrlKey || event.metaKey) return;
+      event.preventDefault();
+      event.stopPropagation();
+      keys[event.key]();
+    });
+    return canvas;
+  }
+
+  turn(yaw, pitch) {
+    this.yaw += yaw;
+    this.pitch = Math.max(-1.55, Math.min(1.55, this.pitch + pitch));
+    this.later();
+  }
+
+  enlarge(factor) {
+    this.zoom = Math.max(0.3, Math.min(8, this.zoom * factor));
+    this.later();
+  }
+
+  changeUp() {
+    this.up = (this.up + 1) % 3;
+    this.later();
+  }
+
+  later() {
+    this.pending ??= requestAnimationFrame(() => {
+      this.pending = undefined;
+      this.draw();
+    });
+  }
+
+  draw() {
+    const { cloud, canvas, context, depths } = this, { width, height } = canvas;
+    const image = context.createImageData(width, height), pixels = new Uint32Array(image.data.buffer);
+    const colours = new Uint32Array(cloud.colours.buffer);
+    depths.fill(-Infinity);
+    // The axis that points up, and the two others in their cyclic order.
+    const u = this.up, a = (u + 1) % 3, b = (u + 2) % 3;
+    const [sy, cy, sp, cp] = [Math.sin(this.yaw), Math.cos(this.yaw), Math.sin(this.pitch), Math.cos(this.pitch)];
+    const scale = this.zoom * Math.min(width, height) * 0.52;
+    const size = Math.max(1, Math.round(scale * 1.1 / Math.sqrt(cloud.count)));
+    for (let i = 0; i < cloud.count; i += 1) {
+      const x = cloud.positions[3 * i + a], y = cloud.positions[3 * i + b], z = cloud.positions[3 * i + u];
+      const across = x * cy - y * sy, away = x * sy + y * cy;
+      const near = -away * cp + z * sp, high = away * sp + z * cp;
+      const perspective = 3.2 / (3.2 - near);
+      if (perspective <= 0) continue;
+      const left = Math.round(width / 2 + across * scale * perspective - size / 2);
+      const top = Math.round(height / 2 - high * scale * perspective - size / 2);
+      for (let row = Math.max(0, top); row < Math.min(height, top + size); row += 1) {
+        for (let column = Math.max(0, left); column < Math.min(width, left + size); column += 1) {
+          const at = row * width + column;
+          if (depths[at] >= near) continue;
+          depths[at] = near;
+          pixels[at] = colours[i] | 0xff000000;
+        }
+      }
+    }
+    context.putImageData(image, 0, 0);
+  }
+}

@@ -1,0 +1,59 @@
+// A video as the moments that a model sees of it: five frames, and in each three squares.
+
+import { h } from "../dom.js";
+import { makeCanvas } from "./canvas.js";
+
+const kClips = 5, kPatience = 8000;
+
+export async function videoView(blob, { height, label, start, end, full }) {
+  const address = URL.createObjectURL(blob);
+  const video = h("video", { src: address, muted: true, playsinline: true, preload: "auto" });
+  video.muted = true;
+  await event(video, "loadeddata");
+  const length = Number.isFinite(video.duration) ? video.duration : await lengthOf(video);
+  const from = start ?? 0, to = Math.min(end ?? length, length);
+  const width = Math.max(24, Math.round(height * video.videoWidth / video.videoHeight));
+  const frames = h("div", { class: "frames", role: "img", "aria-label": label });
+  for (let clip = 0; clip < kClips; clip += 1) {
+    const time = from + clip / kClips * Math.max(0, to - from - 1);
+    if (Math.abs(video.currentTime - time) > 1e-3) {
+      video.currentTime = time;
+      await event(video, "seeked");
+    }
+    const { canvas, context } = makeCanvas(width, height, `at ${time.toFixed(1)} s`);
+    context.drawImage(video, 0, 0, width, height);
+    if (full) outlineSquares(context, width, height);
+    frames.append(canvas);
+  }
+  if (full) {
+    const player = h("details", { class: "player" }, h("summary", {}, "Play"),
+                     h("video", { src: address, controls: true, playsinline: true, preload: "metadata" }));
+    return { element: h("div", {}, frames, player),
+             note: `${(to - from).toFixed(1)} s; ${kClips} moments, 3 squares of each` };
+  }
+  URL.revokeObjectURL(address);
+  return { element: frames, note: `${(to - from).toFixed(1)} s` };
+}
+
+function outlineSquares(context, width, height) {
+  const side = Math.min(width, height);
+  context.strokeStyle = "rgb(255 255 255 / 55%)";
+  for (const share of [0, 0.5, 1])
+    context.strokeRect((width - side) * share + 0.5, (height - side) * share + 0.5, side - 1, side - 1);
+}
+
+// Recordings of browsers do not say how long they are until their end was looked for.
+async function lengthOf(video) {
+  video.currentTime = Number.MAX_SAFE_INTEGER;
+  await event(video, "seeked");
+  const length = Number.isFinite(video.duration) ? video.duration : video.currentTime;
+  return length;
+}
+
+function event(video, name) {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error("the browser does not show this video")), kPatience);
+    video.addEventListener(name, () => { clearTimeout(timer); resolve(); }, { once: true });
+    video.addEventListener("error", () => { clearTimeout(timer); reject(new Error("the browser does not show this video")); }, { once: true });
+  });
+}
