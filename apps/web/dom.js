@@ -68,7 +68,7 @@ const kStrokes = {
 export function icon(name) {
   const svg = document.createElementNS(kSvg, "svg");
   svg.setAttribute("viewBox", "0 0 24 24");
-  svg.setAttribute("class", "icon");
+  svg.setAttribute("class", name === "points" ? "icon dots" : "icon");
   svg.setAttribute("aria-hidden", "true");
   const path = document.createElementNS(kSvg, "path");
   path.setAttribute("d", kStrokes[name] ?? kStrokes.file);

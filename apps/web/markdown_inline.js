@@ -5,6 +5,9 @@ const kBareAddress = /https?:\/\/[^\s<>"'`|\\^{}]{1,2000}/y;
 const kAngleAddress = /<(https?:\/\/[^\s<>]{1,2000}|mailto:[^\s<>]{1,300})>/y;
 const kTarget = /\(\s*(<[^<>\n]{0,2000}>|(?:[^\s()\\]|\\.|\([^\s()]{0,500}\)){0,2000})(?:\s+(?:"[^"\n]{0,500}"|'[^'\n]{0,500}'))?\s*\)/y;
 
+// How many openers without a partner may stand between two that belong together.
+const kReach = 32;
+
 // Nodes: {type: "text", text}, {type: "code", text}, {type: "break"},
 // {type: "strong" | "emphasis" | "strike", children}, {type: "link", address, children}.
 export function parseInline(text) {
@@ -159,10 +162,15 @@ function nest(nodes) {
   const frames = [{ opener: null, children: [] }];
   const open = { "*": 0, "_": 0, "~": 0 };
   const top = () => frames[frames.length - 1];
-  const abandon = () => {
-    const frame = frames.pop();
-    open[frame.opener.sign] -= 1;
-    top().children.push({ type: "text", text: frame.opener.sign.repeat(frame.opener.count) }, ...frame.children);
+  // Openers above `depth` have no partner. All at once: one by one, each would carry the children of
+  // those above it along.
+  const abandonAbove = (depth) => {
+    const target = frames[depth].children;
+    for (const { opener, children } of frames.splice(depth + 1)) {
+      open[opener.sign] -= 1;
+      target.push({ type: "text", text: opener.sign.repeat(opener.count) });
+      for (const child of children) target.push(child);
+    }
   };
   const fits = (opener, closer) => opener.sign === closer.sign &&
     !((opener.canClose || closer.canOpen) && (opener.length + closer.length) % 3 === 0 &&
@@ -174,9 +182,10 @@ function nest(nodes) {
     }
     while (node.count > 0 && node.canClose && open[node.sign] > 0) {
       let depth = frames.length - 1;
-      while (frames[depth].opener.sign !== node.sign) depth -= 1;
-      if (!fits(frames[depth].opener, node)) break;
-      while (frames.length - 1 > depth) abandon();
+      const last = Math.max(0, depth - kReach);
+      while (depth > last && !fits(frames[depth].opener, node)) depth -= 1;
+      if (depth === last) break;
+      abandonAbove(depth);
       const frame = frames.pop();
       const used = Math.min(2, frame.opener.count, node.count);
       const type = node.sign === "~" ? "strike" : used === 2 ? "strong" : "emphasis";
@@ -198,6 +207,6 @@ function nest(nodes) {
       top().children.push({ type: "text", text: node.sign.repeat(node.count) });
     }
   }
-  while (frames.length > 1) abandon();
+  abandonAbove(0);
   return frames[0].children;
 }

@@ -20,7 +20,7 @@ const kTableQuestions = {
 const kTableModels = /demo|tabletop/i;
 
 const kIntroductions = {
-  llava: "Show it pictures and talk about them. Follow-up questions remember what was shown.",
+  llava: "Show it pictures and talk about them. It remembers what was shown.",
   flamingo: "Show it a few solved examples, then a new picture: it goes on as the examples do.",
   onellm: "One model for pictures, video, sound, points, depth, motion and brain activity.",
 };

@@ -48,7 +48,7 @@ export class MediaTray {
   card(medium) {
     const info = kindInfo(medium.kind);
     const note = h("span", { class: "note" });
-    const preview = previewOf(medium, this.model, { onnote: (text) => fill(note, text) });
+    const preview = previewOf(medium, this.model, { onnote: (text) => { fill(note, text); note.title = text; } });
     const kind = medium.choices?.length > 1
       ? h("select", { "aria-label": `What ${medium.name} is`, onchange: (event) => {
         medium.kind = event.target.value;

@@ -100,7 +100,8 @@ function decompress(input, size) {
   while (from < input.length) {
     const control = input[from++];
     if (control < 32) {
-      out.set(input.subarray(from, from + control + 1).subarray(0, size - to), to);
+      if (from + control + 1 > input.length || to + control + 1 > size) throw new Error("pcd: its compressed block is broken");
+      out.set(input.subarray(from, from + control + 1), to);
       from += control + 1;
       to += control + 1;
     } else {

@@ -134,6 +134,6 @@ async function sampleActivity() {
   let seed = 7;
   const noise = () => (seed = (seed * 1103515245 + 12345) % 2147483648) / 2147483648 - 0.5;
   const values = Float32Array.from({ length: kVoxels }, (_, i) =>
-    noise() * 0.8 + Math.sin(i / 900) * 0.9 + (i % 4000 < 500 ? 1.2 : 0));
+    (noise() + noise()) * (0.35 + 0.65 * Math.exp(-(((i % 3931) / 3931 - 0.5) ** 2) * 30)) + 0.12 * Math.sin(i / 700));
   return { blob: new Blob([writeNpy([kVoxels], values)]), name: "brain_fmri.npy", companions: [] };
 }

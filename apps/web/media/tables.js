@@ -26,7 +26,7 @@ export function readTable(text) {
   return { names, rows };
 }
 
-const kSensors = [/^(acc|accl|accelerometer|acceleration|a)[_ .-]?/i, /^(gyr|gyro|gyroscope|g|w)[_ .-]?/i];
+const kSensors = [/^(accelerometer|acceleration|accl|acc|a)[_ .-]?/i, /^(gyroscope|gyro|gyr|g|w)[_ .-]?/i];
 
 // Six channels of motion in the order of the model, and the seconds of each sample where a column
 // tells: {channels: [Float64Array], seconds or null}. Throws Error.
