@@ -1,5 +1,6 @@
 // One answer on the page: words as they come, then what they cost.
 
+import { copyText } from "./clipboard.js";
 import { fill, h, iconButton } from "./dom.js";
 import { MarkdownView } from "./markdown.js";
 
@@ -15,7 +16,7 @@ export class AnswerView {
     this.state = h("p", { class: "state" });
     this.foot = h("footer", { class: "cost" });
     this.element = h("article", { class: "answer", "aria-label": "Answer" },
-                     named && h("h3", { class: "aligner" }, answer.aligner || "its own aligner"),
+                     named && h("header", { class: "aligner" }, h("h3", {}, answer.aligner || "own aligner"), this.copy()),
                      this.markdown.element, this.state, this.foot);
     this.update(false);
   }
@@ -40,8 +41,8 @@ export class AnswerView {
     fill(this.foot, running || !answer.text ? null : costOf(answer));
   }
 
-  get actions() {
-    return [iconButton("copy", "Copy the answer", () => navigator.clipboard?.writeText(this.answer.text))];
+  copy() {
+    return iconButton("copy", "Copy the answer", () => copyText(this.answer.text));
   }
 }
 

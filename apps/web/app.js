@@ -28,6 +28,7 @@ class App {
     this.models = [];
     this.model = null;
     this.conversation = newConversation();
+    this.deleted = new Set();  // ids
     this.running = null;  // the AbortController of an answer that is under way
     this.bar = new Bar($("bar"), $("choices"), this);
     this.sidebar = new Sidebar($("sidebar"), this);
@@ -126,6 +127,7 @@ class App {
   }
 
   async save(conversation) {
+    if (this.deleted.has(conversation.id)) return;  // while its answer was under way
     conversation.updated = Date.now();
     try {
       const gone = await this.history.save(conversation);
@@ -163,14 +165,17 @@ class App {
   }
 
   async remove(id) {
+    this.deleted.add(id);
     await this.history.remove(id);
     announce("Chat deleted.");
-    if (id === this.conversation.id) this.begin();
-    else await this.listChats();
+    if (id === this.conversation.id) return this.begin();
+    await this.listChats();
+    $("sidebar").querySelector(".begin").focus();
   }
 
   async clear() {
     if (!await confirmed("Delete all chats?", "They are in this browser alone and cannot be brought back.", "Delete all")) return;
+    this.deleted.add(this.conversation.id);
     await this.history.clear();
     this.begin();
   }
@@ -201,6 +206,7 @@ class App {
                        { get: () => settings.template, set: (template) => change({ template }) }, (message) => this.fail(message));
     this.showConversation();
     this.composer.focus();
+    if (this.conversation.turns.length > 0) await this.save(this.conversation);
   }
 
   aligners() {

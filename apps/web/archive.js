@@ -66,7 +66,7 @@ function media(source) {
 function unpackedMedium(source) {
   if (typeof source.data !== "string" || typeof source.kind !== "string") throw new Error("a medium without data or kind");
   return { id: newId(), kind: source.kind, name: text(source.name), start: number(source.start), end: number(source.end),
-           unit: text(source.unit), blob: new Blob([decode(source.data)], { type: text(source.type) }),
+           unit: text(source.unit), rate: number(source.rate), blob: new Blob([decode(source.data)], { type: text(source.type) }),
            picture: source.picture ? unpackedMedium(source.picture) : null };
 }
 

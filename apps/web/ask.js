@@ -24,7 +24,7 @@ export async function ask(conversation, turn, model, settings, signal, onchange)
 
 async function follow(answer, request, signal, onchange, named) {
   const begun = performance.now();
-  const announcer = new SentenceAnnouncer(named ? answer.aligner || "its own aligner" : "");
+  const announcer = new SentenceAnnouncer(named ? answer.aligner || "own aligner" : "");
   onchange(true);
   try {
     for await (const part of chat(await request, signal)) {
@@ -46,6 +46,5 @@ async function follow(answer, request, signal, onchange, named) {
 
 function messageOf(error) {
   if (!(error instanceof ApiError)) return `The page failed: ${error.message}`;
-  const later = error.retryAfter ? ` Try again in ${error.retryAfter} s.` : "";
-  return error.message + later;
+  return error.retryAfter ? `${error.message.replace(/\.$/, "")}. Try again in ${error.retryAfter} s.` : error.message;
 }

@@ -19,10 +19,10 @@ export class Bar {
     const { model, models } = this.app;
     fill(this.title,
       models.length > 1
-        ? h("select", { "aria-label": "Model", onchange: (event) => this.app.useModel(models.find((one) => one.id === event.target.value)) },
-            models.map((one) => h("option", { value: one.id, selected: one === model }, one.id)))
+        ? h("select", { "aria-label": "Model", onchange: (event) => this.app.useModel(models[event.target.selectedIndex]) },
+            models.map((one) => h("option", { selected: one === model }, one.id)))
         : h("b", {}, model.id),
-      h("span", { class: "facts" }, [model.storage, model.context_length && `${model.context_length.toLocaleString("en")} tokens`].filter(Boolean).join(" · ")));
+      h("span", { class: "facts" }, factsOf(model)));
     fill(this.choices, this.alignerChoice(), this.examplesChoice());
   }
 
@@ -50,4 +50,8 @@ export class Bar {
     return h("button", { type: "button", class: "pill", onclick: () => this.app.examples() },
              icon("examples"), count === 0 ? "Examples" : `${count} ${count === 1 ? "example" : "examples"}`);
   }
+}
+
+function factsOf({ storage, context_length: length }) {
+  return [storage, length && `${length.toLocaleString("en")} tokens`].filter(Boolean).join(" · ");
 }

@@ -63,7 +63,7 @@ export class Chat {
     const isLast = [...this.views.values()].at(-1) === view;
     const idle = !this.running || !isLast;
     fill(view.actions,
-         idle && view.answers.size === 1 && [...view.answers.values()][0].actions,
+         idle && view.answers.size === 1 && [...view.answers.values()][0].copy(),
          idle && isLast && iconButton("again", "Answer again", () => this.does.again(view.turn)));
   }
 

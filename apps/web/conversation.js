@@ -4,9 +4,10 @@
 //   example       {id, media: [medium], text, answer}: a solved one, in front of all questions
 //   turn          {id, text, media: [medium], answers: [answer]}
 //   answer        {aligner, text, reason, usage, timings, error, seconds}
-//   medium        {id, kind, name, blob, start, end, unit, picture: medium of the same scene}
+//   medium        {id, kind, name, blob, start, end, unit, rate, picture: medium of the same scene}
 
 import { base64Of } from "./base64.js";
+import { fileToSend } from "./media/wire.js";
 
 export const newId = () => Date.now().toString(36) + Math.random().toString(36).slice(2, 10);
 
@@ -20,7 +21,7 @@ export function newTurn(text, media) {
 }
 
 export function newMedium(kind, blob, name) {
-  return { id: newId(), kind, name, blob, start: null, end: null, unit: "", picture: null };
+  return { id: newId(), kind, name, blob, start: null, end: null, unit: "", rate: null, picture: null };
 }
 
 export function newAnswer(aligner) {
@@ -79,8 +80,16 @@ async function questionOf({ media, text }) {
   return { role: "user", content: onlyText ? parts[0].text : parts };
 }
 
+// A medium is never changed once it was asked about, so what became of it holds.
+const kSent = new WeakMap();
+
+async function sentBytes(medium) {
+  if (!kSent.has(medium)) kSent.set(medium, await fileToSend(medium));
+  return base64Of(kSent.get(medium));
+}
+
 async function partOf(medium) {
-  const data = await base64Of(medium.blob);
+  const data = await sentBytes(medium);
   if (medium.kind === "image")
     return { type: "image_url", image_url: { url: `data:${medium.blob.type || "image/png"};base64,${data}` } };
   const part = { type: medium.kind, data };

@@ -19,7 +19,8 @@ export function openDialog(title, content, { className = "", onclose = () => {} 
     });
     document.body.append(dialog);
     dialog.showModal();
-    (dialog.querySelector("[autofocus]") ?? dialog.querySelector(".content button, .content input, .content textarea, .content select"))?.focus();
+    const controls = ["button", "input", "textarea", "select"].map((tag) => ".content " + tag).join();
+    (dialog.querySelector("[autofocus]") ?? dialog.querySelector(controls))?.focus();
   });
 }
 

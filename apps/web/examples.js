@@ -21,7 +21,7 @@ export function editExamples(conversation, model, form, fail) {
         textField("Answer", example, "answer")),
       h("div", { class: "tools" },
         iconButton("close", `Remove example ${i + 1}`, () => { conversation.examples.splice(i, 1); show(); }),
-        i > 0 && iconButton("export", `Move example ${i + 1} up`, () => {
+        i > 0 && iconButton("up", `Move example ${i + 1} up`, () => {
           conversation.examples.splice(i - 1, 0, ...conversation.examples.splice(i, 1));
           show();
         })));

@@ -1,6 +1,7 @@
 // Markdown of a growing answer as elements. Blocks that did not change keep their elements, so a
 // selection in them survives and nothing above the last block moves.
 
+import { copyText } from "./clipboard.js";
 import { fill, h, icon } from "./dom.js";
 import { parseBlocks } from "./markdown_blocks.js";
 import { parseInline } from "./markdown_inline.js";
@@ -56,7 +57,7 @@ function itemElement(blocks, tight) {
 
 function codeElement({ language, text }) {
   const copy = h("button", { type: "button", class: "quiet small", onclick: async () => {
-    await navigator.clipboard?.writeText(text);
+    await copyText(text);
     fill(copy, "Copied");
     setTimeout(() => fill(copy, icon("copy"), "Copy"), 1500);
   } }, icon("copy"), "Copy");

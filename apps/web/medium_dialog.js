@@ -4,6 +4,7 @@ import { fill, h } from "./dom.js";
 import { field, numberField, openDialog } from "./dialog.js";
 import { newMedium } from "./conversation.js";
 import { kindInfo } from "./media/kinds.js";
+import { hasNoTimes, kUsualRate } from "./media/motion.js";
 import { previewOf } from "./media/preview.js";
 
 // Resolves once the window is closed; `medium` is changed in place.
@@ -23,6 +24,8 @@ export function editMedium(medium, model) {
       info.lasting && h("div", { class: "fields" },
         numberField("From second", medium.start, (value) => { medium.start = value; changed(); }, { min: 0, placeholder: "its beginning" }),
         numberField("to second", medium.end, (value) => { medium.end = value; changed(); }, { min: 0, placeholder: "its end" })),
+      hasNoTimes(medium) && numberField("Samples per second", medium.rate, (value) => { medium.rate = value; changed(); },
+        { min: 1, max: 2000, placeholder: String(kUsualRate), hint: "The file does not tell." }),
       medium.kind === "depth" && field("Unit", unitOf(medium), "Of files that hold measured depths."),
       info.needsPicture && field("Picture of the same scene", pictureOf(medium, show),
                                  "The model looks at the picture and the map together."),

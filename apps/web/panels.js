@@ -12,15 +12,19 @@ export function openSettings(model, onkey) {
     h("section", {}, h("h3", {}, "Answers"),
       model.family !== "flamingo" && field("System message", systemField(), "Empty: the model's own."),
       h("div", { class: "fields" },
-        numberField("Temperature", settings.temperature, (temperature) => change({ temperature }), { min: 0, max: 2, step: 0.1, placeholder: "default" }),
-        numberField("Top p", settings.top_p, (top_p) => change({ top_p }), { min: 0, max: 1, step: 0.05, placeholder: "default" }),
-        numberField("Longest answer", settings.max_tokens, (max_tokens) => change({ max_tokens }), { min: 1, step: 1, placeholder: "default" }),
-        numberField("Seed", settings.seed, (seed) => change({ seed }), { step: 1, placeholder: "random" }))),
+        number("Temperature", "temperature", { min: 0, max: 2, step: 0.1 }),
+        number("Top p", "top_p", { min: 0, max: 1, step: 0.05 }),
+        number("Longest answer", "max_tokens", { min: 1, step: 1 }),
+        number("Seed", "seed", { step: 1 }))),
     h("section", {}, h("h3", {}, "Page"), themeChoice()),
     h("section", {}, h("h3", {}, "Server"),
       field("API key", keyField(), "Kept in this tab until it is closed.")),
     h("div", { class: "choice" }, h("button", { type: "button", class: "chief", onclick: () => close() }, "Done")),
   ], { onclose: () => { if (apiKey.get() !== before) onkey(); } });
+}
+
+function number(label, name, options) {
+  return numberField(label, settings[name], (value) => change({ [name]: value }), { placeholder: "default", ...options });
 }
 
 function systemField() {

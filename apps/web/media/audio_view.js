@@ -1,6 +1,7 @@
 // A sound as its spectrum: what a model of the OneLLM family hears of it.
 
 import { h } from "../dom.js";
+import { addressOf } from "./address.js";
 import { imageCanvas, quantiles, shade } from "./canvas.js";
 import { kBins, kMostFrames, kSampleRate, melSpectrum } from "./mel.js";
 
@@ -18,7 +19,7 @@ export async function audioView(blob, { height, label, start, end, full }) {
   const note = `${seconds.toFixed(1)} s` +
     (piece.length / kSampleRate > heard + 0.1 ? `; the first ${heard.toFixed(1)} s are heard` : "");
   if (!full) return { element, note };
-  const player = h("audio", { controls: true, src: URL.createObjectURL(blob), preload: "metadata" });
+  const player = h("audio", { controls: true, src: addressOf(blob), preload: "metadata" });
   return { element: h("div", { class: "sound" }, element, player), note };
 }
 

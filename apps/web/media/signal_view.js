@@ -3,13 +3,13 @@
 import { h } from "../dom.js";
 import { kHues, makeCanvas, quantiles } from "./canvas.js";
 import { extensionOf } from "./kinds.js";
+import { readMotion } from "./motion.js";
 import { readNpy } from "./npy.js";
-import { motionOf, readTable } from "./tables.js";
 
 const kWindow = 2;  // seconds of motion that a model sees
 
-export async function motionView(blob, { name, height, label, start, end, full }) {
-  const { channels, seconds } = await readMotion(blob, name);
+export async function motionView(blob, { name, height, label, start, end, rate, full }) {
+  const { channels, seconds } = await readMotion(blob, name, rate);
   const width = Math.round(height * (full ? 2.3 : 1.7)), count = channels[0].length;
   const length = seconds ? seconds.at(-1) : count - 1;
   const { canvas, context } = makeCanvas(width, height, label);
@@ -42,18 +42,6 @@ export async function motionView(blob, { name, height, label, start, end, full }
   return { element: full ? h("div", {}, canvas, legend) : canvas, note };
 }
 
-async function readMotion(blob, name) {
-  if (extensionOf(name) !== "npy") return motionOf(readTable(await blob.text()));
-  const { shape, values } = readNpy(await blob.arrayBuffer());
-  const turned = shape[0] !== 6 && shape[1] === 6;
-  if (shape.length !== 2 || (shape[0] !== 6 && !turned))
-    throw new Error(`an array of ${shape.join(" × ")}; expected 6 × samples`);
-  const count = turned ? shape[0] : shape[1];
-  const channels = [0, 1, 2, 3, 4, 5].map((c) =>
-    Float64Array.from({ length: count }, (_, i) => (turned ? values[6 * i + c] : values[c * count + i])));
-  return { channels, seconds: null };
-}
-
 // The mean over trials, as bars from the middle: as many voxels to a bar as its pixel must hold.
 export async function activityView(blob, { name, height, label, full }) {
   if (extensionOf(name) !== "npy") throw new Error("NIfTI files are read by the server; there is no preview of them here");
@@ -65,7 +53,8 @@ export async function activityView(blob, { name, height, label, full }) {
   const { canvas, context } = makeCanvas(width, height, label);
   const limit = Math.max(...quantiles(mean.map(Math.abs), [0.995]), 1e-12);
   for (let x = 0; x < width; x += 1) {
-    const group = mean.subarray(Math.floor(x * voxels / width), Math.max(Math.floor((x + 1) * voxels / width), Math.floor(x * voxels / width) + 1));
+    const first = Math.floor(x * voxels / width), last = Math.max(first + 1, Math.floor((x + 1) * voxels / width));
+    const group = mean.subarray(first, last);
     const [low, high] = [Math.min(0, ...group), Math.max(0, ...group)].map((value) => Math.max(-1, Math.min(1, value / limit)));
     const middle = height / 2;
     context.fillStyle = kHues[0];

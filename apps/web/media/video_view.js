@@ -1,12 +1,13 @@
 // A video as the moments that a model sees of it: five frames, and in each three squares.
 
 import { h } from "../dom.js";
+import { addressOf } from "./address.js";
 import { makeCanvas } from "./canvas.js";
 
 const kClips = 5, kPatience = 8000;
 
 export async function videoView(blob, { height, label, start, end, full }) {
-  const address = URL.createObjectURL(blob);
+  const address = addressOf(blob);
   const video = h("video", { src: address, muted: true, playsinline: true, preload: "auto" });
   video.muted = true;
   await event(video, "loadeddata");
@@ -31,7 +32,6 @@ export async function videoView(blob, { height, label, start, end, full }) {
     return { element: h("div", {}, frames, player),
              note: `${(to - from).toFixed(1)} s; ${kClips} moments, 3 squares of each` };
   }
-  URL.revokeObjectURL(address);
   return { element: frames, note: `${(to - from).toFixed(1)} s` };
 }
 
@@ -46,14 +46,14 @@ function outlineSquares(context, width, height) {
 async function lengthOf(video) {
   video.currentTime = Number.MAX_SAFE_INTEGER;
   await event(video, "seeked");
-  const length = Number.isFinite(video.duration) ? video.duration : video.currentTime;
-  return length;
+  return Number.isFinite(video.duration) ? video.duration : video.currentTime;
 }
 
 function event(video, name) {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error("the browser does not show this video")), kPatience);
-    video.addEventListener(name, () => { clearTimeout(timer); resolve(); }, { once: true });
-    video.addEventListener("error", () => { clearTimeout(timer); reject(new Error("the browser does not show this video")); }, { once: true });
+    const fail = () => reject(new Error("the browser does not show this video"));
+    setTimeout(fail, kPatience);  // without effect once the promise is settled
+    video.addEventListener(name, resolve, { once: true });
+    video.addEventListener("error", fail, { once: true });
   });
 }

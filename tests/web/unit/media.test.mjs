@@ -11,6 +11,7 @@ import { readPly } from "../../../apps/web/media/ply.js";
 import { readPoints } from "../../../apps/web/media/point_files.js";
 import { bestGrid, describePreparation, layoutOf, preparationOf } from "../../../apps/web/media/preparation.js";
 import { motionOf, readTable } from "../../../apps/web/media/tables.js";
+import { fileToSend } from "../../../apps/web/media/wire.js";
 import { writeWav } from "../../../apps/web/media/wav.js";
 
 const bytesOf = (...parts) => {
@@ -223,4 +224,20 @@ test("wav: a header of 44 bytes and samples that are clipped", () => {
   assert.equal(view.byteLength, 50);
   assert.equal(view.getUint32(24, true), 16000);
   assert.deepEqual([44, 46, 48].map((at) => view.getInt16(at, true)), [0, 32767, -32767]);
+});
+
+test("wire: motion without times becomes a table with them", async () => {
+  const values = Float32Array.from({ length: 12 }, (_, i) => i);  // 6 channels of 2 samples
+  const sent = await fileToSend({ kind: "imu", name: "a.npy", blob: new Blob([writeNpy([6, 2], values)]), rate: 100 });
+  assert.equal(await sent.text(), "timestamp_ms,acc_x,acc_y,acc_z,gyro_x,gyro_y,gyro_z\n0,0,2,4,6,8,10\n10,1,3,5,7,9,11");
+});
+
+test("wire: points in text become an array, other files go as they are", async () => {
+  const sent = await fileToSend({ kind: "points", name: "a.txt", blob: new Blob(["1 2 3 255 0 51\n"]) });
+  const { shape, values } = readNpy(await sent.arrayBuffer());
+  assert.deepEqual(shape, [1, 6]);
+  near(values, [1, 2, 3, 1, 0, 0.2]);
+  const blob = new Blob(["x"]);
+  assert.equal(await fileToSend({ kind: "points", name: "a.ply", blob }), blob);
+  assert.equal(await fileToSend({ kind: "imu", name: "a.csv", blob }), blob);
 });
