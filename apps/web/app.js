@@ -228,14 +228,14 @@ class App {
   }
 
   showSidebar(shown) {
-    document.body.classList.toggle("sidebar", shown);
+    document.documentElement.classList.toggle("sidebar", shown);
     $("sidebar").inert = !shown;
     $("shade").hidden = !(shown && narrow.matches);
     if (!narrow.matches) change({ sidebar: shown });
   }
 
   toggleSidebar() {
-    const shown = !document.body.classList.contains("sidebar");
+    const shown = !document.documentElement.classList.contains("sidebar");
     this.showSidebar(shown);
     if (shown) $("sidebar").querySelector(".begin").focus();
     else this.bar.menu.focus();

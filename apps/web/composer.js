@@ -48,6 +48,7 @@ export class Composer {
 
   async addFiles(files) {
     const media = [];
+    this.does.fail("");
     for (const file of files) {
       try {
         media.push(await mediumOf(file, this.model));

@@ -21,8 +21,8 @@ export function showEmpty(root, model, does) {
         icon(kindInfo(kind).icon), h("span", {}, h("small", {}, kindInfo(kind).label), question))))),
     h("p", { class: "hint" },
       model.modalities.length > 0 && ["Or drop, paste or ",
-        h("button", { type: "button", class: "link", onclick: does.attach }, "attach"), " your own",
+        h("button", { type: "button", class: "link", onclick: () => does.attach() }, "attach"), " your own",
         others.length > 0 && `; it takes ${others.map((kind) => kindInfo(kind).label.toLowerCase()).join(", ")} too`, "."],
       model.family === "flamingo" && [" Begin with ",
-        h("button", { type: "button", class: "link", onclick: does.examples }, "solved examples"), "."]));
+        h("button", { type: "button", class: "link", onclick: () => does.examples() }, "solved examples"), "."]));
 }

@@ -12,7 +12,7 @@ export function listenToKeys(app) {
   document.addEventListener("keydown", (event) => {
     if (document.querySelector("dialog[open]") || event.defaultPrevented) return;
     if (event.key === "Escape") {
-      if (document.body.classList.contains("sidebar") && !document.getElementById("shade").hidden) app.close();
+      if (document.documentElement.classList.contains("sidebar") && !document.getElementById("shade").hidden) app.close();
       else app.stop();
       return;
     }

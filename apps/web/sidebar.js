@@ -17,13 +17,13 @@ export class Sidebar {
     this.room = h("p", { class: "room" });
     fill(root,
          h("header", {}, h("img", { src: "icon.svg", alt: "", width: "26", height: "26" }), h("b", {}, "Isthmus"),
-           iconButton("close", "Hide the chats", does.close, { class: "quiet hide" })),
-         h("button", { type: "button", class: "begin", onclick: does.begin }, icon("plus"), "New chat"),
+           iconButton("close", "Hide the chats", () => does.close(), { class: "quiet hide" })),
+         h("button", { type: "button", class: "begin", onclick: () => does.begin() }, icon("plus"), "New chat"),
          h("nav", { "aria-label": "Earlier chats" }, this.list),
          h("footer", {}, this.room,
            h("div", { class: "row" },
-             iconButton("export", "Export all chats", does.exportAll), iconButton("import", "Import chats", () => picker.click()),
-             iconButton("trash", "Delete all chats", does.clear), picker)));
+             iconButton("export", "Export all chats", () => does.exportAll()), iconButton("import", "Import chats", () => picker.click()),
+             iconButton("trash", "Delete all chats", () => does.clear()), picker)));
   }
 
   // `records` as History.list() gives them.
