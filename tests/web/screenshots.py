@@ -62,7 +62,7 @@ def main():
         scene = Scene(browser, "flamingo", height=760)
         scene.page.click(".pill")
         for place, (name, answer) in enumerate((("table01.png", "A purple cylinder."), ("table03.png", "A gray cone and a red cone."),
-                                                ("table07.png", "A yellow cube in front of a wall.")), 1):
+                                                ("table07.png", "A red cone, an orange cone and a green cube.")), 1):
             scene.page.click("dialog .add")
             scene.page.give_files([(name, (ROOT / "demo" / "pictures" / name).read_bytes(), "image/png")],
                                   f".examples li:nth-child({place}) input[type=file]")

@@ -35,12 +35,30 @@ function placed({ positions, colours, total }) {
   return { positions: shifted, colours: bytes, count, total, coloured: colours !== null };
 }
 
+const kEye = 3.2;  // from the middle of the cloud, whose radius is 1
+const kSmallest = 0.2, kLargest = 12;  // zoom
+
 class CloudView {
   constructor(cloud, width, height, label) {
     const { canvas, context } = makeCanvas(width, height, label);
     Object.assign(this, { cloud, canvas, context, yaw: -0.5, pitch: 0.45, zoom: 1, up: 2 });
     this.depths = new Float32Array(canvas.width * canvas.height);
+    this.fit();
     this.draw();
+  }
+
+  // As large as the frame allows, from where it is first seen.
+  fit() {
+    const { cloud, canvas } = this, project = this.projection();
+    let across = 1e-6, high = 1e-6;
+    for (let i = 0; i < cloud.count; i += 1) {
+      const [x, y] = project(i);
+      across = Math.max(across, Math.abs(x - canvas.width / 2));
+      high = Math.max(high, Math.abs(y - canvas.height / 2));
+    }
+    const kMargin = 0.92;
+    this.zoom *= kMargin / 2 * Math.min(canvas.width / across, canvas.height / high);
+    this.zoom = Math.max(kSmallest, Math.min(kLargest, this.zoom));
   }
 
   interactive() {
@@ -79,7 +97,7 @@ class CloudView {
   }
 
   enlarge(factor) {
-    this.zoom = Math.max(0.3, Math.min(8, this.zoom * factor));
+    this.zoom = Math.max(kSmallest, Math.min(kLargest, this.zoom * factor));
     this.later();
   }
 
@@ -95,24 +113,40 @@ class CloudView {
     });
   }
 
+  // Point i on the canvas: its place in pixels, and how near it is.
+  projection() {
+    const { positions } = this.cloud, { width, height } = this.canvas;
+    // The axis that points up, and the two others in their cyclic order.
+    const u = this.up, a = (u + 1) % 3, b = (u + 2) % 3;
+    const [sy, cy, sp, cp] = [Math.sin(this.yaw), Math.cos(this.yaw), Math.sin(this.pitch), Math.cos(this.pitch)];
+    const scale = this.scale(), place = [0, 0, 0];
+    return (i) => {
+      const x = positions[3 * i + a], y = positions[3 * i + b], z = positions[3 * i + u];
+      const across = x * cy - y * sy, away = x * sy + y * cy;
+      const near = -away * cp + z * sp, high = away * sp + z * cp;
+      const perspective = scale * kEye / Math.max(0.05, kEye - near);
+      place[0] = width / 2 + across * perspective;
+      place[1] = height / 2 - high * perspective;
+      place[2] = near;
+      return place;
+    };
+  }
+
+  scale() {
+    return this.zoom * Math.min(this.canvas.width, this.canvas.height) / 2;
+  }
+
   draw() {
     const { cloud, canvas, context, depths } = this, { width, height } = canvas;
     const image = context.createImageData(width, height), pixels = new Uint32Array(image.data.buffer);
     const colours = new Uint32Array(cloud.colours.buffer);
     depths.fill(-Infinity);
-    // The axis that points up, and the two others in their cyclic order.
-    const u = this.up, a = (u + 1) % 3, b = (u + 2) % 3;
-    const [sy, cy, sp, cp] = [Math.sin(this.yaw), Math.cos(this.yaw), Math.sin(this.pitch), Math.cos(this.pitch)];
-    const scale = this.zoom * Math.min(width, height) * 0.52;
-    const size = Math.max(1, Math.round(scale * 1.1 / Math.sqrt(cloud.count)));
+    // Points as wide as the gaps between as many of them on a square of the cloud's size.
+    const size = Math.max(1, Math.round(this.scale() * 1.5 / Math.sqrt(cloud.count)));
+    const project = this.projection();
     for (let i = 0; i < cloud.count; i += 1) {
-      const x = cloud.positions[3 * i + a], y = cloud.positions[3 * i + b], z = cloud.positions[3 * i + u];
-      const across = x * cy - y * sy, away = x * sy + y * cy;
-      const near = -away * cp + z * sp, high = away * sp + z * cp;
-      const perspective = 3.2 / (3.2 - near);
-      if (perspective <= 0) continue;
-      const left = Math.round(width / 2 + across * scale * perspective - size / 2);
-      const top = Math.round(height / 2 - high * scale * perspective - size / 2);
+      const [x, y, near] = project(i);
+      const left = Math.round(x - size / 2), top = Math.round(y - size / 2);
       for (let row = Math.max(0, top); row < Math.min(height, top + size); row += 1) {
         for (let column = Math.max(0, left); column < Math.min(width, left + size); column += 1) {
           const at = row * width + column;

@@ -11,16 +11,16 @@ import { preparationOf } from "./preparation.js";
 import { activityView, motionView } from "./signal_view.js";
 import { videoView } from "./video_view.js";
 
-const kFull = 176, kSmall = 64;  // pixels high, as style sheets have it
+const kFull = 176, kCloud = 240, kSmall = 64;  // pixels high, as style sheets have it
 
 // `full`: with captions and controls, otherwise a small picture alone. `onnote` is told what was
 // found in the file.
 export function previewOf(medium, model, { full = false, onnote = () => {} } = {}) {
   const info = kindInfo(medium.kind);
-  const box = h("div", { class: "view " + (full ? "full" : "small") }, icon(info.icon));
+  const box = h("div", { class: `view ${full ? "full" : "small"} ${medium.kind}` }, icon(info.icon));
   const caption = h("figcaption", {}, `${info.label} · ${medium.name}`);
   const options = {
-    ...medium, full, height: full ? kFull : kSmall, label: `${info.label}: ${medium.name}`,
+    ...medium, full, height: !full ? kSmall : medium.kind === "points" ? kCloud : kFull, label: `${info.label}: ${medium.name}`,
     preparation: preparationOf(model),
   };
   viewOf(medium, options).then(({ element, note }) => {
