@@ -18,9 +18,8 @@ export async function cloudView(blob, { name, height, label, full }) {
 function placed({ positions, colours, total }) {
   const count = positions.length / 3, shifted = new Float32Array(positions.length);
   const middle = [0, 1, 2].map((axis) => {
-    let sum = 0;
-    for (let i = axis; i < positions.length; i += 3) sum += positions[i];
-    return sum / count;
+    const [low, high] = quantiles(positions.filter((_, i) => i % 3 === axis), [0.005, 0.995]);
+    return (low + high) / 2;
   });
   for (let i = 0; i < positions.length; i += 1) shifted[i] = positions[i] - middle[i % 3];
   const radii = Float32Array.from({ length: count }, (_, i) => Math.hypot(...shifted.subarray(3 * i, 3 * i + 3)));

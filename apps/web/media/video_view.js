@@ -13,7 +13,9 @@ export async function videoView(blob, { height, label, start, end, full }) {
   await event(video, "loadeddata");
   const length = Number.isFinite(video.duration) ? video.duration : await lengthOf(video);
   const from = start ?? 0, to = Math.min(end ?? length, length);
-  const width = Math.max(24, Math.round(height * video.videoWidth / video.videoHeight));
+  // Narrow enough that all moments stand beside each other.
+  const width = Math.round(Math.min(full ? 126 : 40, height * video.videoWidth / video.videoHeight));
+  const frameHeight = Math.max(16, Math.round(width * video.videoHeight / video.videoWidth));
   const frames = h("div", { class: "frames", role: "img", "aria-label": label });
   for (let clip = 0; clip < kClips; clip += 1) {
     const time = from + clip / kClips * Math.max(0, to - from - 1);
@@ -21,9 +23,9 @@ export async function videoView(blob, { height, label, start, end, full }) {
       video.currentTime = time;
       await event(video, "seeked");
     }
-    const { canvas, context } = makeCanvas(width, height, `at ${time.toFixed(1)} s`);
-    context.drawImage(video, 0, 0, width, height);
-    if (full) outlineSquares(context, width, height);
+    const { canvas, context } = makeCanvas(width, frameHeight, `at ${time.toFixed(1)} s`);
+    context.drawImage(video, 0, 0, width, frameHeight);
+    if (full) outlineSquares(context, width, frameHeight);
     frames.append(canvas);
   }
   if (full) {
