@@ -141,7 +141,7 @@ class CloudView {
     const colours = new Uint32Array(cloud.colours.buffer);
     depths.fill(-Infinity);
     // Points as wide as the gaps between as many of them on a square of the cloud's size.
-    const size = Math.max(1, Math.round(this.scale() * 1.5 / Math.sqrt(cloud.count)));
+    const size = Math.max(1, Math.round(this.scale() * 1.9 / Math.sqrt(cloud.count)));
     const project = this.projection();
     for (let i = 0; i < cloud.count; i += 1) {
       const [x, y, near] = project(i);
