@@ -22,7 +22,7 @@ export class ApiError extends Error {
   }
 }
 
-// [{id, family, modalities, aligners, context_length, storage, image}]; `image` is how pictures are
+// [{id, family, modalities, aligners, context_length, storage, parameters, image}]; `image` is how pictures are
 // prepared where the server tells: {mode: "pad" | "crop" | "anyres", size, grids: [[width, height]]}
 export async function models(signal) {
   const response = await request("v1/models", { signal });
@@ -31,7 +31,7 @@ export async function models(signal) {
     const card = entry.isthmus ?? entry;
     return {
       id: entry.id, family: card.family ?? "", modalities: card.modalities ?? [],
-      aligners: card.aligners ?? [], storage: card.storage ?? "", image: card.image ?? null,
+      aligners: card.aligners ?? [], storage: card.storage ?? "", parameters: card.parameters ?? 0, image: card.image ?? null,
       context_length: card.context_length ?? card.max_model_len ?? 0,
     };
   });

@@ -61,7 +61,7 @@ export class Composer {
   }
 
   async addSample(kind) {
-    const { blob, name, companions } = await sampleOf(kind);
+    const { blob, name, companions } = await sampleOf(kind, this.model);
     const files = [...companions, { blob, name }].map((one) => new File([one.blob], one.name, { type: one.blob.type }));
     const media = await Promise.all(files.map((file) => mediumOf(file, this.model)));
     media.at(-1).kind = kind;

@@ -13,11 +13,12 @@ const kQuestions = {
 
 // The models that come with Isthmus know one small world of solids on a table, and its words.
 const kTableQuestions = {
-  image: ["what color is the sphere ?", "how many objects ?", "describe"],
+  image: ["how many objects ?", "what is left of the blue sphere ?", "describe"],
   video: ["describe"], audio: ["describe"], points: ["describe"], depth: ["describe"], normal: ["describe"],
   imu: ["describe"], fmri: ["describe"],
 };
-const kTableModels = /demo|tabletop/i;
+// Nothing that was trained on more is as small.
+export const isDemo = (model) => model.parameters > 0 && model.parameters < 2e7;
 
 const kIntroductions = {
   llava: "Show it pictures and talk about them. It remembers what was shown.",
@@ -26,7 +27,7 @@ const kIntroductions = {
 };
 
 export function questionsFor(model, kind) {
-  return (kTableModels.test(model.id) ? kTableQuestions : kQuestions)[kind] ?? ["Describe this."];
+  return (isDemo(model) ? kTableQuestions : kQuestions)[kind] ?? ["Describe this."];
 }
 
 export function introductionOf(model) {

@@ -28,6 +28,8 @@ CARDS = {
     "onellm": ("OneLLM-7B", {"family": "onellm", "modalities": ALL_KINDS, "aligners": [],
                              "context_length": 2048, "storage": "q4"}),
     "mpt": ("mpt-1b", {"family": "mpt", "modalities": [], "aligners": [], "context_length": 2048, "storage": "f16"}),
+    "demo": ("onellm", {"family": "onellm", "modalities": ALL_KINDS, "aligners": [], "context_length": 2048, "storage": "f16",
+                        "parameters": 3_400_000}),
 }
 
 PROSE = """There are **three spheres** on a wooden table, in front of a pale blue wall.

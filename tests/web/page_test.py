@@ -471,6 +471,15 @@ class Key(PageCase):
         self.assertIn("secret", self.page.do("Object.values(sessionStorage).join()"))
 
 
+class Demo(PageCase):
+    family = "demo"
+
+    def test_small_models_are_asked_in_the_words_they_know(self):
+        self.assertIn("how many objects ?", self.text(".tries"))
+        self.sample("Brain activity")
+        self.page.until("document.querySelector('.tray .note').textContent === '512 voxels'")
+
+
 class LanguageModel(PageCase):
     family = "mpt"
 
@@ -523,7 +532,7 @@ def main():
     elif arguments:
         tests.addTests(load.loadTestsFromNames(arguments, sys.modules[__name__]))
     else:
-        for case in (Chatting, Keyboard, Phone, Media, Examples, Key, LanguageModel):
+        for case in (Chatting, Keyboard, Phone, Media, Examples, Key, Demo, LanguageModel):
             tests.addTests(load.loadTestsFromTestCase(case))
     with Browser() as browser:
         sys.exit(not unittest.TextTestRunner(verbosity=1).run(tests).wasSuccessful())

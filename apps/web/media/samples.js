@@ -1,6 +1,7 @@
 // Media for those who have none at hand: solids on a table, drawn here, seen as picture, depth,
 // normals and points; a few tones; a walk; some brain activity.
 
+import { isDemo } from "../suggestions.js";
 import { writeNpy } from "./npy.js";
 import { kSampleRate } from "./mel.js";
 import { writeWav } from "./wav.js";
@@ -15,10 +16,10 @@ const along = (origin, direction, t) => origin.map((value, i) => value + t * dir
 function unit(v) { const length = Math.hypot(...v); return v.map((value) => value / length); }
 function cross(a, b) { return [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]]; }
 
-export async function sampleOf(kind) {
+export async function sampleOf(kind, model) {
   const makers = { image: samplePicture, points: samplePoints, depth: sampleDepth, normal: sampleNormals,
                    audio: sampleSound, imu: sampleMotion, fmri: sampleActivity };
-  return makers[kind] ? makers[kind]() : null;
+  return makers[kind](model);
 }
 
 export const kSampled = ["image", "audio", "points", "depth", "normal", "imu", "fmri"];
@@ -129,8 +130,9 @@ async function sampleMotion() {
   return { blob: new Blob([rows.join("\n")], { type: "text/csv" }), name: "walk_imu.csv", companions: [] };
 }
 
-async function sampleActivity() {
-  const kVoxels = 15724;  // of the scans that the published models were trained on
+async function sampleActivity(model) {
+  // Of the scans that the published models were trained on, and of those of the demo's world.
+  const kVoxels = isDemo(model) ? 512 : 15724;
   let seed = 7;
   const noise = () => (seed = (seed * 1103515245 + 12345) % 2147483648) / 2147483648 - 0.5;
   const values = Float32Array.from({ length: kVoxels }, (_, i) =>
