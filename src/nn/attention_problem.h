@@ -3,10 +3,34 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "nn/attention_paths.h"
+#include "nn/page_pool.h"
 
 namespace isthmus::nn {
+
+constexpr int64_t kDecodeQueries = 4;  // up to here packing keys and values does not pay
+
+// Keys and values of one sequence and layer in its pages.
+struct PagesOfLayer {
+  const PagePool& pool;
+  std::span<const int64_t> pages;
+  int64_t layer;
+
+  // Of the page that begins at `position`.
+  PageRows keys(int64_t position, int64_t head) const {
+    return at(PagePool::Side::kKeys, position, head);
+  }
+  PageRows values(int64_t position, int64_t head) const {
+    return at(PagePool::Side::kValues, position, head);
+  }
+
+ private:
+  PageRows at(PagePool::Side side, int64_t position, int64_t head) const {
+    return pool.at(layer, side, pages[static_cast<size_t>(position / PagePool::kPositions)], head);
+  }
+};
 
 struct AttentionProblem {
   const float* query;
@@ -23,6 +47,7 @@ struct AttentionProblem {
   int64_t s_batch, s_head;  // strides of both
   float scale;
   const AttentionMask& mask;
+  const PagesOfLayer* pages = nullptr;  // where keys and values lie, if not at key and value
 
   KeyRange visible(int64_t b, int64_t t) const {
     return visible_keys(mask, b, t, query_length, key_length);
@@ -57,5 +82,13 @@ struct AttentionProblem {
 
 AttentionProblem problem_of(const Tensor& query, const CachedRows& key, const CachedRows& value,
                             float* out, double scale, const AttentionMask& mask);
+
+// Many queries.
+void attention_prefill(const AttentionProblem& problem);
+// Merges the partial results of `chunks` ranges of keys for the `group` heads of one key/value head
+// into `out` [group, head_dim]; each is [group, head_dim + 2]: unnormalised values, then the maximum
+// and the sum.
+void merge_partial(const float* partial, int64_t chunks, int64_t group, int64_t head_dim,
+                   float* out);
 
 }  // namespace isthmus::nn

@@ -3,11 +3,13 @@
 #pragma once
 
 #include <functional>
+#include <span>
 #include <string_view>
 #include <vector>
 
 #include <torch/types.h>
 
+#include "nn/lanes.h"
 #include "nn/media_memory.h"
 #include "nn/ops.h"
 #include "nn/rotary.h"
@@ -44,9 +46,18 @@ struct ForwardContext {
   // Rows before it are wanted by nobody behind the last block, which need not compute them: what
   // comes out begins here. Blocks before it see 0.
   int64_t first_row = 0;
+  // Rows of several sequences side by side (nn/lanes.h): then there is no `cache`, and `first_row` is
+  // 0; positions undefined: they follow what each lane's cache holds.
+  std::span<const Lane> lanes = {};
+  bool wanted_only = false;  // of lanes: the last block's queries are the wanted rows
   // Blocks keep what enters them alone, and are computed again on the way back (nn/recomputed.h).
   bool recomputes_blocks = false;
   RotaryAngles rotary;  // of the positions; the decoder fills it in once per call
 };
+
+// Of rows [batch, seq, …] those that ask in an attention of this call: all, but in the last block.
+Tensor asking_rows(const Tensor& rows, const ForwardContext& context);
+// Of the context's positions, which are those of `rows` rows.
+RotaryAngles angles(const Rotary& rotary, const ForwardContext& context, int64_t rows);
 
 }  // namespace isthmus::nn

@@ -24,10 +24,11 @@ struct MediaMemory {
   std::vector<MediaKeyValue> layers;
 };
 
-// The media of each sequence of a batch, and which of them its rows may read.
+// The media of each sequence, and which of them its rows may read. A sequence is a row of the batch,
+// or a lane where several stand side by side.
 struct MediaView {
-  std::vector<std::vector<std::shared_ptr<const MediaMemory>>> media;  // per batch row, in order
-  // Per batch row and position of this call: how many media begin at or before it. 0: none.
+  std::vector<std::vector<std::shared_ptr<const MediaMemory>>> media;  // per sequence, in order
+  // Per sequence and position of this call: how many media begin at or before it. 0: none.
   std::vector<std::vector<int64_t>> index;
 };
 

@@ -32,6 +32,10 @@ class Rotary {
   // positions [batch or 1, seq] int64. `total_length` counts the keys after this call, cached ones
   // included: dynamic scaling depends on it.
   RotaryAngles angles(const Tensor& positions, int64_t total_length) const;
+  // Whether `total_length` makes a difference.
+  bool depends_on_length() const {
+    return options_.scaling == layout::RopeScaling::kDynamic;
+  }
 
  private:
   Tensor inverse_frequencies(double theta) const;

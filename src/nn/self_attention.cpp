@@ -11,6 +11,11 @@ namespace isthmus::nn {
 
 Tensor attend(const Tensor& query, const Tensor& key, const Tensor& value,
               const AttendOptions& options, const ForwardContext& context) {
+  if (!context.lanes.empty()) {
+    const AttentionMask mask{options.causal, options.sliding_window, {}, options.alibi_slopes};
+    return attend_lanes(query, key, value, options.scale, mask, options.layer, context.lanes)
+        .flatten(2);
+  }
   const auto [keys, values] =
       context.cache != nullptr
           ? context.cache->append(options.layer, key, value)
@@ -41,19 +46,16 @@ SelfAttentionImpl::SelfAttentionImpl(const SelfAttentionOptions& o)
           o.output_name, Linear(o.num_attention_heads * o.head_dim, o.hidden_size, o.bias))) {}
 
 Tensor SelfAttentionImpl::forward(const Tensor& x, const ForwardContext& context) {
-  const int64_t batch = x.size(0), first = context.first_row;
+  const int64_t batch = x.size(0);
   const auto heads = [&](const Tensor& rows, int64_t count) {
     return rows.view({batch, rows.size(1), count, options_.head_dim});
   };
-  const auto asking = [&](const Tensor& rows) {
-    return first > 0 ? rows.narrow(1, first, rows.size(1) - first) : rows;
-  };
-  Tensor query = heads(q_proj_(asking(x)), options_.num_attention_heads);
+  Tensor query = heads(q_proj_(asking_rows(x, context)), options_.num_attention_heads);
   Tensor key = heads(k_proj_(x), options_.num_key_value_heads);
   const Tensor value = heads(v_proj_(x), options_.num_key_value_heads);
   if (context.rotary.cos.defined()) {
-    query = ops::rotary(query, asking(context.rotary.cos), asking(context.rotary.sin),
-                        options_.rotary_layout);
+    query = ops::rotary(query, asking_rows(context.rotary.cos, context),
+                        asking_rows(context.rotary.sin, context), options_.rotary_layout);
     key = ops::rotary(key, context.rotary.cos, context.rotary.sin, options_.rotary_layout);
   }
   return out_proj_(attend(query, key, value, attend_, context));
