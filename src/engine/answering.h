@@ -1,6 +1,7 @@
 // What all ways of answering with an engine share.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -8,6 +9,7 @@
 
 #include <torch/types.h>
 
+#include "engine/media_cache.h"
 #include "families/family.h"
 #include "nn/ops.h"
 
@@ -29,6 +31,10 @@ class ArithmeticMode {
   std::optional<c10::InferenceMode> inference_;
   std::optional<nn::ops::ComposedOnly> composed_;
 };
+
+// Throws ResourceError for a prompt that leaves the answer no room in the model's context.
+void check_prompt_length(int64_t length, std::span<const std::shared_ptr<const CachedMedia>> media,
+                         const families::Family& family);
 
 // A dense float32 tensor as the samplers read it.
 inline std::span<const float> as_span(const Tensor& row) {

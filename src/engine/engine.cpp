@@ -121,16 +121,17 @@ std::vector<Engine::Prompt> Engine::assemble(std::span<const Request> requests, 
     std::vector<families::AlignedMedia> aligned;
     for (const auto& medium : prompt.media) aligned.push_back({&medium->encoded, medium->id});
     prompt.sequence = families::build_sequence(prompt.segments, aligned, family_->language_model());
-    check_length(prompt);
+    check_prompt_length(prompt.sequence.length(), prompt.media, *family_);
   }
   return prompts;
 }
 
-void Engine::check_length(const Prompt& prompt) const {
-  const int64_t length = prompt.sequence.length(), limit = family_->context_length();
+void check_prompt_length(int64_t length, std::span<const std::shared_ptr<const CachedMedia>> media,
+                         const families::Family& family) {
+  const int64_t limit = family.context_length();
   if (length < limit) return;
   int64_t media_rows = 0;
-  for (const int64_t rows : prompt.rows_per_medium()) media_rows += rows;
+  for (const auto& medium : media) media_rows += medium->encoded.rows();
   throw ResourceError(
       fmt::format("the prompt is {} tokens long ({} of them pictures); the model's context holds "
                   "{}, the answer "

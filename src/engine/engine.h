@@ -90,7 +90,6 @@ class Engine {
   std::vector<Prompt> assemble(std::span<const Request> requests, nn::Probe* probe);
   // A batch whose rows cannot be stepped together, one after the other.
   std::vector<Answer> generate_singly(std::span<const Request> requests);
-  void check_length(const Prompt& prompt) const;
   // Checks `config` and shortens max_new_tokens to what the context still holds.
   GenerationConfig capped(const GenerationConfig& config, int64_t prompt_length) const;
   // The single sequence behind the conversation's cache, as far as it is the same.

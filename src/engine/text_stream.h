@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,8 @@ class TextStream {
   // The rest, when no more tokens come.
   void finish();
   const std::string& text() const { return text_; }
+  // The stop string that was completed.
+  const std::optional<std::string>& stopped_by() const { return stop_strings_.match(); }
 
  private:
   text::StreamDetokenizer detokenizer_;

@@ -97,6 +97,7 @@ class Family {
   virtual decoders::LanguageModel& language_model() = 0;
   // How the caches of the language model hold keys and values; float32 unless asked otherwise.
   void hold_cache_in(nn::KvStorage storage) { kv_storage_ = storage; }
+  nn::KvStorage cache_storage() const { return kv_storage_; }
   // An empty one for `batch` rows of at most `max_length` positions.
   std::shared_ptr<nn::KvCache> new_cache(int64_t batch, int64_t max_length);
   // All weights: encoder.*, aligner.*, decoder.*, whichever the model has.

@@ -1,0 +1,54 @@
+// Pages that are kept because another prompt may begin as theirs did.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "nn/page_pool.h"
+
+namespace isthmus::serving {
+
+// A tree of full pages: what leads to a page are the keys of its rows (families::Sequence) and the
+// page before it, so that equal keys mean equal keys and values. Each page in it has this cache as
+// a holder; those that nobody else holds can be given up, least recently used first, from the ends
+// of the tree. One thread at a time.
+class PrefixCache {
+ public:
+  explicit PrefixCache(nn::PagePool& pool) : pool_(pool) {}
+  ~PrefixCache() { forget(); }
+  PrefixCache(const PrefixCache&) = delete;
+  PrefixCache& operator=(const PrefixCache&) = delete;
+
+  // The pages of the longest known beginning of `keys`; whole pages only.
+  std::vector<int64_t> find(std::span<const int64_t> keys);
+  // `pages` hold the rows of these keys, kPositions each. What is known already keeps its page.
+  void insert(std::span<const int64_t> keys, std::span<const int64_t> pages);
+  // Gives up pages until the pool has `wanted` free ones. False when it cannot.
+  bool free_pages(int64_t wanted);
+  // How many pages could be given up now.
+  int64_t idle_pages() const;
+  void forget();
+
+ private:
+  using Place = std::pair<int64_t, std::vector<int64_t>>;  // the node before, and the keys
+  struct Node {
+    int64_t page, before;
+    int64_t followers = 0;  // nodes that this one leads to
+    uint64_t used = 0;
+    std::map<Place, int64_t>::iterator place;
+  };
+  static constexpr int64_t kRoot = -1;
+
+  void drop(int64_t node);  // and all that it leads to
+
+  nn::PagePool& pool_;
+  std::map<Place, int64_t> nodes_by_place_;
+  std::map<int64_t, Node> nodes_;
+  int64_t next_node_ = 0;
+  uint64_t clock_ = 0;
+};
+
+}  // namespace isthmus::serving

@@ -1,0 +1,71 @@
+#include "serving/probabilities.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <numeric>
+#include <vector>
+
+#include "text/byte_level.h"
+#include "text/utf8.h"
+
+namespace isthmus::serving {
+namespace {
+
+double log_of_sum(std::span<const float> logits) {
+  const float highest = *std::ranges::max_element(logits);
+  double sum = 0;
+  for (const float logit : logits) sum += std::exp(static_cast<double>(logit - highest));
+  return static_cast<double>(highest) + std::log(sum);
+}
+
+}  // namespace
+
+std::string bytes_of(const text::Tokenizer& tokenizer, int64_t id) {
+  if (id < 0 || id >= static_cast<int64_t>(tokenizer.vocab_size())) return {};
+  const auto token = static_cast<text::TokenId>(id);
+  const std::string piece = tokenizer.piece(token);
+  if (piece.size() == 6 && piece.starts_with("<0x") && piece.back() == '>') {
+    int byte = 0;
+    if (std::from_chars(piece.data() + 3, piece.data() + 5, byte, 16).ec == std::errc())
+      return std::string(1, static_cast<char>(byte));
+  }
+  // What it adds behind another: a beginning would lose its space.
+  const auto decoder = tokenizer.decoder(/*skip_special_tokens=*/false);
+  std::string before, both;
+  decoder->push(token, before);
+  decoder->push(token, both);
+  decoder->finish(both);
+  const std::string twice = before + both;
+  const auto once = [&] {
+    const std::vector<text::TokenId> alone{token};
+    return tokenizer.decode(alone, /*skip_special_tokens=*/false);
+  }();
+  if (twice.find(text::kReplacementCharacter) != std::string::npos)
+    return text::byte_level_decode(piece);  // part of a character
+  return twice.starts_with(once) ? twice.substr(once.size()) : once;
+}
+
+Token judge(const text::Tokenizer& tokenizer, std::span<const float> logits, int64_t chosen,
+            int64_t top) {
+  const double all = log_of_sum(logits);
+  const auto alternative = [&](int64_t id) {
+    return Alternative{id, bytes_of(tokenizer, id),
+                       static_cast<double>(logits[static_cast<size_t>(id)]) - all};
+  };
+  Token token{alternative(chosen), {}};
+  if (top == 0) return token;
+  std::vector<int64_t> ids(logits.size());
+  std::iota(ids.begin(), ids.end(), 0);
+  const auto count = std::min(static_cast<size_t>(top), ids.size());
+  std::ranges::partial_sort(ids, ids.begin() + static_cast<std::ptrdiff_t>(count),
+                            [&](int64_t a, int64_t b) {
+                              const float left = logits[static_cast<size_t>(a)];
+                              const float right = logits[static_cast<size_t>(b)];
+                              return left != right ? left > right : a < b;
+                            });
+  for (size_t i = 0; i < count; ++i) token.top.push_back(alternative(ids[i]));
+  return token;
+}
+
+}  // namespace isthmus::serving

@@ -1,0 +1,247 @@
+#include "serving/runner.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "base/check.h"
+#include "engine/answering.h"
+#include "nn/forward_context.h"
+
+namespace isthmus::serving {
+namespace {
+
+constexpr int64_t kPage = nn::PagePool::kPositions;
+// Of a pass: fewer would not be worth the weights that are read for them.
+constexpr int64_t kFewestPromptRows = 32;
+constexpr double kLongestPass = 1;  // seconds, while somebody waits for a next token
+
+int64_t pages_for(int64_t rows) { return (rows + kPage - 1) / kPage; }
+
+// One row at a time: the prompt is read, and what was chosen last is not.
+bool writes(const Answer& answer) {
+  return answer.reading.prompt_read() && answer.reading.unread() == 1;
+}
+
+}  // namespace
+
+std::string abandoned(const Asked& asked, Clock::time_point now) {
+  if (asked.mailbox->cancelled()) return "cancelled";
+  return asked.question.deadline && now >= *asked.question.deadline ? "deadline" : "";
+}
+
+Runner::Runner(families::Family& family, const RunnerOptions& options)
+    : family_(family),
+      options_(options),
+      pool_(family.language_model().cache_geometry(), family.cache_storage(), options.pages),
+      prefixes_(pool_) {}
+
+bool Runner::has_room(const Asked& asked) const {
+  if (answers_.empty()) return true;
+  int64_t places = asked.question.answers;
+  for (const auto& answer : answers_)
+    places += !answer->asked().answers_begun ? answer->asked().question.answers : 1;
+  int64_t pages = pages_for(asked.prompt->sequence.length()) + asked.question.answers;
+  for (const auto& answer : answers_) {
+    // What those before it are yet to read.
+    Reading& reading = answer->reading;
+    pages += std::max<int64_t>(0, pages_for(reading.length() + reading.unread()) -
+                                      static_cast<int64_t>(reading.cache().pages().size()));
+  }
+  return places <= options_.max_running && pages <= pool_.free_pages() + prefixes_.idle_pages();
+}
+
+void Runner::admit(std::shared_ptr<Asked> asked) {
+  Reading reading(asked->prompt, nn::PagedCache(pool_));
+  answers_.push_back(std::make_unique<Answer>(std::move(asked), family_, 0, std::move(reading)));
+}
+
+void Runner::begin_reading(Answer& answer) {
+  const int64_t known = answer.reading.begin_with(prefixes_);
+  Asked& asked = answer.asked();
+  if (asked.admitted) return;
+  asked.admitted = true;
+  asked.begun = Clock::now();
+  asked.reused_tokens = known;
+  const int64_t length = asked.prompt->sequence.length();
+  counts_.prompt_tokens += length;
+  counts_.prefix_queries += length;
+  counts_.prefix_hits += known;
+  asked.mailbox->post(Admitted{length, known});
+}
+
+// Pages for the answer at `place` up to `length` rows, taken from prefixes nobody uses, then from
+// younger answers.
+bool Runner::make_room(size_t place, int64_t length) {
+  Reading& reading = answers_[place]->reading;
+  const int64_t missing = pages_for(length) - static_cast<int64_t>(reading.cache().pages().size());
+  for (size_t victim = answers_.size() - 1; !prefixes_.free_pages(missing); --victim) {
+    while (victim > place && answers_[victim]->reading.cache().pages().empty()) --victim;
+    if (victim <= place) return false;
+    answers_[victim]->reading.forget();
+    ++counts_.preemptions;
+  }
+  return reading.cache().reserve(length);
+}
+
+// How many rows of prompts the next pass may hold.
+int64_t Runner::prompt_rows() const {
+  const auto writing =
+      std::ranges::count_if(answers_, [](const auto& answer) { return writes(*answer); });
+  int64_t rows = options_.rows_per_pass - writing;
+  if (writing > 0 && seconds_per_row_ > 0)
+    rows = std::min(rows, static_cast<int64_t>(kLongestPass / seconds_per_row_));
+  return std::max(rows, std::min(kFewestPromptRows, options_.rows_per_pass));
+}
+
+std::vector<Runner::Share> Runner::divide() {
+  int64_t left = prompt_rows();
+  std::vector<Share> shares;
+  for (size_t place = 0; place < answers_.size(); ++place) {
+    Answer& answer = *answers_[place];
+    const bool one = writes(answer);
+    if (!one && left == 0) continue;
+    if (answer.reading.length() == 0) begin_reading(answer);
+    const int64_t unread = answer.reading.unread();
+    const int64_t rows = one ? 1 : std::min(unread, left);
+    if (!make_room(place, answer.reading.length() + rows)) continue;
+    if (!one) left -= rows;
+    shares.push_back({&answer, rows, rows == unread});
+  }
+  return shares;
+}
+
+// -> [answers that ask, vocab_size]; undefined when none does
+Tensor Runner::read(const std::vector<Share>& shares) {
+  decoders::LanguageModel& model = family_.language_model();
+  std::vector<Tensor> embeddings;
+  std::vector<nn::Lane> lanes;
+  nn::MediaView media;
+  nn::ForwardContext context;
+  context.hook = family_.block_hook();
+  int64_t asking = 0;
+  for (const Share& share : shares) {
+    Reading& reading = share.answer->reading;
+    embeddings.push_back(reading.embeddings(model, share.rows));
+    lanes.push_back(
+        {share.rows, share.asks ? 1 : 0, &reading.cache(), reading.prompt().sequence.length()});
+    asking += lanes.back().wanted;
+    if (context.hook == nullptr) continue;
+    media.media.push_back(reading.prompt().sequence.media);
+    media.index.push_back(reading.media_index(share.rows));
+  }
+  if (context.hook != nullptr) context.media = &media;
+  if (asking == 0) lanes.back().wanted = 1;  // a pass always has something to give
+  context.lanes = lanes;
+  const Tensor hidden = model.forward(torch::cat(embeddings, 0).unsqueeze(0), context);
+  return asking > 0 ? model.logits(hidden.squeeze(0)).contiguous() : Tensor();
+}
+
+void Runner::note_time(const std::vector<Share>& shares, double seconds) {
+  int64_t rows = 0;
+  for (const Share& share : shares) rows += share.rows;
+  if (rows < kFewestPromptRows) return;
+  const double each = seconds / static_cast<double>(rows);
+  constexpr double kWeight = 0.3;  // of the newest in the running mean
+  seconds_per_row_ += (seconds_per_row_ == 0 ? 1 : kWeight) * (each - seconds_per_row_);
+}
+
+void Runner::pass() {
+  if (answers_.empty()) return;
+  std::vector<Share> shares;
+  Tensor logits;
+  try {
+    shares = divide();
+    ISTHMUS_CHECK(!shares.empty(), "the oldest answer finds no room");
+    const auto begin = Clock::now();
+    logits = read(shares);
+    note_time(shares, std::chrono::duration<double>(Clock::now() - begin).count());
+  } catch (const std::exception& error) {
+    // Whose fault it was cannot be known.
+    for (const auto& answer : answers_) fail(answer->asked(), error);
+    settle();
+    return;
+  }
+  int64_t row = 0;
+  for (const Share& share : shares) {
+    // Before the prompt's last rows are gone: others may begin as far as they stay.
+    share.answer->reading.publish(prefixes_);
+    if (share.asks) choose(*share.answer, logits[row++]);
+  }
+  settle();
+}
+
+void Runner::choose(Answer& answer, const Tensor& logits) {
+  Asked& asked = answer.asked();
+  if (asked.unfinished == 0) return;  // an answer beside it failed, and the question with it
+  answer.reading.finish_prompt();
+  try {
+    if (!asked.answers_begun) {
+      asked.answers_begun = true;
+      asked.read = Clock::now();
+      for (int64_t index = 1; index < asked.question.answers; ++index) {
+        prefixes_.free_pages(1);
+        auto reading = answer.reading.fork();
+        // Without a page for the copy it reads the prompt again, when there is room.
+        if (!reading) reading.emplace(asked.prompt, nn::PagedCache(pool_));
+        auto other = std::make_unique<Answer>(answer.shared(), family_, index, std::move(*reading));
+        if (other->reading.prompt_read()) {
+          other->extend(engine::as_span(logits));
+          ++counts_.generation_tokens;
+        }
+        begun_.push_back(std::move(other));
+      }
+    }
+    answer.extend(engine::as_span(logits));
+    ++counts_.generation_tokens;
+  } catch (const std::exception& error) {
+    fail(asked, error);
+  }
+}
+
+void Runner::settle() {
+  for (auto& answer : begun_) {
+    // Behind its brothers, so that answers stay in the order of their questions.
+    auto place = std::ranges::find_if(
+        answers_, [&](const auto& other) { return &other->asked() == &answer->asked(); });
+    while (place != answers_.end() && &(*place)->asked() == &answer->asked()) ++place;
+    answers_.insert(place, std::move(answer));
+  }
+  begun_.clear();
+  std::erase_if(answers_, [&](const auto& answer) {
+    const bool gone = answer->finished() || answer->asked().unfinished == 0;
+    if (gone) answer->reading.publish(prefixes_);
+    return gone;
+  });
+}
+
+void Runner::end_abandoned() {
+  const auto now = Clock::now();
+  for (const auto& answer : answers_)
+    if (const std::string reason = abandoned(answer->asked(), now); !reason.empty()) {
+      Asked& asked = answer->asked();
+      answer->end(reason);
+      if (!asked.answers_begun)
+        for (int64_t index = 1; index < asked.question.answers; ++index)
+          end_unbegun(asked, index, reason);
+    }
+  settle();
+}
+
+void Runner::cancel() {
+  for (const auto& answer : answers_) answer->asked().mailbox->cancel();
+  end_abandoned();
+}
+
+int64_t Runner::questions() const {
+  std::set<const Asked*> asked;
+  for (const auto& answer : answers_) asked.insert(answer->shared().get());
+  return static_cast<int64_t>(asked.size());
+}
+
+double Runner::page_usage() const {
+  const auto idle = static_cast<double>(pool_.free_pages() + prefixes_.idle_pages());
+  return 1.0 - idle / static_cast<double>(pool_.pages());
+}
+
+}  // namespace isthmus::serving

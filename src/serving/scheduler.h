@@ -1,0 +1,92 @@
+// The Service: one thread answers many questions at once, pass by pass.    Yu et al. 2022 (Orca),
+// §3
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+#include "families/family.h"
+#include "serving/media_desk.h"
+#include "serving/runner.h"
+#include "serving/service.h"
+
+namespace isthmus::serving {
+
+struct SchedulerOptions {
+  int64_t cache_bytes = 0;    // of keys and values; 0: a quarter of the memory that is free
+  int64_t max_running = 32;   // answers
+  int64_t max_waiting = 256;  // questions
+  int64_t rows_per_pass = 256;
+};
+
+// First come, first served. A medium is encoded between two passes, one at a time, and what is
+// known of media, and of the beginnings of prompts, is kept as long as there is room. All
+// arithmetic happens in the scheduler's own thread; the public functions may be called from any
+// other.
+class Scheduler : public Service {
+ public:
+  Scheduler(std::shared_ptr<families::Family> family, Card card, const SchedulerOptions& options);
+  // Cancels what is left.
+  ~Scheduler() override;
+
+  std::unique_ptr<Ticket> ask(Question question) override;
+  int64_t count_tokens(const Request& request) override;
+  std::vector<std::vector<float>> embed(const std::vector<Part>& inputs) override;
+  Card card() const override { return card_; }
+  Load load() const override;
+  void drain(Clock::time_point until) override;
+
+ private:
+  // A question until it is admitted.
+  struct Waiting {
+    std::shared_ptr<Asked> asked;
+    Gathering gathering;
+    double encode_seconds = 0;
+  };
+  // Something small that needs media or the model, for a caller who stands and waits.
+  struct Errand {
+    Gathering gathering;
+    std::function<void(const Media&)> finish;
+    std::function<void(std::exception_ptr)> done;
+  };
+
+  void run();
+  bool take_in();  // false: the scheduler ends
+  void end_abandoned();
+  void prepare();
+  void step(Waiting& waiting);
+  bool step(Errand& errand);
+  void admit();
+  void publish();
+  void perform(std::vector<families::MediaSource> sources,
+               std::function<void(const Media&)> finish);
+  void check(const Question& question) const;
+
+  std::shared_ptr<families::Family> family_;
+  Card card_;
+  SchedulerOptions options_;
+
+  // Of the scheduler's thread alone.
+  MediaDesk desk_;
+  Runner runner_;
+  std::deque<Waiting> waiting_;
+  std::deque<Errand> errands_;
+  Clock::time_point last_end_ = Clock::now();
+
+  mutable std::mutex mutex_;
+  std::condition_variable wake_, idle_;
+  // Guarded by mutex_:
+  std::deque<std::shared_ptr<Asked>> inbox_;
+  std::deque<Errand> new_errands_;
+  Load load_;
+  double seconds_between_ends_ = 1;  // of questions, of late
+  bool idle_now_ = true, draining_ = false, cancel_all_ = false, ends_ = false;
+
+  std::thread thread_;  // last: it uses all of the above
+};
+
+}  // namespace isthmus::serving
