@@ -42,12 +42,13 @@ Answer::Answer(std::shared_ptr<Asked> asked, const families::Family& family, int
       tokenizer_(family.tokenizer()),
       index_(index),
       text_(tokenizer_, engine::stop_strings(asked_->question.request, asked_->rules)),
-      continuation_(config_of(*asked_, index), asked_->rules.ids,
-                    family.seen_before(asked_->prompt->segments),
-                    [this](int64_t token) { return stopped_ = text_.push(token); }) {}
+      continuation_(
+          config_of(*asked_, index), asked_->rules.ids,
+          family.seen_before(asked_->prompt->segments),
+          [this](int64_t token) { return stopped_ = text_.push(token); },
+          asked_->constraints->for_answer(asked_->config, asked_->rules.ids)) {}
 
 void Answer::extend(std::span<const float> logits) {
-  // What an output form forbids is forbidden here, before anything is chosen.
   const int64_t token = continuation_.extend(logits);
   reading.append(token);
   const auto ended = continuation_.finished();

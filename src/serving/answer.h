@@ -11,6 +11,7 @@
 
 #include "engine/text_stream.h"
 #include "families/family.h"
+#include "generation/constraints.h"
 #include "generation/continuation.h"
 #include "serving/mailbox.h"
 #include "serving/reading.h"
@@ -25,6 +26,7 @@ struct Asked {
   std::shared_ptr<const Prompt> prompt;  // null: not known yet
   GenerationConfig config;               // of the request, within what there is room for
   families::StopRules rules;
+  generation::Constraints* constraints = nullptr;  // of the scheduler
   double encode_seconds = 0;
   bool admitted = false;       // the event was posted
   bool answers_begun = false;  // all of them: the first has read the prompt

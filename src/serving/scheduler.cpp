@@ -49,6 +49,7 @@ Scheduler::Scheduler(std::shared_ptr<families::Family> family, Card card,
     : family_(std::move(family)),
       card_(std::move(card)),
       options_(options),
+      constraints_(family_->tokenizer()),
       desk_(*family_),
       runner_(*family_, {pages_of(*family_, options), options.max_running, options.rows_per_pass}),
       thread_([this] { run(); }) {}
@@ -64,6 +65,20 @@ Scheduler::~Scheduler() {
 
 // ---- What others call.
 
+namespace {
+
+// From what an API calls it to what generation does.
+void take_form(Question& question) {
+  if (!question.form) return;
+  if (question.form->text.empty()) throw UsageError("the schema or grammar of the answer is empty");
+  GenerationConfig& config = question.request.generate;
+  const bool is_schema = question.form->kind == OutputForm::Kind::kJsonSchema;
+  (is_schema ? config.json_schema : config.grammar) = std::move(question.form->text);
+  question.form.reset();
+}
+
+}  // namespace
+
 void Scheduler::check(const Question& question) const {
   const GenerationConfig& config = question.request.generate;
   generation::check_generation_config(config);
@@ -78,12 +93,15 @@ void Scheduler::check(const Question& question) const {
   if (!question.aligner.empty())
     throw UsageError(
         fmt::format("there is no aligner \"{}\" besides the model's own", question.aligner));
-  if (question.form) throw UsageError("this server does not hold answers to a schema or a grammar");
 }
 
 std::unique_ptr<Ticket> Scheduler::ask(Question question) {
+  take_form(question);
   check(question);
+  // What is wrong with a schema or a grammar is said here, and not when its turn has come.
+  constraints_.for_answer(question.request.generate, family_->stop_rules(question.request).ids);
   auto asked = std::make_shared<Asked>();
+  asked->constraints = &constraints_;
   asked->unfinished = question.answers;
   asked->question = std::move(question);
   asked->mailbox = std::make_shared<Mailbox>();

@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "families/family.h"
+#include "generation/constraints.h"
 #include "serving/media_desk.h"
 #include "serving/runner.h"
 #include "serving/service.h"
@@ -69,6 +70,7 @@ class Scheduler : public Service {
   std::shared_ptr<families::Family> family_;
   Card card_;
   SchedulerOptions options_;
+  generation::Constraints constraints_;  // any thread
 
   // Of the scheduler's thread alone.
   MediaDesk desk_;

@@ -214,11 +214,25 @@ TEST(Scheduler, WhatCouldNeverBeAnsweredIsRefusedAtOnce) {
   EXPECT_NE(refused([](Question& q) { q.answers = 1000; }).find("1000"), std::string::npos);
   EXPECT_NE(refused([](Question& q) { q.top_logprobs = 21; }).find("21"), std::string::npos);
   EXPECT_NE(refused([](Question& q) { q.aligner = "other"; }).find("other"), std::string::npos);
-  EXPECT_NE(refused([](Question& q) {
-              q.form = OutputForm{OutputForm::Kind::kGrammar, ""};
-            }),
-            "no error");
+  const auto of_form = [&](const char* grammar) {
+    return refused([&](Question& q) { q.form = OutputForm{OutputForm::Kind::kGrammar, grammar}; });
+  };
+  EXPECT_NE(of_form("").find("empty"), std::string::npos);
+  EXPECT_NE(of_form("root ::= other").find("other"), std::string::npos);
   EXPECT_NE(refused([](Question& q) { q.request.generate.temperature = -1; }), "no error");
+}
+
+TEST(Scheduler, AnswersHaveTheFormThatIsAskedFor) {
+  Question question = question_of(request_of("What is in this picture?", {"table02.png"}));
+  question.form = OutputForm{OutputForm::Kind::kGrammar, R"(root ::= "yes" | "no")"};
+  question.answers = 2;
+  Question schema = question;
+  schema.form = OutputForm{OutputForm::Kind::kJsonSchema, R"({"enum": ["cube", "cone"]})"};
+  const auto outcomes = outcomes_of(shared(), {question, schema});
+  for (const auto& answer : outcomes[0].answers)
+    EXPECT_TRUE(answer.text == "yes" || answer.text == "no") << answer.text;
+  for (const auto& answer : outcomes[1].answers)
+    EXPECT_TRUE(answer.text == "\"cube\"" || answer.text == "\"cone\"") << answer.text;
 }
 
 TEST(Scheduler, PromptsWithoutRoomFail) {
