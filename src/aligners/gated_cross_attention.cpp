@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
+#include <span>
 #include <unordered_map>
 
 #include "base/check.h"
@@ -30,7 +31,9 @@ Tensor gated_sum(const Tensor& x, const Tensor& y, const Tensor& gate) {
 // One call: the media of a batch, and the attention of its rows to them.
 class MaskedCrossAttentionImpl::Reader {
  public:
-  Reader(MaskedCrossAttentionImpl& owner, const nn::MediaView& view, int64_t batch, int64_t seq);
+  // `view` has an entry for each batch row, or where `lanes` are packed into one row for each lane.
+  Reader(MaskedCrossAttentionImpl& owner, const nn::MediaView& view,
+         std::span<const nn::Lane> lanes, int64_t batch, int64_t seq);
 
   bool reads_nothing() const;
   // query [batch, seq, heads, dim_head] -> same
@@ -45,12 +48,14 @@ class MaskedCrossAttentionImpl::Reader {
   Tensor attend_run(const Tensor& query, size_t row, const MediaRun& run) const;
   const MediaKeyValue& key_value(size_t row, int64_t medium) const;
   MediaKeyValue joined(size_t row, int64_t begin, int64_t end) const;
+  void pack(const nn::MediaView& view, std::span<const nn::Lane> lanes);
   void project_missing();
 
   MaskedCrossAttentionImpl& owner_;
-  const nn::MediaView& view_;
   double scale_;
-  std::vector<std::vector<MediaRun>> runs_;  // per batch row
+  std::vector<std::vector<std::shared_ptr<const MediaMemory>>> packed_media_;  // of lanes: all
+  const std::vector<std::vector<std::shared_ptr<const MediaMemory>>>& media_;  // per batch row
+  std::vector<std::vector<MediaRun>> runs_;                                    // per batch row
   // Of the media that bring no keys and values: those of all, [media, heads, latents, dim_head],
   // and of each alone, with its place among them.
   struct Projected {
@@ -62,10 +67,16 @@ class MaskedCrossAttentionImpl::Reader {
 };
 
 MaskedCrossAttentionImpl::Reader::Reader(MaskedCrossAttentionImpl& owner, const nn::MediaView& view,
-                                         int64_t batch, int64_t seq)
+                                         std::span<const nn::Lane> lanes, int64_t batch,
+                                         int64_t seq)
     : owner_(owner),
-      view_(view),
-      scale_(1.0 / std::sqrt(static_cast<double>(owner.config_.dim_head))) {
+      scale_(1.0 / std::sqrt(static_cast<double>(owner.config_.dim_head))),
+      media_(lanes.empty() ? view.media : packed_media_) {
+  if (!lanes.empty()) {
+    pack(view, lanes);
+    if (!reads_nothing()) project_missing();
+    return;
+  }
   const auto rows = static_cast<size_t>(batch);
   ISTHMUS_CHECK(view.media.size() == rows && view.index.size() == rows,
                 "a media view has one entry per batch row");
@@ -76,6 +87,31 @@ MaskedCrossAttentionImpl::Reader::Reader(MaskedCrossAttentionImpl& owner, const 
                                owner.config_.only_attend_immediate_media));
   }
   if (!reads_nothing()) project_missing();
+}
+
+// The runs of all lanes become those of one row, whose media are those of all.
+void MaskedCrossAttentionImpl::Reader::pack(const nn::MediaView& view,
+                                            std::span<const nn::Lane> lanes) {
+  ISTHMUS_CHECK(view.media.size() == lanes.size() && view.index.size() == lanes.size(),
+                "a media view has one entry per lane");
+  packed_media_.emplace_back();
+  runs_.emplace_back();
+  int64_t first = 0;
+  for (size_t lane = 0; lane < lanes.size(); ++lane) {
+    ISTHMUS_CHECK(static_cast<int64_t>(view.index[lane].size()) == lanes[lane].rows,
+                  "a media view has one index per position");
+    const auto before = static_cast<int64_t>(packed_media_[0].size());
+    for (MediaRun run : media_runs(view.index[lane], static_cast<int64_t>(view.media[lane].size()),
+                                   owner_.config_.only_attend_immediate_media)) {
+      run.first += first;
+      run.begin += before;
+      run.end += before;
+      runs_[0].push_back(run);
+    }
+    packed_media_[0].insert(packed_media_[0].end(), view.media[lane].begin(),
+                            view.media[lane].end());
+    first += lanes[lane].rows;
+  }
 }
 
 bool MaskedCrossAttentionImpl::Reader::reads_nothing() const {
@@ -90,7 +126,7 @@ void MaskedCrossAttentionImpl::Reader::project_missing() {
   std::vector<const MediaMemory*> missing;
   std::vector<Tensor> latents;
   const auto layer = static_cast<size_t>(owner_.layer_);
-  for (const auto& media : view_.media)
+  for (const auto& media : media_)
     for (const auto& memory : media) {
       const bool remembered = layer < memory->layers.size() && memory->layers[layer].key.defined();
       const Projected next{{}, static_cast<int64_t>(missing.size())};
@@ -105,7 +141,7 @@ void MaskedCrossAttentionImpl::Reader::project_missing() {
 }
 
 const MediaKeyValue& MaskedCrossAttentionImpl::Reader::key_value(size_t row, int64_t medium) const {
-  const MediaMemory* memory = view_.media[row][static_cast<size_t>(medium)].get();
+  const MediaMemory* memory = media_[row][static_cast<size_t>(medium)].get();
   const auto found = projected_.find(memory);
   return found != projected_.end() ? found->second.own
                                    : memory->layers[static_cast<size_t>(owner_.layer_)];
@@ -154,7 +190,7 @@ bool MaskedCrossAttentionImpl::Reader::is_one_medium_each() const {
     for (const MediaRun& run : runs_[row]) {
       if (run.begin == run.end) continue;
       if (run.uniform || run.end - run.begin != 1 ||
-          !projected_.contains(view_.media[row][static_cast<size_t>(run.begin)].get()))
+          !projected_.contains(media_[row][static_cast<size_t>(run.begin)].get()))
         return false;
     }
   return true;
@@ -182,7 +218,7 @@ Tensor MaskedCrossAttentionImpl::Reader::attend_side_by_side(const Tensor& query
           answers[static_cast<size_t>(first + i)] = 1 + static_cast<int64_t>(positions.size());
         positions.push_back(first + std::min(i, run.count - 1));
       }
-      const auto& memory = view_.media[row][static_cast<size_t>(run.begin)];
+      const auto& memory = media_[row][static_cast<size_t>(run.begin)];
       media.push_back(projected_.at(memory.get()).place);
     }
 
@@ -227,9 +263,9 @@ Tensor MaskedCrossAttentionImpl::Reader::attend(const Tensor& query) const {
 
 Tensor MaskedCrossAttentionImpl::Reader::weights(const Tensor& query) const {
   size_t most = 0;
-  for (const auto& media : view_.media) most = std::max(most, media.size());
+  for (const auto& media : media_) most = std::max(most, media.size());
   int64_t latents = 0;
-  for (const auto& media : view_.media)
+  for (const auto& media : media_)
     for (const auto& memory : media) latents = std::max(latents, memory->latents.size(0));
   Tensor out = torch::zeros(
       {query.size(0), query.size(2), query.size(1), static_cast<int64_t>(most) * latents},
@@ -270,7 +306,7 @@ MediaKeyValue MaskedCrossAttentionImpl::project(const Tensor& latents) {
 
 Tensor MaskedCrossAttentionImpl::forward(const Tensor& text, const nn::ForwardContext& context) {
   if (context.media == nullptr) return {};
-  const Reader reader(*this, *context.media, text.size(0), text.size(1));
+  const Reader reader(*this, *context.media, context.lanes, text.size(0), text.size(1));
   if (reader.reads_nothing()) return {};
   const Tensor query = to_q_(norm_(text)).unflatten(-1, {config_.heads, config_.dim_head});
   if (context.probe != nullptr && context.probe->wants(probe_name_))

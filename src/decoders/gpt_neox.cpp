@@ -81,8 +81,7 @@ GptNeox::GptNeox(const layout::GptNeoxConfig& config)
 Tensor GptNeox::embed_tokens(const Tensor& ids) { return embed_in_(ids); }
 
 Tensor GptNeox::enter(const Tensor& embeddings, nn::ForwardContext& context) {
-  const int64_t cached = context.cache != nullptr ? context.cache->length() : 0;
-  context.rotary = rotary_.angles(context.positions, cached + embeddings.size(1));
+  context.rotary = nn::angles(rotary_, context, embeddings.size(1));
   return embeddings;
 }
 

@@ -17,9 +17,10 @@ class LanguageModel : public torch::nn::Module {
  public:
   virtual Tensor embed_tokens(const Tensor& ids) = 0;  // [...] int64 -> [..., hidden_size] float32
   // embeddings [batch, seq, hidden_size] -> hidden states of the same shape, after the final norm;
-  // those from the context's first_row on where it is not 0.
-  // Extends the context's cache by seq. Probes see "decoder.hidden.{l}": 0 is the input, l the
-  // output of block l, and the last one has passed the final norm; "decoder.last_block" has not.
+  // those from the context's first_row on where it is not 0, of lanes the wanted ones.
+  // Extends the context's cache by seq, or that of each lane by its rows. Probes see
+  // "decoder.hidden.{l}": 0 is the input, l the output of block l, and the last one has passed the
+  // final norm; "decoder.last_block" has not.
   Tensor forward(const Tensor& embeddings, const nn::ForwardContext& context);
   virtual Tensor logits(
       const Tensor& hidden) = 0;  // [..., hidden_size] -> [..., vocab_size] float32

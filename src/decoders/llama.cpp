@@ -40,9 +40,7 @@ LlamaBlockImpl::LlamaBlockImpl(const layout::LlamaConfig& config, int64_t layer)
           "post_attention_layernorm", nn::RmsNorm(config.hidden_size, config.rms_norm_eps))) {}
 
 Tensor LlamaBlockImpl::forward(const Tensor& x, const nn::ForwardContext& context) {
-  const int64_t first = context.first_row;
-  const Tensor kept = first > 0 ? x.narrow(1, first, x.size(1) - first) : x;
-  const Tensor h = kept + self_attn_(input_layernorm_(x), context);
+  const Tensor h = nn::asking_rows(x, context) + self_attn_(input_layernorm_(x), context);
   return h + mlp_(post_attention_layernorm_(h));
 }
 
@@ -66,8 +64,7 @@ Llama::Llama(const layout::LlamaConfig& config)
 Tensor Llama::embed_tokens(const Tensor& ids) { return embed_tokens_(ids); }
 
 Tensor Llama::enter(const Tensor& embeddings, nn::ForwardContext& context) {
-  const int64_t cached = context.cache != nullptr ? context.cache->length() : 0;
-  context.rotary = rotary_.angles(context.positions, cached + embeddings.size(1));
+  context.rotary = nn::angles(rotary_, context, embeddings.size(1));
   return embeddings;
 }
 

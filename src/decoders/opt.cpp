@@ -49,10 +49,10 @@ Tensor OptLayerImpl::forward(const Tensor& x, const nn::ForwardContext& context)
     return fc2_(nn::activate(fc1_(rows), activation_));
   };
   if (do_layer_norm_before_) {
-    const Tensor h = x + self_attn_(self_attn_layer_norm_(x), context);
+    const Tensor h = nn::asking_rows(x, context) + self_attn_(self_attn_layer_norm_(x), context);
     return h + feed_forward(final_layer_norm_(h));
   }
-  const Tensor h = self_attn_layer_norm_(x + self_attn_(x, context));
+  const Tensor h = self_attn_layer_norm_(nn::asking_rows(x, context) + self_attn_(x, context));
   return final_layer_norm_(h + feed_forward(h));
 }
 
