@@ -12,6 +12,7 @@
 #include "eval_flags.h"
 #include "isthmus/error.h"
 #include "isthmus/version.h"
+#include "serve_flags.h"
 
 namespace isthmus::cli {
 namespace {
@@ -68,12 +69,10 @@ void add_storage(CLI::App& app, Options& o) {
       ->take_all();
 }
 
-void add_model(CLI::App& app, Options& o) {
-  app.add_option(
-         "MODEL", o.model,
-         "Checkpoint folder or file, GGUF file, or a repository id in the local Hugging Face "
-         "cache")
-      ->required();
+const char* const kModel =
+    "Checkpoint folder or file, GGUF file, or a repository id in the local Hugging Face cache";
+
+void add_model_parts(CLI::App& app, Options& o) {
   app.add_option("--base", o.base,
                  "Language model under a projector, a LoRA or a Flamingo checkpoint")
       ->type_name("MODEL");
@@ -81,6 +80,11 @@ void add_model(CLI::App& app, Options& o) {
                  "CLIP folder or file, when the one that is named is not found; the mmproj file of "
                  "a GGUF file")
       ->type_name("PATH");
+}
+
+void add_model(CLI::App& app, Options& o) {
+  app.add_option("MODEL", o.model, kModel)->required();
+  add_model_parts(app, o);
 }
 
 void add_compute(CLI::App& app, Options& o) {
@@ -330,6 +334,16 @@ Parsed parse_command_line(int argc, char** argv) {
   add_compute(*run, o);
   add_generation(*run, o);
   add_guesses(*run, o);
+
+  CLI::App* serve = app.add_subcommand(
+      "serve",
+      "Answer over HTTP as OpenAI's, Anthropic's and Ollama's servers do (docs/serving.md)");
+  serve->add_option("MODEL", o.models, kModel)->required();
+  add_model_parts(*serve, o);
+  add_serve_flags(*serve, o);
+  add_compute(*serve, o);
+  add_generation(*serve, o);
+  add_guesses(*serve, o);
 
   CLI::App* trace = app.add_subcommand("trace", "Write every stage of one answer as npy");
   add_model(*trace, o);

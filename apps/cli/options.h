@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "../server/settings.h"
 #include "eval/eval_options.h"
 #include "isthmus/generation.h"
 #include "isthmus/input.h"
@@ -66,11 +67,18 @@ struct Options {
   // verify
   std::filesystem::path golden;
 
+  // serve
+  std::vector<std::string> models;
+  std::string served_name;
+  server::Settings server;
+  std::filesystem::path api_key_file;
+  int64_t longest_queue = 64, drain_seconds = 30;
+
   // bench
   int64_t repetitions = 3, prompt_tokens = 64, new_tokens = 32;
   std::optional<int64_t> bench_shots;  // examples before the question
   bool text_only = false;
-  int64_t bench_batch = 0;             // most requests answered together; 0: that is not measured
+  int64_t bench_batch = 0;  // most requests answered together; 0: that is not measured
 };
 
 // `run` is false when nothing is left to do: help or the version was asked for, and shown.

@@ -53,7 +53,7 @@ TEST(CommandLine, VersionAndHelpAnswerWithoutTheHalfThatComputes) {
   const Outcome help = run_program({alone, "--help"});
   EXPECT_EQ(help.status, 0);
   for (const std::string verb :
-       {"describe", "run", "trace", "align", "eval", "verify", "bench", "doctor"}) {
+       {"describe", "run", "serve", "trace", "align", "eval", "verify", "bench", "doctor"}) {
     EXPECT_NE(help.out.find("\n  " + verb), std::string::npos) << verb;
     const Outcome own = run_program({alone, verb, "--help"});
     EXPECT_EQ(own.status, 0) << own.err;

@@ -14,6 +14,7 @@
 #include "nn/allocation.h"
 #include "quantize.h"
 #include "run.h"
+#include "serve.h"
 #include "trace.h"
 #include "verify.h"
 
@@ -28,6 +29,7 @@ int dispatch(const isthmus::cli::Options& options) {
   if (options.verb == "convert") return isthmus::cli::convert(options);
   if (options.verb == "demo") return isthmus::cli::demo(options);
   if (options.verb == "run") return isthmus::cli::run(options);
+  if (options.verb == "serve") return isthmus::cli::serve(options);
   if (options.verb == "trace") return isthmus::cli::trace(options);
   if (options.verb == "verify") return isthmus::cli::verify(options);
   if (options.verb == "eval")

@@ -1,0 +1,88 @@
+#include "serve.h"
+
+#include <cerrno>
+#include <csignal>
+#include <iostream>
+#include <memory>
+#include <utility>
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "../../server/api_keys.h"
+#include "../../server/server.h"
+#include "base/log.h"
+#include "engine/load.h"
+#include "isthmus/error.h"
+#include "serving/card.h"
+#include "serving/one_at_a_time.h"
+
+namespace isthmus::cli {
+namespace {
+
+int told_to_end = -1;  // an eventfd: all that a signal handler may do is write to it
+
+void on_signal(int) {
+  const uint64_t one = 1;
+  [[maybe_unused]] const auto written = ::write(told_to_end, &one, sizeof one);
+  // Who asks twice does not want to wait.
+  std::signal(SIGINT, SIG_DFL);
+  std::signal(SIGTERM, SIG_DFL);
+}
+
+void wait_for_signal() {
+  uint64_t count = 0;
+  while (::read(told_to_end, &count, sizeof count) < 0 && errno == EINTR) {
+  }
+}
+
+std::unique_ptr<serving::Service> load(const std::string& model, const Options& options) {
+  auto engine = engine::load_engine(model, options.base, "", options.load);
+  const std::string name =
+      options.served_name.empty() ? get_model_name_from_path(model) : options.served_name;
+  serving::Card card = serving::card_of(engine->family(), name, options.load);
+  return std::make_unique<serving::OneAtATime>(std::move(engine), std::move(card),
+                                               static_cast<size_t>(options.longest_queue));
+}
+
+void check(const Options& options) {
+  if (options.models.size() < 2) return;
+  if (!options.base.empty() || !options.load.vision.empty() || !options.served_name.empty())
+    throw UsageError(
+        "--base, --vision and --name speak of one model; several are given. Merge them first");
+}
+
+}  // namespace
+
+int serve(const Options& options) {
+  check(options);
+  server::Settings settings = options.server;
+  settings.defaults = options.generate;
+  if (!options.api_key_file.empty())
+    for (std::string& key : server::read_api_keys(options.api_key_file))
+      settings.api_keys.push_back(std::move(key));
+  log::set_level(log::Level::kInfo);
+
+  auto models = std::make_unique<server::Models>();
+  std::vector<std::string> names;
+  for (const std::string& model : options.models) {
+    auto service = load(model, options);
+    names.push_back(service->card().name);
+    models->add(std::move(service));
+  }
+  server::Server server(std::move(settings), std::move(models));
+  server.start();
+  told_to_end = ::eventfd(0, EFD_CLOEXEC);
+  std::signal(SIGINT, on_signal);
+  std::signal(SIGTERM, on_signal);
+  std::cout << fmt::format("serving {} on {}", fmt::join(names, ", "), server.url()) << std::endl;
+  wait_for_signal();
+  log::info("told to end; what is under way is answered first");
+  server.drain(serving::Clock::now() + std::chrono::seconds(options.drain_seconds));
+  return 0;
+}
+
+}  // namespace isthmus::cli
