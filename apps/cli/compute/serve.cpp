@@ -15,10 +15,8 @@
 #include "../../server/api_keys.h"
 #include "../../server/server.h"
 #include "base/log.h"
-#include "engine/load.h"
 #include "isthmus/error.h"
-#include "serving/card.h"
-#include "serving/one_at_a_time.h"
+#include "serving/load.h"
 
 namespace isthmus::cli {
 namespace {
@@ -40,12 +38,9 @@ void wait_for_signal() {
 }
 
 std::unique_ptr<serving::Service> load(const std::string& model, const Options& options) {
-  auto engine = engine::load_engine(model, options.base, "", options.load);
-  const std::string name =
-      options.served_name.empty() ? get_model_name_from_path(model) : options.served_name;
-  serving::Card card = serving::card_of(engine->family(), name, options.load);
-  return std::make_unique<serving::OneAtATime>(std::move(engine), std::move(card),
-                                               static_cast<size_t>(options.longest_queue));
+  serving::SchedulerOptions limits;
+  limits.max_waiting = options.longest_queue;
+  return serving::load_service(model, options.base, options.served_name, options.load, limits);
 }
 
 void check(const Options& options) {
