@@ -9,6 +9,7 @@
 #include <fmt/ranges.h>
 #include <CLI/CLI.hpp>
 
+#include "base/atomic_file.h"
 #include "eval_flags.h"
 #include "isthmus/error.h"
 #include "isthmus/version.h"
@@ -20,6 +21,8 @@ namespace {
 const char* const kStorage = "stored|f32|f16|bf16|q8|q6|q5|q4";
 constexpr std::array<std::string_view, 8> kStorages = {"stored", "f32", "f16", "bf16",
                                                        "q8",     "q6",  "q5",  "q4"};
+
+constexpr size_t kLongestGrammar = size_t{1} << 20;
 
 // CLI11's own range checks spell out the largest double.
 CLI::Validator number_where(bool (*holds)(double), const char* what) {
@@ -132,6 +135,20 @@ void add_generation(CLI::App& app, Options& o) {
       ->type_name("L")
       ->capture_default_str();
   app.add_option("--seed", g.seed, "Of sampling")->type_name("N")->capture_default_str();
+  const auto add_file = [&](const char* flag, std::string& text, const char* what) {
+    app.add_option_function<std::string>(
+           flag,
+           [flag, &text](const std::string& file) {
+             text = read_file(file, kLongestGrammar);
+             if (text.find_first_not_of(" \t\r\n") == std::string::npos)
+               throw CLI::ValidationError(flag, fmt::format("{} is empty", file));
+           },
+           what)
+        ->type_name("FILE");
+  };
+  add_file("--json-schema", g.json_schema,
+           "JSON schema that the answer satisfies (docs/grammar.md)");
+  add_file("--grammar", g.grammar, "Grammar in GBNF that the answer follows (docs/grammar.md)");
   app.add_option("--stop", g.stop, "String that ends the answer (may be repeated)")
       ->type_name("TEXT");
 }
@@ -238,6 +255,8 @@ GenerationConfig with_flags(GenerationConfig requested, const Options& options) 
   take("--num-beams", &GenerationConfig::num_beams);
   take("--length-penalty", &GenerationConfig::length_penalty);
   take("--seed", &GenerationConfig::seed);
+  take("--json-schema", &GenerationConfig::json_schema);
+  take("--grammar", &GenerationConfig::grammar);
   take("--stop", &GenerationConfig::stop);
   return requested;
 }

@@ -35,14 +35,16 @@ class Growing {
  public:
   Growing(const GenerationConfig& config, const families::StopRules& rules,
           std::span<const int64_t> seen, bool beams_count_prompt, int64_t prompt_length,
-          generation::StopStringMatcher matches_stop_string) {
+          generation::StopStringMatcher matches_stop_string,
+          std::unique_ptr<grammar::TokenConstraint> constraint) {
     if (config.num_beams > 1)
       beams_.emplace(config, rules.ids, seen,
                      beams_count_prompt ? generation::BeamLength::kWholeSequence
                                         : generation::BeamLength::kGenerated,
                      prompt_length);
     else
-      single_.emplace(config, rules.ids, seen, std::move(matches_stop_string));
+      single_.emplace(config, rules.ids, seen, std::move(matches_stop_string),
+                      std::move(constraint));
   }
 
   // `logits` [rows, vocab_size] -> what each row continues with.
@@ -78,7 +80,11 @@ void conclude(Answer& answer, const generation::Generated& generated, const Text
 }  // namespace
 
 Engine::Engine(std::shared_ptr<families::Family> family, bool composed)
-    : family_(std::move(family)), composed_(composed), media_(*family_), conversation_(*family_) {}
+    : family_(std::move(family)),
+      composed_(composed),
+      media_(*family_),
+      conversation_(*family_),
+      constraints_(family_->tokenizer()) {}
 
 Engine::~Engine() = default;
 
@@ -177,6 +183,7 @@ Answer Engine::generate(const Request& request, const TextCallback& on_text) {
   const Prompt prompt = std::move(assemble(std::span(&request, 1), nullptr).front());
   const GenerationConfig config = capped(request.generate, prompt.sequence.length());
   const families::StopRules rules = family_->stop_rules(request);
+  auto constraint = constraints_.for_answer(config, rules.ids);
 
   Answer answer;
   Stopwatch watch;
@@ -186,8 +193,9 @@ Answer Engine::generate(const Request& request, const TextCallback& on_text) {
   answer.timings.prefill = watch.lap();
 
   TextStream text(family_->tokenizer(), stop_strings(request, rules));
-  generation::Continuation continuation(config, rules.ids, family_->seen_before(prompt.segments),
-                                        [&](int64_t token) { return text.push(token); });
+  generation::Continuation continuation(
+      config, rules.ids, family_->seen_before(prompt.segments),
+      [&](int64_t token) { return text.push(token); }, std::move(constraint));
   Guesses guesses = guesses_for(request, prompt, rules);
   std::vector<int64_t> guessed;  // Row i of the logits follows the first i of them.
   while (true) {
@@ -257,9 +265,10 @@ std::vector<Answer> Engine::generate_batch(std::span<const Request> requests) {
     const auto seen = family_->seen_before(prompts[i].segments);
     const bool whole = family_->beams_count_prompt();
     // Quirk: the reference counts a prompt with the padding of its batch.
-    growing.emplace_back(config, rules, seen, whole,
-                         whole ? longest : static_cast<int64_t>(seen.size()),
-                         [&text](int64_t token) { return text.push(token); });
+    growing.emplace_back(
+        config, rules, seen, whole, whole ? longest : static_cast<int64_t>(seen.size()),
+        [&text](int64_t token) { return text.push(token); },
+        constraints_.for_answer(config, rules.ids));
     answers[i].timings.encode = prompts[i].encode_seconds;
     answers[i].timings.prompt_tokens = prompts[i].sequence.length();
   }

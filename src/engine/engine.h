@@ -14,6 +14,7 @@
 #include "engine/rows.h"
 #include "families/family.h"
 #include "families/sequence_builder.h"
+#include "generation/constraints.h"
 #include "isthmus/model.h"
 
 namespace isthmus::engine {
@@ -102,6 +103,7 @@ class Engine {
   MediaLoader media_;
   ConversationCache conversation_;
   std::unique_ptr<Draft> draft_;  // null: none
+  generation::Constraints constraints_;
 };
 
 }  // namespace isthmus::engine

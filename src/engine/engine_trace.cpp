@@ -86,6 +86,7 @@ Trace Engine::trace(const Request& request, bool hidden) {
   const Prompt prompt = std::move(assemble(std::span(&request, 1), &probe).front());
   const GenerationConfig config = capped(request.generate, prompt.sequence.length());
   const families::StopRules rules = family_->stop_rules(request);
+  auto constraint = constraints_.for_answer(config, rules.ids);
 
   Trace trace;
   for (size_t i = 0; i < prompt.media.size(); ++i) {
@@ -123,8 +124,9 @@ Trace Engine::trace(const Request& request, bool hidden) {
   trace.tensors.push_back({"logits", "logits at every prompt position [seq, vocab]", logits});
 
   TextStream text(family_->tokenizer(), stop_strings(request, rules));
-  generation::Continuation continuation(config, rules.ids, family_->seen_before(prompt.segments),
-                                        [&](int64_t token) { return text.push(token); });
+  generation::Continuation continuation(
+      config, rules.ids, family_->seen_before(prompt.segments),
+      [&](int64_t token) { return text.push(token); }, std::move(constraint));
   std::vector<Tensor> steps{logits[logits.size(0) - 1].contiguous()};
   while (true) {
     const int64_t token = continuation.extend(as_span(steps.back()));

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "base/atomic_file.h"
 #include "base/base64.h"
@@ -115,12 +116,23 @@ Request parse_request(const JsonView& json, const std::filesystem::path& folder)
   return request;
 }
 
+// JsonView forgets in which order keys stand, and that of a schema's properties is the order in
+// which they are answered.
+void keep_schema_order(const std::string& json, GenerationConfig& config) {
+  if (config.json_schema.empty()) return;
+  const auto request = nlohmann::ordered_json::parse(json);
+  const auto& schema = request.at("generate").at("json_schema");
+  if (!schema.is_string()) config.json_schema = schema.dump();
+}
+
 }  // namespace
 
 Request Request::parse(const std::string& json, const std::string& source,
                        const std::filesystem::path& folder) {
   try {
-    return parse_request(JsonView::parse(json, source), folder);
+    Request request = parse_request(JsonView::parse(json, source), folder);
+    keep_schema_order(json, request.generate);
+    return request;
   } catch (const ModelError& error) {  // JsonView speaks of models; here the fault is in a request
     throw UsageError(error.what());
   }

@@ -1,5 +1,8 @@
 #include "cli/options.h"
 
+#include <filesystem>
+#include <fstream>
+
 #include <gtest/gtest.h>
 
 #include "isthmus/error.h"
@@ -149,6 +152,31 @@ TEST(DraftFlags, SayWhatGuessesAndHowMuch) {
   }
   EXPECT_THROW(options_of({"run", "MODEL", "--draft-storage", "q3"}), UsageError);
   EXPECT_THROW(options_of({"run", "MODEL", "--draft-tokens", "65"}), UsageError);
+}
+
+TEST(GrammarFlags, NameFilesThatAreRead) {
+  const auto file = [](const char* name, const char* text) {
+    const auto path = std::filesystem::path(testing::TempDir()) / name;
+    std::ofstream(path) << text;
+    return path.string();
+  };
+  const auto options_of = [](std::vector<std::string> words) {
+    words.insert(words.begin(), {"isthmus", "run", "MODEL"});
+    std::vector<char*> argv;
+    for (std::string& word : words) argv.push_back(word.data());
+    return parse_command_line(static_cast<int>(argv.size()), argv.data()).options;
+  };
+  const auto schema = file("isthmus_schema.json", "{}"),
+             grammar = file("isthmus_a.gbnf", "root ::= \"a\"");
+  const Options options = options_of({"--json-schema", schema});
+  EXPECT_EQ(options.generate.json_schema, "{}");
+  GenerationConfig requested;
+  requested.json_schema = "true";
+  EXPECT_EQ(with_flags(requested, options).json_schema, "{}");
+  EXPECT_EQ(with_flags(requested, options_of({})).json_schema, "true");
+  EXPECT_EQ(options_of({"--grammar", grammar}).generate.grammar, "root ::= \"a\"");
+  EXPECT_THROW(options_of({"--grammar", file("isthmus_empty.gbnf", " \n")}), UsageError);
+  EXPECT_THROW(options_of({"--grammar", "isthmus_is_not_there.gbnf"}), InputError);
 }
 
 }  // namespace
