@@ -15,6 +15,7 @@
 #include "protocol/body.h"
 #include "protocol/embeddings.h"
 #include "protocol/ollama_cards.h"
+#include "protocol/schema_order.h"
 
 namespace isthmus::server {
 namespace {
@@ -77,6 +78,7 @@ void Api::converse(Opener open, const std::string& body, const httplib::Request&
     visit->model = context.card.name;
     protocol::reading_a_request([&] { exchange = open(json, context); });
   }
+  protocol::keep_schema_order(body, exchange->questions);
   check_media(exchange->questions, settings_.caps);
   if (settings_.longest_answer > 0s)
     for (serving::Question& question : exchange->questions)
