@@ -99,7 +99,9 @@ std::unique_ptr<Ticket> Scheduler::ask(Question question) {
   take_form(question);
   check(question);
   // What is wrong with a schema or a grammar is said here, and not when its turn has come.
-  constraints_.for_answer(question.request.generate, family_->stop_rules(question.request).ids);
+  if (const GenerationConfig& config = question.request.generate;
+      !config.json_schema.empty() || !config.grammar.empty())
+    constraints_.for_answer(config, family_->stop_rules(question.request).ids);
   auto asked = std::make_shared<Asked>();
   asked->constraints = &constraints_;
   asked->unfinished = question.answers;
