@@ -187,9 +187,11 @@ void Server::State::page(const httplib::Request& request, httplib::Response& res
     const auto visit = this->visit(request, response, "page");
     guarded(visit, Dialect::kOpenAi, response, [&] {
       if (const auto refusal = access.refusal(request, /*needs_key=*/false)) throw *refusal;
-      response.set_header("Content-Security-Policy",
-                          "default-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; "
-                          "frame-ancestors 'none'");
+      response.set_header(
+          "Content-Security-Policy",
+          "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
+          "media-src blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+          "frame-ancestors 'none'");
       response.set_header("Cache-Control", "no-cache");
       response.set_content(file.content.data(), file.content.size(), std::string(file.type));
     });
