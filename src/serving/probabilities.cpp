@@ -1,13 +1,9 @@
 #include "serving/probabilities.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <numeric>
 #include <vector>
-
-#include "text/byte_level.h"
-#include "text/utf8.h"
 
 namespace isthmus::serving {
 namespace {
@@ -24,26 +20,8 @@ double log_of_sum(std::span<const float> logits) {
 std::string bytes_of(const text::Tokenizer& tokenizer, int64_t id) {
   if (id < 0 || id >= static_cast<int64_t>(tokenizer.vocab_size())) return {};
   const auto token = static_cast<text::TokenId>(id);
-  const std::string piece = tokenizer.piece(token);
-  if (piece.size() == 6 && piece.starts_with("<0x") && piece.back() == '>') {
-    int byte = 0;
-    if (std::from_chars(piece.data() + 3, piece.data() + 5, byte, 16).ec == std::errc())
-      return std::string(1, static_cast<char>(byte));
-  }
-  // What it adds behind another: a beginning would lose its space.
-  const auto decoder = tokenizer.decoder(/*skip_special_tokens=*/false);
-  std::string before, both;
-  decoder->push(token, before);
-  decoder->push(token, both);
-  decoder->finish(both);
-  const std::string twice = before + both;
-  const auto once = [&] {
-    const std::vector<text::TokenId> alone{token};
-    return tokenizer.decode(alone, /*skip_special_tokens=*/false);
-  }();
-  if (twice.find(text::kReplacementCharacter) != std::string::npos)
-    return text::byte_level_decode(piece);  // part of a character
-  return twice.starts_with(once) ? twice.substr(once.size()) : once;
+  std::string bytes = tokenizer.bytes_of(token);
+  return bytes.empty() ? tokenizer.piece(token) : bytes;
 }
 
 Token judge(const text::Tokenizer& tokenizer, std::span<const float> logits, int64_t chosen,
