@@ -69,6 +69,13 @@ std::optional<int64_t> read_length(const JsonView& fields,
   return std::nullopt;
 }
 
+int64_t read_answers(const JsonView& body, std::string_view key, const Context& context) {
+  const int64_t answers = body.positive(key, 1);
+  require_between(body, key, static_cast<double>(answers), 1,
+                  static_cast<double>(context.most_answers));
+  return answers;
+}
+
 serving::OutputForm form_of_schema(const JsonView& schema) {
   if (!schema.is_object() && !schema.is_boolean()) schema.fail("expected a JSON schema");
   return {serving::OutputForm::Kind::kJsonSchema, schema.raw().dump()};

@@ -39,6 +39,8 @@ void refuse_tools(const JsonView& body, const Context& context);
 // UsageError for a field that is there and not `neutral`: what it asks for is not done here.
 void refuse_unless(const JsonView& body, std::string_view key, double neutral,
                    std::string_view instead);
+// How many answers to a question; 1 where nothing is said.
+int64_t read_answers(const JsonView& body, std::string_view key, const Context& context);
 // `low` <= value <= `high`.
 void require_between(const JsonView& fields, std::string_view key, double value, double low,
                      double high);

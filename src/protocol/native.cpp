@@ -51,9 +51,7 @@ class Native : public Exchange {
     streams = body.boolean("stream", false);
     serving::Question question = question_for(context);
     question.request = read_request(body, context);
-    question.answers = body.positive("answers", 1);
-    require_between(body, "answers", static_cast<double>(question.answers), 1,
-                    static_cast<double>(context.most_answers));
+    question.answers = read_answers(body, "answers", context);
     if (body.contains("top_logprobs")) {
       question.top_logprobs = body.integer("top_logprobs");
       require_between(body, "top_logprobs", static_cast<double>(*question.top_logprobs), 0,

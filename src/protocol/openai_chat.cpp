@@ -26,9 +26,7 @@ class Chat : public Exchange {
     if (const auto length = read_length(body, {"max_completion_tokens", "max_tokens"}))
       generate.max_new_tokens = *length;
     read_stop(body, "stop", generate);
-    question.answers = body.positive("n", 1);
-    require_between(body, "n", static_cast<double>(question.answers), 1,
-                    static_cast<double>(context.most_answers));
+    question.answers = read_answers(body, "n", context);
     read_logprobs(body, question);
     if (const auto format = body.find("response_format"))
       question.form = read_form(*format, /*nested_schema=*/true);

@@ -52,9 +52,7 @@ class Completions : public Exchange {
     generate.max_new_tokens = read_length(body, {"max_tokens"})
                                   .value_or(std::min(kDefaultLength, generate.max_new_tokens));
     read_stop(body, "stop", generate);
-    question.answers = body.positive("n", 1);
-    require_between(body, "n", static_cast<double>(question.answers), 1,
-                    static_cast<double>(context.most_answers));
+    question.answers = read_answers(body, "n", context);
     if (body.contains("logprobs")) {
       question.top_logprobs = body.integer("logprobs");
       require_between(body, "logprobs", static_cast<double>(*question.top_logprobs), 0,
