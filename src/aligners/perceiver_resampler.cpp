@@ -75,6 +75,7 @@ Tensor PerceiverResamplerImpl::forward(const Tensor& features, const nn::Forward
     if (context.probe != nullptr && context.probe->wants(name)) context.probe->see(name, attended);
     z = z + attended;
     z = z + feed_forwards_[i](z);
+    nn::between_blocks(context.probe);
   }
   return norm_(z).unflatten(0, {batch, media});
 }

@@ -81,6 +81,7 @@ Alignment Projector::align(const nn::Features& features, const nn::ForwardContex
                 "features of another width than mm_hidden_size");
   for (size_t i = 0; i < linears_.size(); ++i) {
     x = linears_[i](i == 0 ? x : nn::ops::gelu(x));
+    nn::between_blocks(context.probe);
   }
   if (context.probe != nullptr && context.probe->wants("aligner.tokens"))
     context.probe->see("aligner.tokens", x);

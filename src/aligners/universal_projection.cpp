@@ -97,12 +97,15 @@ Tensor UniversalProjection::routing(const std::string& key) {
 
 // [items, rows of z, width] -> [items, experts, rows, width]. What the last block would make of the
 // other rows is used by nobody.
-Tensor UniversalProjection::experts(const Tensor& z, int64_t rows) {
+Tensor UniversalProjection::experts(const Tensor& z, int64_t rows,
+                                    const nn::ForwardContext& context) {
   std::vector<Tensor> results;
   for (std::vector<ExpertBlock>& blocks : experts_) {
     Tensor x = z;
-    for (size_t i = 0; i < blocks.size(); ++i)
+    for (size_t i = 0; i < blocks.size(); ++i) {
       x = blocks[i](x, i + 1 < blocks.size() ? x.size(1) : rows);
+      nn::between_blocks(context.probe);
+    }
     results.push_back(x);
   }
   return torch::stack(results, 1);
@@ -117,7 +120,7 @@ Alignment UniversalProjection::align(const nn::Features& features,
   const Tensor& learned = resample_tokens_->at(key);
   const int64_t rows = learned.size(1);
   const Tensor z = torch::cat({learned.expand({items, -1, -1}), h}, 1);
-  const Tensor expert_rows = experts(z, rows);
+  const Tensor expert_rows = experts(z, rows, context);
   show(context, "aligner.experts", expert_rows);
   // [R, experts] -> [experts, R, 1]
   const Tensor mixed = (expert_rows * routing(key).transpose(0, 1).unsqueeze(-1)).sum(1);

@@ -61,7 +61,7 @@ class UniversalProjection : public Aligner {
   Tensor router_logits(const std::string& key);
 
  private:
-  Tensor experts(const Tensor& z, int64_t rows);
+  Tensor experts(const Tensor& z, int64_t rows, const nn::ForwardContext& context);
 
   std::vector<std::vector<ExpertBlock>> experts_;
   nn::ParameterDict resample_tokens_, start_tag_, end_tag_;

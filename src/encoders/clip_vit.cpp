@@ -70,6 +70,7 @@ ClipBlockImpl::ClipBlockImpl(const layout::ClipVisionConfig& config, int64_t lay
 
 Tensor ClipBlockImpl::forward(const Tensor& x, const nn::ForwardContext& context) {
   const Tensor h = x + self_attn_(layer_norm1_(x), context);
+  nn::between_blocks(context.probe);
   return h + mlp_(layer_norm2_(h));
 }
 
@@ -88,8 +89,8 @@ ClipVitImpl::ClipVitImpl(const layout::ClipVisionConfig& config, const ClipVitOp
     layers_.push_back(layers->register_module(std::to_string(layer), ClipBlock(config, layer)));
   }
   if (config.post_layernorm) {
-    post_layernorm_ = register_module(
-        "post_layernorm", nn::LayerNorm(config.hidden_size, config.layer_norm_eps));
+    post_layernorm_ =
+        register_module("post_layernorm", nn::LayerNorm(config.hidden_size, config.layer_norm_eps));
   }
 }
 
@@ -104,6 +105,7 @@ nn::Features ClipVitImpl::forward(const Tensor& pixels, const nn::ForwardContext
   for (int64_t layer = 0; layer < layers_computed_; ++layer) {
     hidden = layers_[static_cast<size_t>(layer)](hidden, call);
     show(call, layer + 1, hidden);
+    nn::between_blocks(call.probe);
   }
   return {keep_class_token_ ? hidden : hidden.narrow(1, 1, hidden.size(1) - 1)};
 }

@@ -53,6 +53,7 @@ OpenClipBlockImpl::OpenClipBlockImpl(const OpenClipTransformerOptions& options, 
 
 Tensor OpenClipBlockImpl::forward(const Tensor& x, nn::Probe* probe) {
   const Tensor h = x + attn_(ln_1_(x), probe);
+  nn::between_blocks(probe);
   return h + c_proj_(nn::activate(c_fc_(ln_2_(h)), activation_));
 }
 
@@ -69,6 +70,7 @@ Tensor OpenClipTransformerImpl::forward(const Tensor& x, nn::Probe* probe) {
   for (size_t layer = 0; layer < resblocks_.size(); ++layer) {
     hidden = resblocks_[layer](hidden, probe);
     show(probe, static_cast<int64_t>(layer) + 1, hidden);
+    nn::between_blocks(probe);
   }
   return hidden;
 }

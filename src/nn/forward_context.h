@@ -33,7 +33,14 @@ class Probe {
   virtual ~Probe() = default;
   virtual bool wants(std::string_view name) const = 0;
   virtual void see(std::string_view name, const Tensor& value) = 0;
+  // Called by encoders and aligners between their blocks, where nothing is half done: long work is
+  // interrupted there, for something else, or for good by an exception.
+  virtual void between_blocks() {}
 };
+
+inline void between_blocks(Probe* probe) {
+  if (probe != nullptr) probe->between_blocks();
+}
 
 struct ForwardContext {
   Tensor positions;  // [batch or 1, seq] int64, rotary positions of the rows of this call;
