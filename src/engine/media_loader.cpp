@@ -74,34 +74,26 @@ MediaLoader::MediaLoader(families::Family& family)
 
 void MediaLoader::forget() { cache_ = MediaCache(kCachedMediaBytes); }
 
-std::vector<std::shared_ptr<const CachedMedia>> MediaLoader::load(
-    std::span<const families::MediaSource> sources, nn::Probe* probe) {
-  struct Fresh {
-    modalities::Prepared prepared;
-    std::optional<ContentHash> identity;
-  };
-  std::vector<std::shared_ptr<const CachedMedia>> media(sources.size());
-  std::vector<Fresh> fresh;
-  std::vector<size_t> place(sources.size());  // in `fresh`, of media not known yet
-  for (size_t i = 0; i < sources.size(); ++i) {
-    const auto identity = probe == nullptr ? identity_of(*sources[i].part) : std::nullopt;
-    if (identity) {
-      if ((media[i] = cache_.find(*identity))) continue;
-      const auto twin = std::ranges::find(fresh, identity, &Fresh::identity);
-      place[i] = static_cast<size_t>(twin - fresh.begin());
-      if (twin != fresh.end()) continue;
-    }
-    place[i] = fresh.size();
-    fresh.push_back({preparer_(sources[i]), identity});  // says what is wrong with the file
-    for (const std::string& note : fresh.back().prepared.notes)
-      log::warn(note.starts_with(sources[i].name) ? note : sources[i].name + ": " + note);
-  }
+std::shared_ptr<const CachedMedia> MediaLoader::find(const std::optional<ContentHash>& identity) {
+  return identity ? cache_.find(*identity) : nullptr;
+}
+
+FreshMedium MediaLoader::prepare(const families::MediaSource& source,
+                                 const std::optional<ContentHash>& identity) const {
+  FreshMedium fresh{preparer_(source), identity};  // says what is wrong with the file
+  for (const std::string& note : fresh.prepared.notes)
+    log::warn(note.starts_with(source.name) ? note : source.name + ": " + note);
+  return fresh;
+}
+
+std::vector<std::shared_ptr<const CachedMedia>> MediaLoader::encode(std::vector<FreshMedium> fresh,
+                                                                    nn::Probe* probe, bool traced) {
   std::vector<modalities::Prepared> prepared;
-  for (Fresh& one : fresh) prepared.push_back(std::move(one.prepared));
+  for (FreshMedium& one : fresh) prepared.push_back(std::move(one.prepared));
   std::vector<families::EncodedMedia> encoded = family_.encode(prepared, probe);
   std::vector<std::shared_ptr<const CachedMedia>> made;
   for (size_t i = 0; i < fresh.size(); ++i) {
-    if (probe == nullptr) {  // what only traces show
+    if (!traced) {  // what only traces show
       prepared[i].values = {};
       encoded[i].features = encoded[i].projected = Tensor();
     }
@@ -110,6 +102,27 @@ std::vector<std::shared_ptr<const CachedMedia>> MediaLoader::load(
                     std::move(prepared[i]), std::move(encoded[i])}));
     if (fresh[i].identity) cache_.insert(made.back());
   }
+  return made;
+}
+
+std::vector<std::shared_ptr<const CachedMedia>> MediaLoader::load(
+    std::span<const families::MediaSource> sources, nn::Probe* probe) {
+  const bool traced = probe != nullptr;
+  std::vector<std::shared_ptr<const CachedMedia>> media(sources.size());
+  std::vector<FreshMedium> fresh;
+  std::vector<size_t> place(sources.size());  // in `fresh`, of media not known yet
+  for (size_t i = 0; i < sources.size(); ++i) {
+    const auto identity = traced ? std::nullopt : identity_of(*sources[i].part);
+    if (identity) {
+      if ((media[i] = find(identity))) continue;
+      const auto twin = std::ranges::find(fresh, identity, &FreshMedium::identity);
+      place[i] = static_cast<size_t>(twin - fresh.begin());
+      if (twin != fresh.end()) continue;
+    }
+    place[i] = fresh.size();
+    fresh.push_back(prepare(sources[i], identity));
+  }
+  const auto made = encode(std::move(fresh), probe, traced);
   for (size_t i = 0; i < sources.size(); ++i)
     if (!media[i]) media[i] = made[place[i]];
   return media;

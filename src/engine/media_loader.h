@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -20,7 +21,13 @@ std::vector<families::MediaSource> media_sources(const Request& request);
 // of a long recording is never read. Nothing when a file cannot be read.
 std::optional<ContentHash> identity_of(const Part& part);
 
-// One thread at a time.
+// A medium that nobody has encoded yet, as the encoder eats it.
+struct FreshMedium {
+  modalities::Prepared prepared;
+  std::optional<ContentHash> identity;
+};
+
+// One thread at a time, but for `prepare`.
 class MediaLoader {
  public:
   using Preparer = std::function<modalities::Prepared(const families::MediaSource&)>;
@@ -30,6 +37,16 @@ class MediaLoader {
   // together. With a probe everything is encoded anew, shown to it, and nothing is kept.
   std::vector<std::shared_ptr<const CachedMedia>> load(
       std::span<const families::MediaSource> sources, nn::Probe* probe);
+
+  // The same step by step, for whoever has something else to do in between.
+  std::shared_ptr<const CachedMedia> find(const std::optional<ContentHash>& identity);
+  // Any thread. Throws what is wrong with the medium.
+  FreshMedium prepare(const families::MediaSource& source,
+                      const std::optional<ContentHash>& identity) const;
+  // Keeps what has an identity; all of it, what only traces show included, where it is `traced`.
+  std::vector<std::shared_ptr<const CachedMedia>> encode(std::vector<FreshMedium> fresh,
+                                                         nn::Probe* probe, bool traced = false);
+
   // Prepares media in place of the family: golden cases bring the pixels their reference saw.
   void prepare_with(Preparer preparer) { preparer_ = std::move(preparer); }
   void forget();
