@@ -4,7 +4,10 @@
 #include <set>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "base/check.h"
+#include "base/log.h"
 #include "engine/answering.h"
 #include "nn/forward_context.h"
 
@@ -12,9 +15,14 @@ namespace isthmus::serving {
 namespace {
 
 constexpr int64_t kPage = nn::PagePool::kPositions;
-// Of a pass: fewer would not be worth the weights that are read for them.
-constexpr int64_t kFewestPromptRows = 32;
-constexpr double kLongestPass = 1;  // seconds, while somebody waits for a next token
+// A pass that reads prompts, or waits for an encoder, against one in which all write. Above 3, some
+// wait three times as long for a token as most do. Near 1, prompts are never read: with 2, half of
+// the time is theirs while there are any. Rows of prompts cost no more in small pieces, for the
+// weights are read for the answers anyway; but the longer the first answers write while others
+// still read, the fewer write together, and the more often weights are read for the same tokens.
+constexpr double kStretch = 2.2;
+// So many rows of prompts at least, whatever else happens: nobody is never read.
+constexpr int64_t kFewestPromptRows = 8;
 
 int64_t pages_for(int64_t rows) { return (rows + kPage - 1) / kPage; }
 
@@ -84,14 +92,26 @@ bool Runner::make_room(size_t place, int64_t length) {
   return reading.cache().reserve(length);
 }
 
+int64_t Runner::writing() const {
+  return std::ranges::count_if(answers_, [](const auto& answer) { return writes(*answer); });
+}
+
+double Runner::patience() const {
+  const auto all = static_cast<int64_t>(answers_.size()), write = writing();
+  if (write == 0) return times_.seconds_of(options_.rows_per_pass);  // in turn with prompts
+  const double longer = (kStretch - 1) * times_.seconds_of(all);
+  return write == all ? longer : longer / 2;
+}
+
 // How many rows of prompts the next pass may hold.
 int64_t Runner::prompt_rows() const {
-  const auto writing =
-      std::ranges::count_if(answers_, [](const auto& answer) { return writes(*answer); });
-  int64_t rows = options_.rows_per_pass - writing;
-  if (writing > 0 && seconds_per_row_ > 0)
-    rows = std::min(rows, static_cast<int64_t>(kLongestPass / seconds_per_row_));
-  return std::max(rows, std::min(kFewestPromptRows, options_.rows_per_pass));
+  const int64_t write = writing(), most = options_.rows_per_pass - write;
+  const int64_t fewest = std::min(kFewestPromptRows, options_.rows_per_pass);
+  if (write == 0 || times_.seconds_per_row() == 0) return std::max(most, fewest);
+  const auto all = static_cast<int64_t>(answers_.size());
+  const double seconds =
+      kStretch * times_.seconds_of(all) - times_.seconds_of(write) - other_seconds_;
+  return std::max(std::min(static_cast<int64_t>(seconds / times_.seconds_per_row()), most), fewest);
 }
 
 std::vector<Runner::Share> Runner::divide() {
@@ -106,7 +126,7 @@ std::vector<Runner::Share> Runner::divide() {
     const int64_t rows = one ? 1 : std::min(unread, left);
     if (!make_room(place, answer.reading.length() + rows)) continue;
     if (!one) left -= rows;
-    shares.push_back({&answer, rows, rows == unread});
+    shares.push_back({&answer, answer.reading.length(), rows, rows == unread});
   }
   return shares;
 }
@@ -133,42 +153,66 @@ Tensor Runner::read(const std::vector<Share>& shares) {
   if (context.hook != nullptr) context.media = &media;
   if (asking == 0) lanes.back().wanted = 1;  // a pass always has something to give
   context.lanes = lanes;
+  const auto begin = Clock::now();
   const Tensor hidden = model.forward(torch::cat(embeddings, 0).unsqueeze(0), context);
-  return asking > 0 ? model.logits(hidden.squeeze(0)).contiguous() : Tensor();
-}
-
-void Runner::note_time(const std::vector<Share>& shares, double seconds) {
-  int64_t rows = 0;
-  for (const Share& share : shares) rows += share.rows;
-  if (rows < kFewestPromptRows) return;
-  const double each = seconds / static_cast<double>(rows);
-  constexpr double kWeight = 0.3;  // of the newest in the running mean
-  seconds_per_row_ += (seconds_per_row_ == 0 ? 1 : kWeight) * (each - seconds_per_row_);
+  const Tensor logits = asking > 0 ? model.logits(hidden.squeeze(0)).contiguous() : Tensor();
+  const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
+  times_.note(nn::rows_of(lanes), seconds);
+  counts_.model_seconds += seconds;
+  other_seconds_ = 0;
+  return logits;
 }
 
 void Runner::pass() {
   if (answers_.empty()) return;
   std::vector<Share> shares;
-  Tensor logits;
   try {
     shares = divide();
     ISTHMUS_CHECK(!shares.empty(), "the oldest answer finds no room");
-    const auto begin = Clock::now();
-    logits = read(shares);
-    note_time(shares, std::chrono::duration<double>(Clock::now() - begin).count());
   } catch (const std::exception& error) {
-    // Whose fault it was cannot be known.
+    // Before anything is known of single answers.
     for (const auto& answer : answers_) fail(answer->asked(), error);
     settle();
     return;
   }
+  Tensor logits;
+  try {
+    logits = read(shares);
+  } catch (const std::exception& error) {
+    if (shares.size() > 1)
+      log::warn(
+          fmt::format("a pass failed and is done again one by one error=\"{}\"", error.what()));
+    for (const Share& share : shares) share.answer->reading.cache().truncate(share.first);
+    for (const Share& share : shares) pass_alone(share);
+    settle();
+    return;
+  }
+  finish(shares, logits);
+  settle();
+}
+
+// After a pass that failed, whose fault it was.
+void Runner::pass_alone(const Share& share) {
+  if (share.answer->asked().unfinished == 0) return;  // an answer beside it failed
+  if (!share.answer->reading.cache().reserve(share.first + share.rows)) return;  // in the next pass
+  Tensor logits;
+  try {
+    logits = read({share});
+  } catch (const std::exception& error) {
+    fail(share.answer->asked(), error);
+    return;
+  }
+  finish({share}, logits);
+}
+
+// `logits`: of `read`. What is wrong with one answer fails its own question.
+void Runner::finish(const std::vector<Share>& shares, const Tensor& logits) {
   int64_t row = 0;
   for (const Share& share : shares) {
     // Before the prompt's last rows are gone: others may begin as far as they stay.
     share.answer->reading.publish(prefixes_);
     if (share.asks) choose(*share.answer, logits[row++]);
   }
-  settle();
 }
 
 void Runner::choose(Answer& answer, const Tensor& logits) {

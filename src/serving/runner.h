@@ -12,6 +12,7 @@
 #include "families/family.h"
 #include "nn/page_pool.h"
 #include "serving/answer.h"
+#include "serving/pass_times.h"
 #include "serving/prefix_cache.h"
 
 namespace isthmus::serving {
@@ -22,10 +23,12 @@ struct RunnerOptions {
   int64_t rows_per_pass = 256;  // at most, unless more answers are being written
 };
 
-// Every pass holds one row of each answer that is being written, and of the prompts as many rows as
-// the pass has left, in the order in which they came: fewer while somebody waits for a next token,
-// so that on a slow machine nobody waits much longer than a second. When pages run out, the
-// youngest answer gives up its own and reads them again later. One thread at a time.
+// Every pass holds one row of each answer that is being written, and a piece of the prompts that
+// are being read, in the order in which they came. While somebody waits for a next token the piece
+// is so long that the pass, and what happened since the last, take kStretch times as long as a pass
+// in which all who are here write (runner.cpp). When pages run out, the youngest answer gives up
+// its own and reads them again later. A pass that fails is done again answer by answer, so that
+// only the question fails whose fault it was. One thread at a time.
 class Runner {
  public:
   Runner(families::Family& family, const RunnerOptions& options);
@@ -36,6 +39,10 @@ class Runner {
   bool has_room(const Asked& asked) const;
   void admit(std::shared_ptr<Asked> asked);
   void pass();
+  // Seconds that something else may take between two passes, as matters stand.
+  double patience() const;
+  // It took so many, since the last pass: the next is to be shorter by that.
+  void note_other_work(double seconds) { other_seconds_ = seconds; }
   // Ends answers whose question is cancelled or whose time is over.
   void end_abandoned();
   // Ends all.
@@ -48,6 +55,7 @@ class Runner {
   struct Counts {
     int64_t prompt_tokens = 0, generation_tokens = 0, prefix_queries = 0, prefix_hits = 0,
             preemptions = 0;
+    double model_seconds = 0;
   };
   const Counts& counts() const { return counts_; }
 
@@ -55,15 +63,17 @@ class Runner {
   // An answer's part of a pass.
   struct Share {
     Answer* answer;
-    int64_t rows;
-    bool asks;  // for logits: nothing is left to read
+    int64_t first, rows;  // of its reading
+    bool asks;            // for logits: nothing is left to read
   };
   int64_t prompt_rows() const;
   std::vector<Share> divide();
   void begin_reading(Answer& answer);
   bool make_room(size_t place, int64_t length);
   Tensor read(const std::vector<Share>& shares);
-  void note_time(const std::vector<Share>& shares, double seconds);
+  void pass_alone(const Share& share);
+  void finish(const std::vector<Share>& shares, const Tensor& logits);
+  int64_t writing() const;
   void choose(Answer& answer, const Tensor& logits);
   // Takes in the answers that have begun, and drops those that are over.
   void settle();
@@ -74,7 +84,8 @@ class Runner {
   PrefixCache prefixes_;
   std::vector<std::unique_ptr<Answer>> answers_;  // oldest first
   std::vector<std::unique_ptr<Answer>> begun_;    // during a pass
-  double seconds_per_row_ = 0;                    // of late passes that read prompts; 0: not known
+  PassTimes times_;
+  double other_seconds_ = 0;
   Counts counts_;
 };
 

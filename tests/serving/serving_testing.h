@@ -9,6 +9,7 @@
 
 #include <gtest/gtest.h>
 
+#include "engine/engine.h"
 #include "engine/load.h"
 #include "serving/load.h"
 #include "serving/scheduler.h"
