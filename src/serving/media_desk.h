@@ -1,10 +1,10 @@
-// Media of those who wait, encoded one at a time, and what then becomes of them.
+// Media of those who wait, loaded one at a time, and what then becomes of them.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <span>
+#include <utility>
 #include <vector>
 
 #include "engine/media_loader.h"
@@ -14,18 +14,30 @@ namespace isthmus::serving {
 
 using Media = std::vector<std::shared_ptr<const engine::CachedMedia>>;
 
-// Loads media and counts which were known. One thread at a time.
+// What goes on while a medium is loaded.
+struct Meanwhile {
+  // Lets all others go on once, while the medium is prepared; false: they had nothing to do.
+  std::function<bool()> others;
+  // Between two blocks of encoder and aligner: lets others go on when it is time. May throw to give
+  // the medium up.
+  std::function<void()> between_blocks;
+};
+
+// Loads media and counts which were known. A file is read and prepared by a thread of its own;
+// encoder and aligner are computed by the caller's, in pieces. One thread at a time.
 class MediaDesk {
  public:
-  explicit MediaDesk(families::Family& family) : loader_(family) {}
+  MediaDesk(families::Family& family, Meanwhile meanwhile)
+      : loader_(family), meanwhile_(std::move(meanwhile)) {}
+  // Throws what is wrong with the medium, and what `between_blocks` does.
   std::shared_ptr<const engine::CachedMedia> load(const families::MediaSource& source);
   int64_t queries() const { return queries_; }
   int64_t hits() const { return hits_; }
 
  private:
   engine::MediaLoader loader_;
+  Meanwhile meanwhile_;
   int64_t queries_ = 0, hits_ = 0;
-  int64_t newest_ = -1;  // id: they are given in order
 };
 
 // Loads the media of one request step by step.
@@ -33,7 +45,7 @@ class Gathering {
  public:
   explicit Gathering(std::vector<families::MediaSource> sources) : sources_(std::move(sources)) {}
   bool complete() const { return media_.size() == sources_.size(); }
-  // Loads the next medium. Throws what is wrong with it.
+  // Loads the next medium, as MediaDesk::load.
   void step(MediaDesk& desk) { media_.push_back(desk.load(sources_[media_.size()])); }
   const Media& media() const { return media_; }
 

@@ -50,7 +50,12 @@ Scheduler::Scheduler(std::shared_ptr<families::Family> family, Card card,
       card_(std::move(card)),
       options_(options),
       constraints_(family_->tokenizer()),
-      desk_(*family_),
+      desk_(*family_, {.others =
+                           [this] {
+                             take_in();
+                             return turn();
+                           },
+                       .between_blocks = [this] { interrupt(); }}),
       runner_(*family_, {pages_of(*family_, options), options.max_running, options.rows_per_pass}),
       thread_([this] { run(); }) {}
 
@@ -110,7 +115,13 @@ std::unique_ptr<Ticket> Scheduler::ask(Question question) {
   {
     const std::lock_guard lock(mutex_);
     const auto waiting = static_cast<double>(load_.waiting);
-    if (draining_ || load_.waiting >= options_.max_waiting) {
+    // A client may fill as many places as it leaves free, so that there is room for another; who
+    // is not told apart by a name shares the whole queue.
+    const int64_t free = options_.max_waiting - load_.waiting;
+    const auto own = waiting_of_client_.find(asked->question.client);
+    const bool has_its_share =
+        !asked->question.client.empty() && own != waiting_of_client_.end() && own->second > free;
+    if (draining_ || free <= 0 || has_its_share) {
       // Until half of those who wait are gone.
       const auto seconds = std::chrono::seconds(
           static_cast<int64_t>(std::ceil(seconds_between_ends_ * waiting / 2)));
@@ -118,6 +129,7 @@ std::unique_ptr<Ticket> Scheduler::ask(Question question) {
     }
     inbox_.push_back(asked);
     ++load_.waiting;
+    ++waiting_of_client_[asked->question.client];
     idle_now_ = false;
   }
   wake_.notify_all();
@@ -184,111 +196,184 @@ void Scheduler::drain(Clock::time_point until) {
 
 // ---- The scheduler's thread.
 
+namespace {
+
+// Nobody waits for the medium any more.
+struct GivenUp {};
+
+double seconds(Clock::time_point from, Clock::time_point to) {
+  return std::chrono::duration<double>(to - from).count();
+}
+
+}  // namespace
+
 void Scheduler::run() {
   const engine::ArithmeticMode mode(/*composed=*/false);
-  while (take_in()) {
-    end_abandoned();
-    prepare();
-    admit();
-    runner_.pass();
+  while (wait_for_work()) {
+    take_in();
+    turn();
+    serve_media();
     publish();
   }
 }
 
-bool Scheduler::take_in() {
+bool Scheduler::wait_for_work() {
+  if (!waiting_.empty() || !errands_.empty() || !runner_.empty()) return true;
   std::unique_lock lock(mutex_);
-  const bool busy = !waiting_.empty() || !errands_.empty() || !runner_.empty();
-  if (!busy) {
-    idle_now_ = inbox_.empty() && new_errands_.empty();
-    if (idle_now_) idle_.notify_all();
-    wake_.wait(lock, [&] { return ends_ || !inbox_.empty() || !new_errands_.empty(); });
-    if (inbox_.empty() && new_errands_.empty()) return false;
-  }
+  idle_now_ = inbox_.empty() && new_errands_.empty();
+  if (idle_now_) idle_.notify_all();
+  wake_.wait(lock, [&] { return ends_ || !inbox_.empty() || !new_errands_.empty(); });
+  return !inbox_.empty() || !new_errands_.empty();
+}
+
+void Scheduler::take_in() {
+  const std::lock_guard lock(mutex_);
   for (auto& asked : inbox_) {
     auto sources = engine::media_sources(asked->question.request);
-    waiting_.push_back({std::move(asked), Gathering(std::move(sources))});
+    const int64_t turn = order_.turn_of(asked->question.client, asked->question.answers);
+    const auto place = std::ranges::upper_bound(
+        waiting_, turn, {}, [](const std::shared_ptr<Waiting>& waiting) { return waiting->turn; });
+    waiting_.insert(
+        place, std::make_shared<Waiting>(std::move(asked), Gathering(std::move(sources)), turn));
   }
   inbox_.clear();
   std::ranges::move(new_errands_, std::back_inserter(errands_));
   new_errands_.clear();
   if (cancel_all_) {
     runner_.cancel();
-    for (Waiting& waiting : waiting_) waiting.asked->mailbox->cancel();
+    for (const auto& waiting : waiting_) waiting->asked->mailbox->cancel();
   }
-  return true;
+}
+
+bool Scheduler::turn() {
+  const auto begin = Clock::now();
+  end_abandoned();
+  make_ready();
+  admit();
+  const bool passes = !runner_.empty();
+  if (passes) runner_.pass();
+  publish();
+  turned_ = block_ = Clock::now();
+  seconds_in_turns_ += seconds(begin, turned_);
+  return passes;
+}
+
+void Scheduler::leave_queue(const Asked& asked) {
+  const std::lock_guard lock(mutex_);
+  const auto place = waiting_of_client_.find(asked.question.client);
+  if (--place->second == 0) waiting_of_client_.erase(place);
 }
 
 void Scheduler::end_abandoned() {
   runner_.end_abandoned();
   const auto now = Clock::now();
-  std::erase_if(waiting_, [&](Waiting& waiting) {
-    const std::string reason = abandoned(*waiting.asked, now);
+  std::erase_if(waiting_, [&](const std::shared_ptr<Waiting>& waiting) {
+    const std::string reason = abandoned(*waiting->asked, now);
     if (reason.empty()) return false;
-    for (int64_t index = 0; index < waiting.asked->question.answers; ++index)
-      end_unbegun(*waiting.asked, index, reason);
+    for (int64_t index = 0; index < waiting->asked->question.answers; ++index)
+      end_unbegun(*waiting->asked, index, reason);
+    leave_queue(*waiting->asked);
     return true;
   });
 }
 
-// One medium is encoded, or one errand done, and what needs neither is made ready.
-void Scheduler::prepare() {
-  if (!errands_.empty() && step(errands_.front())) errands_.pop_front();
+// Of those whose media are known, the first get their prompts. A question that fails has no answers
+// left to finish.
+void Scheduler::make_ready() {
   for (size_t i = 0; i < std::min(kReadyAhead, waiting_.size());) {
-    if (waiting_[i].asked->prompt) {
-      ++i;
+    Waiting& waiting = *waiting_[i];
+    if (!waiting.asked->prompt && waiting.gathering.complete()) {
+      try {
+        make_prompt(*waiting.asked, *family_, waiting.gathering.media(), waiting.encode_seconds,
+                    runner_.capacity());
+      } catch (const std::exception& error) {
+        fail(*waiting.asked, error);
+        leave_queue(*waiting.asked);
+        waiting_.erase(waiting_.begin() + static_cast<std::ptrdiff_t>(i));
+        continue;
+      }
+    }
+    ++i;
+  }
+}
+
+void Scheduler::admit() {
+  // In the order of their turns, but nobody waits for another's media.
+  for (auto place = waiting_.begin(); place != waiting_.end();) {
+    Waiting& waiting = **place;
+    if (!waiting.asked->prompt) {
+      ++place;
       continue;
     }
-    const bool encodes = !waiting_[i].gathering.complete();
-    step(waiting_[i]);
-    if (waiting_[i].asked->unfinished == 0) {
-      waiting_.erase(waiting_.begin() + static_cast<std::ptrdiff_t>(i));
-    } else {
-      ++i;
-    }
-    if (encodes) return;
+    if (!runner_.has_room(*waiting.asked)) return;
+    order_.begins(waiting.turn);
+    leave_queue(*waiting.asked);
+    runner_.admit(std::move(waiting.asked));
+    place = waiting_.erase(place);
   }
 }
 
-// A question that fails has no answers left to finish.
-void Scheduler::step(Waiting& waiting) {
+void Scheduler::serve_media() {
+  turned_ = block_ = Clock::now();
+  if (!errands_.empty()) {
+    Errand errand = std::move(errands_.front());
+    errands_.pop_front();
+    run_errand(std::move(errand));
+  }
+  const auto first = waiting_.begin();
+  const auto end = first + static_cast<std::ptrdiff_t>(std::min(kReadyAhead, waiting_.size()));
+  const auto next =
+      std::find_if(first, end, [](const auto& waiting) { return !waiting->gathering.complete(); });
+  if (next == end) return;
+  const std::shared_ptr<Waiting> waiting = *next;  // turns may take it from the queue meanwhile
+  load_next(*waiting);
+}
+
+void Scheduler::load_next(Waiting& waiting) {
+  const std::shared_ptr<Asked> asked = waiting.asked;
   const auto begin = Clock::now();
+  const double in_turns = seconds_in_turns_;
+  loading_ = asked.get();
   try {
-    if (!waiting.gathering.complete()) waiting.gathering.step(desk_);
-    waiting.encode_seconds += std::chrono::duration<double>(Clock::now() - begin).count();
-    if (!waiting.gathering.complete()) return;
-    make_prompt(*waiting.asked, *family_, waiting.gathering.media(), waiting.encode_seconds,
-                runner_.capacity());
+    waiting.gathering.step(desk_);
+  } catch (const GivenUp&) {
   } catch (const std::exception& error) {
-    fail(*waiting.asked, error);
+    if (asked->unfinished > 0) {
+      fail(*asked, error);
+      leave_queue(*asked);
+      std::erase_if(waiting_, [&](const auto& other) { return other.get() == &waiting; });
+    }
   }
+  loading_ = nullptr;
+  waiting.encode_seconds += seconds(begin, Clock::now()) - (seconds_in_turns_ - in_turns);
+  runner_.note_other_work(seconds(turned_, Clock::now()));
 }
 
-// True: it is done.
-bool Scheduler::step(Errand& errand) {
+void Scheduler::run_errand(Errand errand) {
   try {
-    if (!errand.gathering.complete()) {
-      errand.gathering.step(desk_);
-      return false;
-    }
+    while (!errand.gathering.complete()) errand.gathering.step(desk_);
     errand.finish(errand.gathering.media());
     errand.done(nullptr);
   } catch (...) {
     errand.done(std::current_exception());
   }
-  return true;
+  runner_.note_other_work(seconds(turned_, Clock::now()));
 }
 
-void Scheduler::admit() {
-  // In the order in which they came, but nobody waits for another's media.
-  for (auto waiting = waiting_.begin(); waiting != waiting_.end();) {
-    if (!waiting->asked->prompt) {
-      ++waiting;
-      continue;
-    }
-    if (!runner_.has_room(*waiting->asked)) return;
-    runner_.admit(std::move(waiting->asked));
-    waiting = waiting_.erase(waiting);
+void Scheduler::interrupt() {
+  if (loading_ != nullptr && loading_->unfinished == 0) throw GivenUp();
+  const auto now = Clock::now();
+  const double block = seconds(block_, now), since_turn = seconds(turned_, now);
+  block_ = now;
+  if (runner_.empty()) {
+    const std::lock_guard lock(mutex_);
+    if (inbox_.empty() && !cancel_all_) return;
+  } else if (since_turn + block <= runner_.patience()) {
+    return;  // the next block, as long as this one, still fits in
   }
+  runner_.note_other_work(since_turn);
+  take_in();
+  turn();
 }
 
 void Scheduler::publish() {
@@ -300,8 +385,7 @@ void Scheduler::publish() {
                         static_cast<int64_t>(waiting_.size() + inbox_.size());
   if (ended > 0) {
     const auto now = Clock::now();
-    const double each =
-        std::chrono::duration<double>(now - last_end_).count() / static_cast<double>(ended);
+    const double each = seconds(last_end_, now) / static_cast<double>(ended);
     constexpr double kWeight = 0.2;  // of the newest in the running mean
     seconds_between_ends_ += kWeight * (each - seconds_between_ends_);
     last_end_ = now;
@@ -316,6 +400,8 @@ void Scheduler::publish() {
   load_.media_queries = desk_.queries();
   load_.media_hits = desk_.hits();
   load_.preemptions = counts.preemptions;
+  load_.model_seconds = counts.model_seconds;
+  load_.scheduling_seconds = seconds_in_turns_ - counts.model_seconds;
 }
 
 }  // namespace isthmus::serving

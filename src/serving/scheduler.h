@@ -5,12 +5,15 @@
 #include <condition_variable>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <thread>
 
 #include "families/family.h"
 #include "generation/constraints.h"
+#include "serving/fair_order.h"
 #include "serving/media_desk.h"
 #include "serving/runner.h"
 #include "serving/service.h"
@@ -24,10 +27,11 @@ struct SchedulerOptions {
   int64_t rows_per_pass = 256;
 };
 
-// First come, first served. A medium is encoded between two passes, one at a time, and what is
-// known of media, and of the beginnings of prompts, is kept as long as there is room. All
-// arithmetic happens in the scheduler's own thread; the public functions may be called from any
-// other.
+// Clients take turns, and each is served in the order in which it asked (FairOrder). Media are
+// loaded one at a time: while a thread prepares one, passes go on, and between the blocks of its
+// encoder too, as often as those need it who wait for a next token. What is known of media, and of
+// the beginnings of prompts, is kept as long as there is room. All arithmetic of the model happens
+// in the scheduler's own thread; the public functions may be called from any other.
 class Scheduler : public Service {
  public:
   Scheduler(std::shared_ptr<families::Family> family, Card card, const SchedulerOptions& options);
@@ -46,6 +50,7 @@ class Scheduler : public Service {
   struct Waiting {
     std::shared_ptr<Asked> asked;
     Gathering gathering;
+    int64_t turn;
     double encode_seconds = 0;
   };
   // Something small that needs media or the model, for a caller who stands and waits.
@@ -56,13 +61,21 @@ class Scheduler : public Service {
   };
 
   void run();
-  bool take_in();  // false: the scheduler ends
+  bool wait_for_work();  // false: the scheduler ends
+  // Everything but media, once: false when no pass was due.
+  bool turn();
+  void take_in();
   void end_abandoned();
-  void prepare();
-  void step(Waiting& waiting);
-  bool step(Errand& errand);
+  void make_ready();
   void admit();
   void publish();
+  // Loads one medium of those who wait, or does one errand; `turn` is called meanwhile.
+  void serve_media();
+  void load_next(Waiting& waiting);
+  void run_errand(Errand errand);
+  // Between two blocks of an encoder.
+  void interrupt();
+  void leave_queue(const Asked& asked);
   void perform(std::vector<families::MediaSource> sources,
                std::function<void(const Media&)> finish);
   void check(const Question& question) const;
@@ -75,14 +88,19 @@ class Scheduler : public Service {
   // Of the scheduler's thread alone.
   MediaDesk desk_;
   Runner runner_;
-  std::deque<Waiting> waiting_;
+  FairOrder order_;
+  std::deque<std::shared_ptr<Waiting>> waiting_;  // by their turns
   std::deque<Errand> errands_;
   Clock::time_point last_end_ = Clock::now();
+  const Asked* loading_ = nullptr;  // whose medium is being loaded; null: nobody's, or an errand's
+  Clock::time_point turned_, block_;  // the end of the last turn, and of the encoder's last block
+  double seconds_in_turns_ = 0;
 
   mutable std::mutex mutex_;
   std::condition_variable wake_, idle_;
   // Guarded by mutex_:
   std::deque<std::shared_ptr<Asked>> inbox_;
+  std::map<std::string, int64_t> waiting_of_client_;
   std::deque<Errand> new_errands_;
   Load load_;
   double seconds_between_ends_ = 1;  // of questions, of late

@@ -38,6 +38,7 @@ struct OutputForm {
 struct Question {
   Request request;
   std::string id;       // of the HTTP request, for the log
+  std::string client;   // who asks: clients take turns, and share the queue; empty: anybody
   std::string aligner;  // empty: the model's own
   int64_t answers = 1;  // how many, each with a seed of its own (seed, seed + 1, …)
   std::optional<int64_t>
@@ -93,6 +94,8 @@ struct Load {
   int64_t prefix_queries = 0, prefix_hits = 0;  // tokens
   int64_t media_queries = 0, media_hits = 0;    // media
   int64_t preemptions = 0;
+  // In passes of the language model, and around them: dividing, choosing tokens, text, events.
+  double model_seconds = 0, scheduling_seconds = 0;
 };
 
 // What clients are told about a model.

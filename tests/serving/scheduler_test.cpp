@@ -2,6 +2,7 @@
 #include "serving/scheduler.h"
 
 #include <cmath>
+#include <thread>
 
 #include <gtest/gtest.h>
 
@@ -166,6 +167,53 @@ TEST(Scheduler, AFullQueueSaysWhenToComeBack) {
   EXPECT_GE(busy->retry_after, 1s);
   EXPECT_LE(busy->retry_after, 60s);
   EXPECT_GE(tickets.size(), 2u);
+}
+
+TEST(Scheduler, ClientsTakeTurns) {
+  const auto service = service_of(kModel, {.max_running = 1});
+  const auto from = [](const char* client) {
+    Question question = question_of(request_of("Hello"));
+    question.request.generate.max_new_tokens = question.request.generate.min_new_tokens = 30;
+    question.client = client;
+    return question;
+  };
+  std::vector<std::unique_ptr<Ticket>> many;
+  for (int i = 0; i < 8; ++i) many.push_back(service->ask(from("many")));
+  const auto once = service->ask(from("once"));
+  EXPECT_EQ(outcome_of(*once).answers[0].reason, "length");
+  // The first was running, the second may have been on its way.
+  EXPECT_GE(service->load().waiting, 4);
+  for (const auto& ticket : many) EXPECT_EQ(outcome_of(*ticket).answers[0].reason, "length");
+}
+
+TEST(Scheduler, OneClientLeavesRoomInTheQueueForAnother) {
+  const auto service = service_of(kModel, {.max_running = 1, .max_waiting = 8});
+  const auto from = [](const char* client) {
+    Question question = endless();
+    question.client = client;
+    return question;
+  };
+  std::vector<std::unique_ptr<Ticket>> tickets;
+  tickets.push_back(service->ask(from("first")));
+  while (service->load().running == 0) std::this_thread::sleep_for(1ms);
+  const auto fill = [&](const char* client) {
+    for (int i = 0; i < 20; ++i) {
+      try {
+        tickets.push_back(service->ask(from(client)));
+      } catch (const Busy&) {
+        return;
+      }
+    }
+  };
+  fill("first");
+  EXPECT_EQ(tickets.size(), 6u);  // one of them runs
+  fill("second");
+  EXPECT_EQ(service->load().waiting, 7);
+  fill("");
+  EXPECT_EQ(service->load().waiting, 8);
+  tickets.clear();
+  service->drain(Clock::now() + 60s);
+  EXPECT_EQ(service->load().waiting, 0);
 }
 
 TEST(Scheduler, DrainingWaitsForWhatWasAskedAndTakesNothingIn) {
