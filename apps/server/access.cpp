@@ -26,16 +26,7 @@ bool is_loopback(const std::string& host) {
   return std::ranges::find(kNames, host) != kNames.end() || host.ends_with(".localhost");
 }
 
-}  // namespace
-
-Access::Access(const Settings& settings)
-    : keys_(settings.api_keys),
-      origins_(settings.cors_origins),
-      any_origin_(std::ranges::find(origins_, "*") != origins_.end()),
-      local_(is_loopback(settings.host)) {}
-
-bool Access::has_key(const httplib::Request& request) const {
-  std::string shown = request.get_header_value("x-api-key");
+std::string shown_key(const httplib::Request& request) {
   const std::string authorization = request.get_header_value("Authorization");
   constexpr std::string_view kScheme = "bearer ";
   const auto equal = [](char a, char b) {
@@ -44,7 +35,24 @@ bool Access::has_key(const httplib::Request& request) const {
   if (authorization.size() > kScheme.size() &&
       std::equal(kScheme.begin(), kScheme.end(), authorization.begin(),
                  [&](char b, char a) { return equal(a, b); }))
-    shown = authorization.substr(kScheme.size());
+    return authorization.substr(kScheme.size());
+  return request.get_header_value("x-api-key");
+}
+
+}  // namespace
+
+Access::Access(const Settings& settings)
+    : keys_(settings.api_keys),
+      origins_(settings.cors_origins),
+      any_origin_(std::ranges::find(origins_, "*") != origins_.end()),
+      local_(is_loopback(settings.host)) {}
+
+std::string client_of(const httplib::Request& request, const Settings& settings) {
+  return settings.api_keys.empty() ? request.remote_addr : shown_key(request);
+}
+
+bool Access::has_key(const httplib::Request& request) const {
+  const std::string shown = shown_key(request);
   // All are compared, so that the time does not tell which came close.
   bool found = false;
   for (const std::string& key : keys_) found = same(key, shown) || found;

@@ -13,6 +13,10 @@
 
 namespace isthmus::server {
 
+// Whose question it is, for the order in which clients are served: that of the key, which was found
+// to be good, or of the address where none is needed.
+std::string client_of(const httplib::Request& request, const Settings& settings);
+
 class Access {
  public:
   explicit Access(const Settings& settings);

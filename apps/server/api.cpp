@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "access.h"
 #include "answering.h"
 #include "connection.h"
 #include "isthmus/error.h"
@@ -80,9 +81,11 @@ void Api::converse(Opener open, const std::string& body, const httplib::Request&
   }
   protocol::keep_schema_order(body, exchange->questions);
   check_media(exchange->questions, settings_.caps);
-  if (settings_.longest_answer > 0s)
-    for (serving::Question& question : exchange->questions)
+  for (serving::Question& question : exchange->questions) {
+    question.client = client_of(request, settings_);
+    if (settings_.longest_answer > 0s)
       question.deadline = visit->began() + settings_.longest_answer;
+  }
   visit->streams = exchange->streams;
   auto answering = std::make_shared<Answering>(std::move(exchange), *service, meters_, *visit);
 

@@ -34,6 +34,18 @@ TEST(Access, EveryRouteNeedsAKeyWhereThereAreSome) {
   EXPECT_EQ(json_of(refused)["error"]["type"], "authentication_error");
 }
 
+TEST(Access, AQuestionIsItsKeysOrItsAddress) {
+  const auto client_of_question = [](const Settings& settings, const httplib::Headers& headers) {
+    const Running running({}, settings);
+    EXPECT_EQ(running.post("/v1/chat/completions", kChat, headers)->status, 200);
+    const std::lock_guard lock(running.log->mutex);
+    return running.log->questions.at(0).client;
+  };
+  EXPECT_EQ(client_of_question({}, {{"x-api-key", "anything"}}), "127.0.0.1");
+  EXPECT_EQ(client_of_question(with_keys(), {{"x-api-key", "first"}}), "first");
+  EXPECT_EQ(client_of_question(with_keys(), {{"Authorization", "Bearer second"}}), "second");
+}
+
 TEST(Access, PagesOfOtherOriginsMayNotAskUnlessAllowed) {
   const Running closed;
   const httplib::Headers evil{{"Origin", "https://evil.example"}};
