@@ -15,7 +15,6 @@ namespace isthmus::kernels {
 
 constexpr int64_t kGroupRows = 16, kBlockDepth = 256, kSubDepth = 32, kSubBlocks = 8;
 constexpr int64_t kSubQuads = kSubDepth / 4;
-constexpr int64_t kQuantisedMostRows = 96;  // of x in one call
 constexpr int kQ8Offset = 128;
 
 // w = d · scale · q - dmin · min, with q in 0 … 15, scale and min in 0 … 63 for each 32 columns of a
@@ -63,21 +62,23 @@ struct alignas(64) QuantisedColumns {
   float unused[3];
 };
 
-// out[r · depth_blocks + b] for `rows` rows of `depth` floats, depth_blocks = ceil(depth / 256).
-// A row of NaN or infinity gives NaN products.
+// out[b · out_stride + r] for `rows` rows of `depth` floats, b < ceil(depth / 256): what a block of W
+// meets lies together. A row of NaN or infinity gives NaN products.
 struct QuantiseRowsArgs {
   const float* x;
   int64_t row_stride, rows, depth;
   QuantisedColumns* out;
+  int64_t out_stride;
 };
 
-// y[j · y_stride + r] = Σ_k x[j, k] · w[r, k] + bias[r] for j < m ≤ kQuantisedMostRows and r <
-// rows, rows in (16 · (groups - 1), 16 · groups]. x as QuantiseRowsArgs writes it; bias may be null.
+// y[j · y_stride + r] = Σ_k x[j, k] · w[r, k] + bias[r] for j < m and r < rows, rows in (16 ·
+// (groups - 1), 16 · groups]. Row j of x in columns b is x[b · x_stride + j], as QuantiseRowsArgs
+// writes it; bias may be null.
 struct QuantisedProductArgs {
   const void* blocks;  // Q4Block, Q5Block, Q6Block or Q8Block by function
   int64_t groups, rows, depth_blocks;
   const QuantisedColumns* x;
-  int64_t m;
+  int64_t x_stride, m;  // m ≤ QuantisedTable::most_rows
   const float* bias;
   float* y;
   int64_t y_stride;
@@ -110,6 +111,9 @@ struct QuantisedKind {
 
 struct QuantisedTable {
   const char* name;
+  int64_t most_rows;    // of x in one call of `multiply`
+  int64_t tile_rows;    // of x are done together: fewer take as long
+  int64_t most_groups;  // of W that a call gains from
   void (*quantise_rows)(const QuantiseRowsArgs&);
   QuantisedKind q4, q5, q6, q8;
   Peak peak;  // of bytes, in the way of `q4`

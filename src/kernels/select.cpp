@@ -2,7 +2,13 @@
 #include <cstring>
 #include <string>
 
+#if defined(ISTHMUS_X86_KERNELS) && defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
 #include "isthmus/error.h"
+#include "kernels/amx/products.h"
 #include "kernels/table.h"
 #include "kernels/tables.h"
 
@@ -23,6 +29,17 @@ bool has_avx512() {
          __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
 }
 bool has_avx512_vnni() { return has_avx512() && __builtin_cpu_supports("avx512vnni"); }
+// Linux gives tiles only to who asks for them, once for all threads of the process.
+bool has_amx() {
+#ifdef __linux__
+  constexpr long kRequestPermission = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
+  return has_avx512_vnni() && __builtin_cpu_supports("amx-tile") &&
+         __builtin_cpu_supports("amx-int8") &&
+         syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+#else
+  return false;
+#endif
+}
 bool has_avx512_bf16() { return has_avx512() && __builtin_cpu_supports("avx512bf16"); }
 #endif
 
@@ -34,14 +51,39 @@ struct InstructionSet {
 };
 
 struct Supported {
-  InstructionSet sets[4];  // best first
+  InstructionSet sets[5];  // best first
   size_t count;
-  const char* names[4];
+  const char* names[5];
   // Each once.
   const KernelTable* tables[3];
-  const QuantisedTable* quantised[4];
+  const QuantisedTable* quantised[5];
   size_t table_count, quantised_count;
 };
+
+#ifdef ISTHMUS_X86_KERNELS
+// Below a tile's rows of x the registers of AVX-512 are as fast.
+template <QuantisedKind QuantisedTable::*kKind, auto kProduct>
+void multiply_on_tiles(const QuantisedProductArgs& a) {
+  (a.m < kAmxProducts.tile_rows ? (kAvx512Quantised.*kKind).multiply : kAmxProducts.*kProduct)(a);
+}
+
+const QuantisedTable* amx_table() {
+  static const QuantisedTable table = [] {
+    QuantisedTable amx = kAvx512Quantised;
+    amx.name = "amx";
+    amx.most_rows = kAmxProducts.most_rows;
+    amx.tile_rows = kAmxProducts.tile_rows;
+    amx.most_groups = kAmxProducts.most_groups;
+    amx.q4.multiply = multiply_on_tiles<&QuantisedTable::q4, &AmxProducts::q4>;
+    amx.q5.multiply = multiply_on_tiles<&QuantisedTable::q5, &AmxProducts::q5>;
+    amx.q6.multiply = multiply_on_tiles<&QuantisedTable::q6, &AmxProducts::q6>;
+    amx.q8.multiply = multiply_on_tiles<&QuantisedTable::q8, &AmxProducts::q8>;
+    amx.peak = kAmxProducts.peak;
+    return amx;
+  }();
+  return &table;
+}
+#endif
 
 Supported find_supported() {
   Supported found{};
@@ -54,6 +96,7 @@ Supported find_supported() {
       found.quantised[found.quantised_count++] = set.quantised;
   };
 #ifdef ISTHMUS_X86_KERNELS
+  if (has_amx()) add({"amx", &kAvx512Table, amx_table()});
   if (has_avx512()) {
     const QuantisedTable* narrower = has_avx_vnni() ? &kAvxVnniQuantised : &kAvx2Quantised;
     add({"avx512", &kAvx512Table, has_avx512_vnni() ? &kAvx512Quantised : narrower});
@@ -80,7 +123,7 @@ const InstructionSet& set_for(const char* isa) {
     names += set.name;
   }
   bool known = false;
-  for (const char* name : {"avx2", "avx_vnni", "avx512"})
+  for (const char* name : {"avx2", "avx_vnni", "avx512", "amx"})
     known = known || std::strcmp(isa, name) == 0;
   throw UsageError(
       "ISTHMUS_ISA=" + std::string(isa) +

@@ -84,14 +84,15 @@ struct KernelTable {
 };
 
 // The best table this CPU and operating system support, fixed at first use. The environment
-// variable ISTHMUS_ISA=generic|avx2|avx_vnni|avx512 forces one; UsageError when it is unknown or not
+// variable ISTHMUS_ISA=generic|avx2|avx_vnni|avx512|amx forces one; UsageError when it is unknown or not
 // supported here.
 const KernelTable& kernels();
 // Null where the CPU has no bfloat16 dot product (AVX512_BF16) or ISTHMUS_ISA asks for less than
 // avx512.
 const Bf16GemmTable* bf16_gemm();
 // The products of quantised weights that go with kernels(): avx_vnni has those of its own and all
-// else of avx2, and avx512 without AVX512_VNNI takes what comes next.
+// else of avx2, amx those of its own and all else of avx512, and avx512 without AVX512_VNNI takes
+// what comes next.
 const QuantisedTable& quantised_kernels();
 // What ISTHMUS_ISA may name here, best first, and which of them is in use.
 std::span<const char* const> supported_isas();

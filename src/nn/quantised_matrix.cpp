@@ -21,9 +21,6 @@ using kernels::kGroupRows;
 using kernels::QuantisedColumns;
 
 constexpr std::align_val_t kAlignment{64};
-// Weight rows that one task multiplies with all rows of x: their blocks stay in the second-level
-// cache while x passes by.
-constexpr int64_t kGroupsPerTask = 4;
 // Weight rows that are floats at a time where x is not rounded: 16 MB at 4096 columns.
 constexpr int64_t kDenseRows = 1024;
 
@@ -61,11 +58,10 @@ void put_row(DType kind, std::byte* block, int64_t row, const kernels::Published
 }
 
 // Rows of x for one call of the kernel, so that none is left with a few: 577 are seven times 84 or
-// less instead of six times 96 and one. Whole tiles of every instruction set.
-int64_t even_share(int64_t m) {
-  constexpr int64_t kTiles = 12;
-  const int64_t calls = (m + kernels::kQuantisedMostRows - 1) / kernels::kQuantisedMostRows;
-  return ((m + calls - 1) / calls + kTiles - 1) / kTiles * kTiles;
+// less instead of six times 96 and one. Whole tiles.
+int64_t even_share(int64_t m, const kernels::QuantisedTable& table) {
+  const int64_t calls = (m + table.most_rows - 1) / table.most_rows;
+  return ((m + calls - 1) / calls + table.tile_rows - 1) / table.tile_rows * table.tile_rows;
 }
 
 std::vector<int64_t> with_last(const Tensor& x, int64_t last) {
@@ -165,15 +161,15 @@ Tensor QuantisedMatrix::apply(const Tensor& x, const Tensor& bias) const {
   constexpr int64_t kRowsPerTask = 16;
   parallel_tasks((m + kRowsPerTask - 1) / kRowsPerTask, [&](int64_t task) {
     const int64_t first = task * kRowsPerTask, count = std::min(kRowsPerTask, m - first);
-    table.quantise_rows({rows.data_ptr<float>() + first * cols_, cols_, count, cols_,
-                         columns + first * depth_blocks});
+    table.quantise_rows(
+        {rows.data_ptr<float>() + first * cols_, cols_, count, cols_, columns + first, m});
   });
 
   const auto multiply = functions_of(kind_).multiply;
   const Tensor offset = bias.defined() ? bias.contiguous() : bias;
-  const int64_t groups = groups_of(rows_), rows_at_once = even_share(m);
-  const int64_t per_task =
-      std::clamp<int64_t>(groups / (8 * at::get_num_threads()) / 2 * 2, 2, m == 1 ? 64 : kGroupsPerTask);
+  const int64_t groups = groups_of(rows_), rows_at_once = even_share(m, table);
+  const int64_t per_task = std::clamp<int64_t>(groups / (8 * at::get_num_threads()) / 2 * 2, 2,
+                                               m == 1 ? 64 : table.most_groups);
   parallel_tasks((groups + per_task - 1) / per_task, [&](int64_t task) {
     const int64_t group = task * per_task, count = std::min(per_task, groups - group);
     const int64_t first = group * kGroupRows;
@@ -181,7 +177,7 @@ Tensor QuantisedMatrix::apply(const Tensor& x, const Tensor& bias) const {
         blocks_ + static_cast<size_t>(group * depth_blocks) * block_bytes(kind_);
     for (int64_t j = 0; j < m; j += rows_at_once)
       multiply({blocks, count, std::min(count * kGroupRows, rows_ - first), depth_blocks,
-                columns + j * depth_blocks, std::min(rows_at_once, m - j),
+                columns + j, m, std::min(rows_at_once, m - j),
                 offset.defined() ? offset.data_ptr<float>() + first : nullptr,
                 y.data_ptr<float>() + j * rows_ + first, rows_});
   });

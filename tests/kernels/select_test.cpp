@@ -26,7 +26,7 @@ TEST(Select, AnUnknownNameIsAUsageErrorThatNamesTheChoices) {
 }
 
 TEST(Select, AnUnsupportedOneIsAUsageError) {
-  for (const char* isa : {"avx2", "avx_vnni", "avx512"}) {
+  for (const char* isa : {"avx2", "avx_vnni", "avx512", "amx"}) {
     bool supported = false;
     for (const char* name : supported_isas()) supported = supported || std::string(name) == isa;
     if (!supported) {

@@ -153,8 +153,7 @@ inline const int16_t* sums_of<Q6Block>(const QuantisedColumns& x) {
 }
 
 template <int R, class Block>
-inline void tile(const Unpacked<Block>* unpacked, const QuantisedColumns* x, int64_t x_stride,
-                 float* sums) {
+inline void tile(const Unpacked<Block>* unpacked, const QuantisedColumns* x, float* sums) {
   const Unpacked<Block>& w = *unpacked;
   constexpr int kScales = Fit<Block>::kScales, kQuads = Fit<Block>::kQuads;
   constexpr int kSteps = kBlockDepth / 4 / kScales / kQuads;  // of one scale
@@ -174,7 +173,7 @@ inline void tile(const Unpacked<Block>* unpacked, const QuantisedColumns* x, int
         const __m256i w0 = load_bytes(w.q[k]), w1 = load_bytes(w.q[k] + 32);
 #pragma GCC unroll 4
         for (int r = 0; r < R; ++r) {
-          const __m256i quad = splat_quad(x[r * x_stride].q + 4 * k);
+          const __m256i quad = splat_quad(x[r].q + 4 * k);
           sum[r][0] = _mm256_add_epi16(sum[r][0], _mm256_maddubs_epi16(w0, quad));
           sum[r][1] = _mm256_add_epi16(sum[r][1], _mm256_maddubs_epi16(w1, quad));
         }
@@ -188,7 +187,7 @@ inline void tile(const Unpacked<Block>* unpacked, const QuantisedColumns* x, int
   }
 #pragma GCC unroll 4
   for (int r = 0; r < R; ++r) {
-    const QuantisedColumns& row = x[r * x_stride];
+    const QuantisedColumns& row = x[r];
     const int16_t* row_sums = sums_of<Block>(row);
     const __m256 scale = _mm256_set1_ps(row.scale);
 #pragma GCC unroll 2
@@ -224,8 +223,7 @@ void unpack(const Q8Block& w, Unpacked<Q8Block>& to) {
 }
 
 template <int R>
-inline void tile(const Unpacked<Q8Block>* unpacked, const QuantisedColumns* x, int64_t x_stride,
-                 float* sums) {
+inline void tile(const Unpacked<Q8Block>* unpacked, const QuantisedColumns* x, float* sums) {
   const Unpacked<Q8Block>& w = *unpacked;
   const __m256i ones = _mm256_set1_epi16(1);
   for (int half = 0; half < 2; ++half) {
@@ -242,7 +240,7 @@ inline void tile(const Unpacked<Q8Block>* unpacked, const QuantisedColumns* x, i
         const __m256i magnitudes = _mm256_abs_epi8(weights);
 #pragma GCC unroll 4
         for (int r = 0; r < R; ++r) {
-          const __m256i quad = splat_quad(x[r * x_stride].q + s * kSubDepth + 4 * k);
+          const __m256i quad = splat_quad(x[r].q + s * kSubDepth + 4 * k);
           const __m256i products =
               _mm256_maddubs_epi16(magnitudes, _mm256_sign_epi8(quad, weights));
           sum[r] = _mm256_add_epi32(sum[r], _mm256_madd_epi16(products, ones));
@@ -256,7 +254,7 @@ inline void tile(const Unpacked<Q8Block>* unpacked, const QuantisedColumns* x, i
 #pragma GCC unroll 4
     for (int r = 0; r < R; ++r) {
       float* to = sums + r * kTileCols + 8 * half;
-      _mm256_store_ps(to, _mm256_fmadd_ps(scaled[r], _mm256_set1_ps(x[r * x_stride].scale),
+      _mm256_store_ps(to, _mm256_fmadd_ps(scaled[r], _mm256_set1_ps(x[r].scale),
                                           _mm256_load_ps(to)));
     }
   }
@@ -265,7 +263,7 @@ inline void tile(const Unpacked<Q8Block>* unpacked, const QuantisedColumns* x, i
 // ---- few rows of x: a block is read once, in place, eight rows of W at a time
 
 template <int M, int i, class Block>
-inline void few_pair(const Block& w, const QuantisedColumns* x, int64_t x_stride, int at,
+inline void few_pair(const Block& w, const QuantisedColumns* x, int at,
                      __m256i (&total)[M], __m256i (&off)[M]) {
   constexpr int kQuads = Fit<Block>::kQuads, kPairs = Fit<Block>::kScales / kSubBlocks;
 #pragma GCC unroll 4
@@ -279,7 +277,7 @@ inline void few_pair(const Block& w, const QuantisedColumns* x, int64_t x_stride
       levels_of<i>(w, k, 4 * at, w0, w1);
 #pragma GCC unroll 2
       for (int j = 0; j < M; ++j) {
-        const int8_t* q = x[j * x_stride].q + 2 * i * kSubDepth + 4 * k;
+        const int8_t* q = x[j].q + 2 * i * kSubDepth + 4 * k;
         even[j] = _mm256_add_epi16(even[j], _mm256_maddubs_epi16(w0, splat_quad(q)));
         odd[j] = _mm256_add_epi16(odd[j], _mm256_maddubs_epi16(w1, splat_quad(q + kSubDepth)));
       }
@@ -297,19 +295,19 @@ inline void few_pair(const Block& w, const QuantisedColumns* x, int64_t x_stride
     for (int j = 0; j < M; ++j)
       off[j] = _mm256_add_epi32(
           off[j], _mm256_madd_epi16(pair_of(w, p, at),
-                                    splat_quad(sums_of<Block>(x[j * x_stride]) + 2 * p)));
+                                    splat_quad(sums_of<Block>(x[j]) + 2 * p)));
 }
 
 template <int M, class Block>
-inline void few_of(const Block& w, const QuantisedColumns* x, int64_t x_stride, int at,
+inline void few_of(const Block& w, const QuantisedColumns* x, int at,
                    __m256 (&values)[M]) {
   __m256i total[M], off[M];
 #pragma GCC unroll 2
   for (int j = 0; j < M; ++j) total[j] = off[j] = _mm256_setzero_si256();
-  few_pair<M, 0>(w, x, x_stride, at, total, off);
-  few_pair<M, 1>(w, x, x_stride, at, total, off);
-  few_pair<M, 2>(w, x, x_stride, at, total, off);
-  few_pair<M, 3>(w, x, x_stride, at, total, off);
+  few_pair<M, 0>(w, x, at, total, off);
+  few_pair<M, 1>(w, x, at, total, off);
+  few_pair<M, 2>(w, x, at, total, off);
+  few_pair<M, 3>(w, x, at, total, off);
 #pragma GCC unroll 2
   for (int j = 0; j < M; ++j)
     values[j] = _mm256_fnmadd_ps(_mm256_cvtepi32_ps(off[j]), offset_of(w, at),
@@ -317,7 +315,7 @@ inline void few_of(const Block& w, const QuantisedColumns* x, int64_t x_stride, 
 }
 
 template <int M>
-inline void few_of(const Q8Block& w, const QuantisedColumns* x, int64_t x_stride, int at,
+inline void few_of(const Q8Block& w, const QuantisedColumns* x, int at,
                    __m256 (&values)[M]) {
   const __m256i ones = _mm256_set1_epi16(1);
   const __m256i signs = _mm256_set1_epi8(static_cast<char>(kQ8Offset));
@@ -333,7 +331,7 @@ inline void few_of(const Q8Block& w, const QuantisedColumns* x, int64_t x_stride
       const __m256i magnitudes = _mm256_abs_epi8(weights);
 #pragma GCC unroll 2
       for (int j = 0; j < M; ++j) {
-        const __m256i quad = splat_quad(x[j * x_stride].q + s * kSubDepth + 4 * k);
+        const __m256i quad = splat_quad(x[j].q + s * kSubDepth + 4 * k);
         const __m256i products = _mm256_maddubs_epi16(magnitudes, _mm256_sign_epi8(quad, weights));
         sum[j] = _mm256_add_epi32(sum[j], _mm256_madd_epi16(products, ones));
       }
@@ -345,14 +343,14 @@ inline void few_of(const Q8Block& w, const QuantisedColumns* x, int64_t x_stride
 }
 
 template <int M, class Block>
-inline void few(const Block& w, const QuantisedColumns* x, int64_t x_stride, float* sums) {
+inline void few(const Block& w, const QuantisedColumns* x, float* sums) {
   for (int at = 0; at < kGroupRows; at += 8) {
     __m256 values[M];
-    few_of<M>(w, x, x_stride, at, values);
+    few_of<M>(w, x, at, values);
 #pragma GCC unroll 2
     for (int j = 0; j < M; ++j) {
       float* to = sums + j * kGroupRows + at;
-      _mm256_store_ps(to, _mm256_fmadd_ps(values[j], _mm256_set1_ps(x[j * x_stride].scale),
+      _mm256_store_ps(to, _mm256_fmadd_ps(values[j], _mm256_set1_ps(x[j].scale),
                                           _mm256_load_ps(to)));
     }
   }
@@ -384,6 +382,7 @@ int64_t peak(const PeakArgs& a) {
 }  // namespace
 
 const QuantisedTable kAvx2Quantised = {
-    "avx2", quantise_rows, kind<Q4Block>, kind<Q5Block>, kind<Q6Block>, kind<Q8Block>, peak};
+    "avx2", kMostRows, kTileRows, kMostGroups, quantise_rows, kind<Q4Block>, kind<Q5Block>,
+    kind<Q6Block>, kind<Q8Block>, peak};
 
 }  // namespace isthmus::kernels

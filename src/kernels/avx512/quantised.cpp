@@ -74,6 +74,7 @@ inline VF mul(VF a, VF b) { return _mm512_mul_ps(a, b); }
 }  // namespace
 
 const QuantisedTable kAvx512Quantised = {
-    "avx512", quantise_rows, kind<Q4Block>, kind<Q5Block>, kind<Q6Block>, kind<Q8Block>, peak};
+    "avx512", kMostRows, kTileRows, kMostGroups, quantise_rows, kind<Q4Block>, kind<Q5Block>,
+    kind<Q6Block>, kind<Q8Block>, peak};
 
 }  // namespace isthmus::kernels

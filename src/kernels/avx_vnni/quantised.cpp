@@ -83,6 +83,7 @@ inline VF mul(VF a, VF b) { return _mm256_mul_ps(a, b); }
 
 extern const QuantisedTable ISTHMUS_AVX_VNNI_TABLE;
 const QuantisedTable ISTHMUS_AVX_VNNI_TABLE = {
-    "avx_vnni", quantise_rows, kind<Q4Block>, kind<Q5Block>, kind<Q6Block>, kind<Q8Block>, peak};
+    "avx_vnni", kMostRows, kTileRows, kMostGroups, quantise_rows, kind<Q4Block>, kind<Q5Block>,
+    kind<Q6Block>, kind<Q8Block>, peak};
 
 }  // namespace isthmus::kernels

@@ -29,7 +29,7 @@ void quantise_rows(const QuantiseRowsArgs& a) {
         for (int64_t i = 0; i < kBlockDepth; ++i) padded[i] = i < left ? from[i] : 0.0f;
         from = padded;
       }
-      round_columns(from, a.out[r * blocks + b]);
+      round_columns(from, a.out[b * a.out_stride + r]);
     }
 }
 

@@ -1,8 +1,10 @@
 // The walk over blocks. Included inside the anonymous namespace of one instruction set's file, last,
 // which defines before it, besides what body/quantised.h asks for, for each kind of block
 //   struct Unpacked<Block>; unpack(block, unpacked)
-//   tile<R>(unpacked of kGroupsAtOnce blocks, x of R rows, x_stride, sums of R rows)
-//   few<M>(block, x of M rows, x_stride, sums of M rows), M up to kFewRows
+//   tile<R>(unpacked of kGroupsAtOnce blocks, x of R rows, sums of R rows)
+//   few<M>(block, x of M rows, sums of M rows), M up to kFewRows
+
+constexpr int64_t kMostRows = 96, kMostGroups = 4;  // of a call: x stays in the first cache, W in the second
 
 // Of all formats: sums [m][kTileCols] of one or more groups to y.
 inline void store_sums(const QuantisedProductArgs& a, int64_t first, const float* sums,
@@ -28,11 +30,11 @@ inline void prefetch_behind(const Block* block) {
 
 template <class Block, int R>
 inline void tile_for(int64_t rows, const Unpacked<Block>* w, const QuantisedColumns* x,
-                    int64_t x_stride, float* sums) {
+                     float* sums) {
   if constexpr (R > 1) {
-    if (rows < R) return tile_for<Block, R - 1>(rows, w, x, x_stride, sums);
+    if (rows < R) return tile_for<Block, R - 1>(rows, w, x, sums);
   }
-  tile<R>(w, x, x_stride, sums);
+  tile<R>(w, x, sums);
 }
 
 template <class Block, int M>
@@ -45,7 +47,7 @@ void multiply_few(const QuantisedProductArgs& a) {
     alignas(64) float sums[M * kGroupRows] = {};
     for (int64_t b = 0; b < a.depth_blocks; ++b, ++block) {
       prefetch_behind(block);
-      few<M>(*block, a.x + b, a.depth_blocks, sums);
+      few<M>(*block, a.x + b * a.x_stride, sums);
     }
     store_sums(a, g * kGroupRows, sums, kGroupRows);
   }
@@ -58,7 +60,7 @@ void multiply(const QuantisedProductArgs& a) {
   }
   const Block* blocks = static_cast<const Block*>(a.blocks);
   alignas(64) Unpacked<Block> unpacked[kGroupsAtOnce];
-  alignas(64) float sums[kQuantisedMostRows * kTileCols];
+  alignas(64) float sums[kMostRows * kTileCols];
   for (int64_t g = 0; g < a.groups; g += kGroupsAtOnce) {
     for (int64_t i = 0; i < a.m * kTileCols; ++i) sums[i] = 0;
     for (int64_t b = 0; b < a.depth_blocks; ++b) {
@@ -69,7 +71,7 @@ void multiply(const QuantisedProductArgs& a) {
         unpack(blocks[group * a.depth_blocks + b], unpacked[i]);
       }
       for (int64_t j = 0; j < a.m; j += kTileRows)
-        tile_for<Block, kTileRows>(a.m - j, unpacked, a.x + j * a.depth_blocks + b, a.depth_blocks,
+        tile_for<Block, kTileRows>(a.m - j, unpacked, a.x + b * a.x_stride + j,
                                   sums + j * kTileCols);
     }
     store_sums(a, g * kGroupRows, sums, kTileCols);

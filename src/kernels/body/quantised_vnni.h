@@ -154,8 +154,7 @@ inline VF finished(const Unpacked<Q8Block>&, const QuantisedColumns&, int, VF sc
 // R rows of x by all registers of a tile: sums of whole numbers over the columns of one scale, and
 // as many of floats.
 template <int R, class Block>
-inline void tile(const Unpacked<Block>* w, const QuantisedColumns* x, int64_t x_stride,
-                 float* sums) {
+inline void tile(const Unpacked<Block>* w, const QuantisedColumns* x, float* sums) {
   constexpr int T = kTileRegisters, kQuads = kBlockDepth / 4 / kScales<Block>;
   const auto part = [&](int t) -> const Unpacked<Block>& { return w[t / kRegistersOfGroup]; };
   const auto lane = [](int t) { return t % kRegistersOfGroup * kLanes; };
@@ -169,7 +168,7 @@ inline void tile(const Unpacked<Block>* w, const QuantisedColumns* x, int64_t x_
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r)
 #pragma GCC unroll 2
-      for (int t = 0; t < T; ++t) sum[r][t] = start_of<Block>(x[r * x_stride], s);
+      for (int t = 0; t < T; ++t) sum[r][t] = start_of<Block>(x[r], s);
     // From 0 to a constant: else each round begins with a choice of where to enter it.
 #pragma GCC unroll 8
     for (int i = 0; i < kQuads; ++i) {
@@ -179,7 +178,7 @@ inline void tile(const Unpacked<Block>* w, const QuantisedColumns* x, int64_t x_
       for (int t = 0; t < T; ++t) weights[t] = load_bytes(part(t).q[k] + 4 * lane(t));
 #pragma GCC unroll 8
       for (int r = 0; r < R; ++r) {
-        const VI quad = splat_quad(x[r * x_stride].q + 4 * k);
+        const VI quad = splat_quad(x[r].q + 4 * k);
 #pragma GCC unroll 2
         for (int t = 0; t < T; ++t) sum[r][t] = dot_bytes(sum[r][t], weights[t], quad);
       }
@@ -193,11 +192,11 @@ inline void tile(const Unpacked<Block>* w, const QuantisedColumns* x, int64_t x_
   }
 #pragma GCC unroll 8
   for (int r = 0; r < R; ++r) {
-    const VF scale = splat(x[r * x_stride].scale);
+    const VF scale = splat(x[r].scale);
 #pragma GCC unroll 2
     for (int t = 0; t < T; ++t) {
       float* to = sums + r * kTileCols + t * kLanes;
-      const VF value = finished(part(t), x[r * x_stride], lane(t), scaled[r][t]);
+      const VF value = finished(part(t), x[r], lane(t), scaled[r][t]);
       store_floats(to, fma(value, scale, load_floats(to)));
     }
   }
@@ -221,7 +220,7 @@ inline VF add_scaled(const Block& w, int s, int at, const VI (&sum)[2], VF to) {
 }
 
 template <int M, int i, class Block>
-inline void few_pair(const Block& w, const QuantisedColumns* x, int64_t x_stride, int at,
+inline void few_pair(const Block& w, const QuantisedColumns* x, int at,
                      VF (&scaled)[M], VI (&off)[M]) {
   VI even[M][2], odd[M][2];
 #pragma GCC unroll 4
@@ -233,7 +232,7 @@ inline void few_pair(const Block& w, const QuantisedColumns* x, int64_t x_stride
     const int part = kHasHalves<Block> ? k / (kSubQuads / 2) : k % 2;
 #pragma GCC unroll 4
     for (int j = 0; j < M; ++j) {
-      const int8_t* q = x[j * x_stride].q + 2 * i * kSubDepth + 4 * k;
+      const int8_t* q = x[j].q + 2 * i * kSubDepth + 4 * k;
       even[j][part] = dot_bytes(even[j][part], w0, splat_quad(q));
       odd[j][part] = dot_bytes(odd[j][part], w1, splat_quad(q + kSubDepth));
     }
@@ -246,12 +245,12 @@ inline void few_pair(const Block& w, const QuantisedColumns* x, int64_t x_stride
 #pragma GCC unroll 2
     for (int p = i * kPairs; p < (i + 1) * kPairs; ++p)
       off[j] = dot_words(off[j], pair_of(w, p, at),
-                         splat_quad(sums_of<Block>(x[j * x_stride]) + 2 * p));
+                         splat_quad(sums_of<Block>(x[j]) + 2 * p));
   }
 }
 
 template <int M, class Block>
-inline void few_of(const Block& w, const QuantisedColumns* x, int64_t x_stride, int at,
+inline void few_of(const Block& w, const QuantisedColumns* x, int at,
                    VF (&values)[M]) {
   VI off[M];
 #pragma GCC unroll 4
@@ -259,10 +258,10 @@ inline void few_of(const Block& w, const QuantisedColumns* x, int64_t x_stride, 
     values[j] = splat(0.0f);
     off[j] = zeros();
   }
-  few_pair<M, 0>(w, x, x_stride, at, values, off);
-  few_pair<M, 1>(w, x, x_stride, at, values, off);
-  few_pair<M, 2>(w, x, x_stride, at, values, off);
-  few_pair<M, 3>(w, x, x_stride, at, values, off);
+  few_pair<M, 0>(w, x, at, values, off);
+  few_pair<M, 1>(w, x, at, values, off);
+  few_pair<M, 2>(w, x, at, values, off);
+  few_pair<M, 3>(w, x, at, values, off);
 #pragma GCC unroll 4
   for (int j = 0; j < M; ++j)
     values[j] =
@@ -270,7 +269,7 @@ inline void few_of(const Block& w, const QuantisedColumns* x, int64_t x_stride, 
 }
 
 template <int M>
-inline void few_of(const Q8Block& w, const QuantisedColumns* x, int64_t x_stride, int at,
+inline void few_of(const Q8Block& w, const QuantisedColumns* x, int at,
                    VF (&values)[M]) {
 #pragma GCC unroll 4
   for (int j = 0; j < M; ++j) values[j] = splat(0.0f);
@@ -279,7 +278,7 @@ inline void few_of(const Q8Block& w, const QuantisedColumns* x, int64_t x_stride
     VI sum[M][2];
 #pragma GCC unroll 4
     for (int j = 0; j < M; ++j) {
-      sum[j][0] = start_of<Q8Block>(x[j * x_stride], s);
+      sum[j][0] = start_of<Q8Block>(x[j], s);
       sum[j][1] = zeros();
     }
 #pragma GCC unroll 8
@@ -288,7 +287,7 @@ inline void few_of(const Q8Block& w, const QuantisedColumns* x, int64_t x_stride
 #pragma GCC unroll 4
       for (int j = 0; j < M; ++j)
         sum[j][k % 2] = dot_bytes(sum[j][k % 2], weights,
-                                  splat_quad(x[j * x_stride].q + s * kSubDepth + 4 * k));
+                                  splat_quad(x[j].q + s * kSubDepth + 4 * k));
     }
     const VF d = load_halves(w.d[s] + at);
 #pragma GCC unroll 4
@@ -298,15 +297,15 @@ inline void few_of(const Q8Block& w, const QuantisedColumns* x, int64_t x_stride
 }
 
 template <int M, class Block>
-inline void few(const Block& w, const QuantisedColumns* x, int64_t x_stride, float* sums) {
+inline void few(const Block& w, const QuantisedColumns* x, float* sums) {
 #pragma GCC unroll 2
   for (int at = 0; at < kGroupRows; at += kLanes) {
     VF values[M];
-    few_of<M>(w, x, x_stride, at, values);
+    few_of<M>(w, x, at, values);
 #pragma GCC unroll 4
     for (int j = 0; j < M; ++j) {
       float* to = sums + j * kGroupRows + at;
-      store_floats(to, fma(values[j], splat(x[j * x_stride].scale), load_floats(to)));
+      store_floats(to, fma(values[j], splat(x[j].scale), load_floats(to)));
     }
   }
 }

@@ -93,12 +93,12 @@ float product(const Q8Block& w, const QuantisedColumns& x, int64_t row) {
 }
 
 template <int R, class Block>
-void tile(const Unpacked<Block>* w, const QuantisedColumns* x, int64_t, float* sums) {
+void tile(const Unpacked<Block>* w, const QuantisedColumns* x, float* sums) {
   static_assert(R == 1);
   for (int64_t row = 0; row < kGroupRows; ++row) sums[row] += product(*w->block, *x, row);
 }
 template <int M, class Block>
-void few(const Block&, const QuantisedColumns*, int64_t, float*) {}
+void few(const Block&, const QuantisedColumns*, float*) {}
 
 #include "kernels/body/quantised_multiply.h"
 
@@ -122,6 +122,7 @@ int64_t peak(const PeakArgs& a) {
 }  // namespace
 
 const QuantisedTable kGenericQuantised = {
-    "generic", quantise_rows, kind<Q4Block>, kind<Q5Block>, kind<Q6Block>, kind<Q8Block>, peak};
+    "generic", kMostRows, kTileRows, kMostGroups, quantise_rows, kind<Q4Block>, kind<Q5Block>,
+    kind<Q6Block>, kind<Q8Block>, peak};
 
 }  // namespace isthmus::kernels

@@ -1,0 +1,419 @@
+// Products of many rows on tiles of bytes. Compiled with AMX_TILE, AMX_INT8 and AVX-512 F, BW, DQ, VL and VNNI.
+#include <immintrin.h>
+
+#include <type_traits>
+
+#include "kernels/amx/products.h"
+
+namespace isthmus::kernels {
+namespace {
+
+// A tile holds 16 rows of 64 bytes. One multiplication takes 16 rows of x by 64 columns, and 64 columns by 16 rows of W
+// in the order in which a block has them, and adds to 16 by 16 sums.
+constexpr int64_t kTileRows = 16, kTileDepth = 64, kTileBytes = 64, kSteps = kBlockDepth / kTileDepth;
+// x of one depth block and the sums of so many rows and groups stay in the second-level cache.
+constexpr int64_t kMostRows = 512, kMostGroups = 8;
+
+struct alignas(64) TileShapes {
+  uint8_t palette = 1, start_row = 0, unused[14] = {};
+  uint16_t row_bytes[16] = {};
+  uint8_t rows[16] = {};
+};
+
+// The tiles of this thread, for as long as it lives.
+class Tiles {
+ public:
+  Tiles(int64_t depth) {
+    TileShapes shapes;
+    for (int t = 0; t < 8; ++t) {
+      shapes.rows[t] = kTileRows;
+      shapes.row_bytes[t] = kTileBytes;
+    }
+    for (int t = 4; t < 6; ++t) shapes.row_bytes[t] = static_cast<uint16_t>(depth);  // of x
+    for (int t = 6; t < 8; ++t) shapes.rows[t] = static_cast<uint8_t>(depth / 4);    // of W
+    _tile_loadconfig(&shapes);
+  }
+  ~Tiles() { _tile_release(); }
+};
+
+// ---- 4, 5 and 6 bits
+//
+// Levels are multiplied by the scale of their columns while they are unpacked, so that all 256 columns of a block have
+// one scale. What comes out has more than 8 bits and is kept as two bytes, high · 2^kShift + low: two multiplications,
+// and sums are turned to floats once for 256 columns instead of once for 32.
+
+template <class Block>
+constexpr int kShift = 3;
+template <>
+constexpr int kShift<Q6Block> = 7;
+
+template <class Block>
+constexpr int kOffsetPairs = kSubBlocks / 2;
+template <>
+constexpr int kOffsetPairs<Q6Block> = 0;  // offsets are in the levels
+
+template <class Block>
+struct alignas(64) Planes {
+  uint8_t high[kBlockDepth / 4][4 * kGroupRows], low[kBlockDepth / 4][4 * kGroupRows];
+};
+
+inline __m512 halves(const uint16_t* p) {
+  return _mm512_cvtph_ps(_mm256_load_si256(reinterpret_cast<const __m256i*>(p)));
+}
+inline __m512i widened(const uint8_t* p) {
+  return _mm512_cvtepu8_epi32(_mm_load_si128(reinterpret_cast<const __m128i*>(p)));
+}
+inline __m512i widened(const int8_t* p) {
+  return _mm512_cvtepi8_epi32(_mm_load_si128(reinterpret_cast<const __m128i*>(p)));
+}
+// A scale in both words of its lane.
+inline __m512i twice(__m512i lanes) {
+  return _mm512_or_si512(_mm512_slli_epi32(lanes, 16), _mm512_and_si512(lanes, _mm512_set1_epi32(0xffff)));
+}
+
+template <int n>
+inline __m512i shifted(__m512i v) {
+  if constexpr (n >= 0) {
+    return _mm512_slli_epi16(v, n);
+  } else {
+    return _mm512_srli_epi16(v, -n);
+  }
+}
+
+// Levels of quad k of sub-block s.
+template <int s, class Block>
+inline __m512i levels(const Block& w, int k) {
+  __m512i q = _mm512_load_si512(w.q[s / 2][k]);
+  if constexpr (s % 2 == 1) q = _mm512_srli_epi16(q, 4);
+  q = _mm512_and_si512(q, _mm512_set1_epi8(15));
+  if constexpr (std::is_same_v<Block, Q5Block>)
+    q = _mm512_ternarylogic_epi32(q, shifted<4 - s>(_mm512_load_si512(w.fifth[k])), _mm512_set1_epi8(16), 0xf8);
+  if constexpr (std::is_same_v<Block, Q6Block>)
+    q = _mm512_ternarylogic_epi32(q, shifted<4 - s % 4 * 2>(_mm512_load_si512(w.upper[s / 4][k])),
+                                  _mm512_set1_epi8(48), 0xf8);
+  return q;
+}
+
+// scale = 8 · upper + lower, both in 0 … 7: neither product leaves its byte, so that two are made at once.
+template <int s, class Block>
+inline void unpack_sub_block(const Block& w, Planes<Block>& to) {
+  const __m512i scale = twice(widened(w.scale[s]));
+  const __m512i upper = _mm512_srli_epi16(scale, 3), lower = _mm512_and_si512(scale, _mm512_set1_epi16(7));
+  for (int k = 0; k < kSubQuads; ++k) {
+    const __m512i q = levels<s>(w, k);
+    _mm512_store_si512(to.high[s * kSubQuads + k], _mm512_mullo_epi16(q, upper));
+    _mm512_store_si512(to.low[s * kSubQuads + k], _mm512_mullo_epi16(q, lower));
+  }
+}
+
+// Scales have 8 bits here and two belong to a sub-block.
+template <int s>
+inline void unpack_sub_block(const Q6Block& w, Planes<Q6Block>& to) {
+  const __m512i low_bits = _mm512_set1_epi16(0x7f), low_byte = _mm512_set1_epi16(0xff);
+  for (int half = 0; half < 2; ++half) {
+    const __m512i scale = twice(widened(w.scale[2 * s + half]));
+    for (int k = half * kSubQuads / 2; k < (half + 1) * kSubQuads / 2; ++k) {
+      const __m512i q = _mm512_sub_epi8(levels<s>(w, k), _mm512_set1_epi8(kQ6Offset));
+      const __m512i even = _mm512_mullo_epi16(_mm512_srai_epi16(_mm512_slli_epi16(q, 8), 8), scale);
+      const __m512i odd = _mm512_mullo_epi16(_mm512_srai_epi16(q, 8), scale);
+      const __m512i high = _mm512_ternarylogic_epi32(_mm512_slli_epi16(_mm512_srai_epi16(odd, 7), 8),
+                                                     _mm512_srai_epi16(even, 7), low_byte, 0xf8);
+      const __m512i low = _mm512_or_si512(_mm512_slli_epi16(_mm512_and_si512(odd, low_bits), 8),
+                                          _mm512_and_si512(even, low_bits));
+      _mm512_store_si512(to.high[s * kSubQuads + k], high);
+      _mm512_store_si512(to.low[s * kSubQuads + k], low);
+    }
+  }
+}
+
+template <class Block>
+void unpack(const Block& w, Planes<Block>& to) {
+  unpack_sub_block<0>(w, to);
+  unpack_sub_block<1>(w, to);
+  unpack_sub_block<2>(w, to);
+  unpack_sub_block<3>(w, to);
+  unpack_sub_block<4>(w, to);
+  unpack_sub_block<5>(w, to);
+  unpack_sub_block<6>(w, to);
+  unpack_sub_block<7>(w, to);
+}
+
+// The sums of up to two tiles of rows, as the tiles leave them.
+struct alignas(64) TileSums {
+  int32_t high[2 * kTileRows][kGroupRows], low[2 * kTileRows][kGroupRows];
+};
+
+// Where a pair of tiles of rows of x lies, and where its products are added.
+struct Place {
+  const QuantisedColumns* x;
+  float* sums;  // [rows][kGroupRows]
+  int64_t rows;
+};
+
+// What turns the sums of a block to floats, in registers.
+template <class Block>
+struct Factors {
+  __m512 d, dmin;
+  __m512i mins[kSubBlocks / 2];
+};
+
+template <class Block>
+inline Factors<Block> factors_of(const Block& w) {
+  Factors<Block> f{halves(w.d), {}, {}};
+  if constexpr (kOffsetPairs<Block> > 0) {
+    f.dmin = halves(w.dmin);
+    for (int i = 0; i < kOffsetPairs<Block>; ++i)
+      f.mins[i] = _mm512_or_si512(widened(w.min[2 * i]), _mm512_slli_epi32(widened(w.min[2 * i + 1]), 16));
+  }
+  return f;
+}
+
+template <class Block>
+inline void finish_row(const Factors<Block>& w, const TileSums& from, const Place& at, int64_t r) {
+  const QuantisedColumns& x = at.x[r];
+  const __m512i sum = _mm512_add_epi32(_mm512_slli_epi32(_mm512_load_si512(from.high[r]), kShift<Block>),
+                                       _mm512_load_si512(from.low[r]));
+  __m512 value = _mm512_mul_ps(_mm512_cvtepi32_ps(sum), w.d);
+  if constexpr (kOffsetPairs<Block> > 0) {
+    const auto* pairs = reinterpret_cast<const int32_t*>(x.sums);
+    __m512i off = _mm512_setzero_si512();
+#pragma GCC unroll 4
+    for (int i = 0; i < kOffsetPairs<Block>; ++i)
+      off = _mm512_dpwssd_epi32(off, w.mins[i], _mm512_set1_epi32(pairs[i]));
+    value = _mm512_fnmadd_ps(_mm512_cvtepi32_ps(off), w.dmin, value);
+  }
+  float* to = at.sums + r * kGroupRows;
+  _mm512_store_ps(to, _mm512_fmadd_ps(value, _mm512_set1_ps(x.scale), _mm512_load_ps(to)));
+}
+
+// 64 columns. Tiles 0 and 1: high sums of two tiles of rows, 2 and 3: low, 4 and 5: x, 6 and 7: high and low of W.
+template <int T, class Block>
+inline void multiply_step(const Planes<Block>& w, const QuantisedColumns* x, int64_t step) {
+  _tile_loadd(6, w.high[16 * step], kTileBytes);
+  _tile_loadd(7, w.low[16 * step], kTileBytes);
+  _tile_loadd(4, x->q + kTileDepth * step, sizeof *x);
+  if constexpr (std::is_same_v<Block, Q6Block>) {
+    _tile_dpbssd(0, 4, 6);
+    _tile_dpbsud(2, 4, 7);
+    if constexpr (T == 2) {
+      _tile_loadd(5, x[kTileRows].q + kTileDepth * step, sizeof *x);
+      _tile_dpbssd(1, 5, 6);
+      _tile_dpbsud(3, 5, 7);
+    }
+  } else {
+    _tile_dpbsud(0, 4, 6);
+    _tile_dpbsud(2, 4, 7);
+    if constexpr (T == 2) {
+      _tile_loadd(5, x[kTileRows].q + kTileDepth * step, sizeof *x);
+      _tile_dpbsud(1, 5, 6);
+      _tile_dpbsud(3, 5, 7);
+    }
+  }
+}
+
+inline void store_tiles(TileSums& to) {
+  _tile_stored(0, to.high[0], kTileBytes);
+  _tile_stored(2, to.low[0], kTileBytes);
+  _tile_stored(1, to.high[kTileRows], kTileBytes);
+  _tile_stored(3, to.low[kTileRows], kTileBytes);
+}
+
+// Multiplies the rows at `next`, and meanwhile finishes the two tiles at `last`.
+template <int T, class Block>
+inline void multiply_tiles(const Planes<Block>& w, const Factors<Block>& f, const Place& next, TileSums& to,
+                           const Place& last, const TileSums& from) {
+  _tile_zero(0);
+  _tile_zero(2);
+  _tile_zero(1);
+  _tile_zero(3);
+  constexpr int64_t kShare = 2 * kTileRows / kSteps;
+  for (int64_t step = 0; step < kSteps; ++step) {
+    multiply_step<T>(w, next.x, step);
+#pragma GCC unroll 8
+    for (int64_t r = 0; r < kShare; ++r) finish_row(f, from, last, step * kShare + r);
+  }
+  store_tiles(to);
+}
+
+// A block of W by m rows of x. `tail`: the rows behind the last whole tile, and anything behind them.
+template <class Block>
+void multiply_block(const Block& block, const Planes<Block>& w, const QuantisedColumns* x, const QuantisedColumns* tail,
+                    int64_t m, float* sums) {
+  const Factors<Block> f = factors_of(block);
+  TileSums results[2];
+  int64_t turn = 0, j = 0;
+  const int64_t whole = m / kTileRows * kTileRows;
+  Place last{x, sums, 0};
+  const auto take = [&]<int T>(Place next) {
+    if (last.rows == 0) {
+      _tile_zero(0);
+      _tile_zero(2);
+      _tile_zero(1);
+      _tile_zero(3);
+      for (int64_t step = 0; step < kSteps; ++step) multiply_step<T>(w, next.x, step);
+      store_tiles(results[turn]);
+    } else {
+      multiply_tiles<T>(w, f, next, results[turn], last, results[1 - turn]);
+    }
+    last = next;
+    turn = 1 - turn;
+  };
+  for (; j + 2 * kTileRows <= whole; j += 2 * kTileRows)
+    take.template operator()<2>({x + j, sums + j * kGroupRows, 2 * kTileRows});
+  for (; j < m; j += kTileRows) {
+    if (last.rows > 0 && last.rows < 2 * kTileRows) {
+      for (int64_t r = 0; r < last.rows; ++r) finish_row(f, results[1 - turn], last, r);
+      last.rows = 0;
+    }
+    take.template operator()<1>({j < whole ? x + j : tail, sums + j * kGroupRows, m - j < kTileRows ? m - j : kTileRows});
+  }
+  for (int64_t r = 0; r < last.rows; ++r) finish_row(f, results[1 - turn], last, r);
+}
+
+// ---- 8 bits: a scale for each 32 columns, which are half a tile
+
+template <>
+struct alignas(64) Planes<Q8Block> {
+  int8_t q[kSubBlocks][kSubQuads][4 * kGroupRows];
+  __m512 d[kSubBlocks];
+};
+
+void unpack(const Q8Block& w, Planes<Q8Block>& to) {
+  const __m512i offset = _mm512_set1_epi8(static_cast<char>(kQ8Offset));
+  for (int s = 0; s < kSubBlocks; ++s) {
+    for (int k = 0; k < kSubQuads; ++k)
+      _mm512_store_si512(to.q[s][k], _mm512_xor_si512(_mm512_load_si512(w.q[s][k]), offset));
+    to.d[s] = halves(w.d[s]);
+  }
+}
+
+// Two sub-blocks in tiles of their own. The compiler takes numbers of tiles as they are written, no constants.
+inline void eight_steps(const Planes<Q8Block>& w, int s, const QuantisedColumns* x,
+                        int32_t (*to)[kTileRows][kGroupRows]) {
+  _tile_zero(0);
+  _tile_zero(1);
+  _tile_loadd(4, x->q + s * kSubDepth, sizeof *x);
+  _tile_loadd(6, w.q[s], kTileBytes);
+  _tile_dpbssd(0, 4, 6);
+  _tile_loadd(5, x->q + (s + 1) * kSubDepth, sizeof *x);
+  _tile_loadd(7, w.q[s + 1], kTileBytes);
+  _tile_dpbssd(1, 5, 7);
+  _tile_stored(0, to[0], kTileBytes);
+  _tile_stored(1, to[1], kTileBytes);
+}
+
+inline void add_step(const Planes<Q8Block>& w, int s, const int32_t (&from)[kTileRows][kGroupRows],
+                     __m512 (&values)[kTileRows]) {
+#pragma GCC unroll 16
+  for (int r = 0; r < kTileRows; ++r)
+    values[r] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(_mm512_load_si512(from[r])), w.d[s], values[r]);
+}
+
+inline void eight_tile(const Planes<Q8Block>& w, const QuantisedColumns* x, int64_t rows, float* sums) {
+  alignas(64) int32_t results[4][kTileRows][kGroupRows];
+  __m512 values[kTileRows];
+#pragma GCC unroll 16
+  for (int r = 0; r < kTileRows; ++r) values[r] = _mm512_setzero_ps();
+  eight_steps(w, 0, x, results);
+  for (int s = 2; s <= kSubBlocks; s += 2) {
+    auto* done = results + (s - 2) % 4;
+    if (s < kSubBlocks) eight_steps(w, s, x, results + s % 4);
+    add_step(w, s - 2, done[0], values);
+    add_step(w, s - 1, done[1], values);
+  }
+#pragma GCC unroll 16
+  for (int r = 0; r < kTileRows; ++r) {
+    if (r >= rows) break;
+    float* to = sums + r * kGroupRows;
+    _mm512_store_ps(to, _mm512_fmadd_ps(values[r], _mm512_set1_ps(x[r].scale), _mm512_load_ps(to)));
+  }
+}
+
+void multiply_block(const Q8Block&, const Planes<Q8Block>& w, const QuantisedColumns* x, const QuantisedColumns* tail, int64_t m,
+                    float* sums) {
+  int64_t j = 0;
+  for (; j + kTileRows <= m; j += kTileRows) eight_tile(w, x + j, kTileRows, sums + j * kGroupRows);
+  if (j < m) eight_tile(w, tail, m - j, sums + j * kGroupRows);
+}
+
+// ---- all
+
+inline void prefetch_whole(const char* from, size_t bytes) {
+  for (size_t line = 0; line < bytes; line += 64) __builtin_prefetch(from + line, 0, 2);
+}
+
+inline void store_sums(const QuantisedProductArgs& a, int64_t group, const float* sums) {
+  const int64_t first = group * kGroupRows, left = a.rows - first;
+  const __mmask16 lanes = static_cast<__mmask16>(left >= kGroupRows ? 0xffff : (1 << left) - 1);
+  const __m512 bias = a.bias != nullptr ? _mm512_maskz_loadu_ps(lanes, a.bias + first) : _mm512_setzero_ps();
+  for (int64_t j = 0; j < a.m; ++j)
+    _mm512_mask_storeu_ps(a.y + j * a.y_stride + first, lanes,
+                          _mm512_add_ps(_mm512_load_ps(sums + j * kGroupRows), bias));
+}
+
+template <class Block>
+void multiply_groups(const QuantisedProductArgs& a, int64_t first, int64_t count) {
+  const Block* blocks = static_cast<const Block*>(a.blocks) + first * a.depth_blocks;
+  alignas(64) float sums[kMostGroups][kMostRows * kGroupRows];
+  alignas(64) Planes<Block> planes;
+  alignas(64) QuantisedColumns tail[kTileRows] = {};
+  for (int64_t g = 0; g < count; ++g)
+    for (int64_t i = 0; i < a.m * kGroupRows; ++i) sums[g][i] = 0;
+  for (int64_t b = 0; b < a.depth_blocks; ++b) {
+    const QuantisedColumns* x = a.x + b * a.x_stride;
+    const int64_t whole = a.m / kTileRows * kTileRows;
+    for (int64_t j = whole; j < a.m; ++j) tail[j - whole] = x[j];
+    for (int64_t g = 0; g < count; ++g) {
+      const Block* block = blocks + g * a.depth_blocks + b;
+      prefetch_whole(reinterpret_cast<const char*>(block + 1), sizeof(Block));
+      unpack(*block, planes);
+      asm volatile("" : : : "memory");  // the compiler does not know what a tile reads
+      multiply_block(*block, planes, x, tail, a.m, sums[g]);
+    }
+  }
+  for (int64_t g = 0; g < count; ++g) store_sums(a, first + g, sums[g]);
+}
+
+template <class Block, int64_t kDepth>
+void multiply(const QuantisedProductArgs& a) {
+  const Tiles tiles(kDepth);
+  for (int64_t g = 0; g < a.groups; g += kMostGroups)
+    multiply_groups<Block>(a, g, a.groups - g < kMostGroups ? a.groups - g : kMostGroups);
+}
+
+int64_t peak(const PeakArgs& a) {
+  const Tiles tiles(kTileDepth);
+  alignas(64) int8_t bytes[kTileRows * kTileBytes];
+  for (int8_t& byte : bytes) byte = static_cast<int8_t>(a.values[1]);
+  _tile_zero(0);
+  _tile_zero(1);
+  _tile_zero(2);
+  _tile_zero(3);
+  _tile_loadd(4, bytes, kTileBytes);
+  _tile_loadd(5, bytes, kTileBytes);
+  _tile_loadd(6, bytes, kTileBytes);
+  _tile_loadd(7, bytes, kTileBytes);
+  for (int64_t round = 0; round < a.rounds; ++round) {
+    _tile_dpbsud(0, 4, 6);
+    _tile_dpbsud(1, 5, 6);
+    _tile_dpbsud(2, 4, 7);
+    _tile_dpbsud(3, 5, 7);
+  }
+  alignas(64) int32_t sums[kTileRows * kGroupRows];
+  _tile_stored(0, sums, kTileBytes);
+  a.values[0] = static_cast<float>(sums[0]);
+  return a.rounds * 4 * kTileRows * kGroupRows * kTileDepth * 2;
+}
+
+}  // namespace
+
+const AmxProducts kAmxProducts = {kMostRows,
+                                  kTileRows,
+                                  kMostGroups,
+                                  multiply<Q4Block, kTileDepth>,
+                                  multiply<Q5Block, kTileDepth>,
+                                  multiply<Q6Block, kTileDepth>,
+                                  multiply<Q8Block, kSubDepth>,
+                                  peak};
+
+}  // namespace isthmus::kernels
