@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Builds llama.cpp as the Python package llama-cpp-python carries it: its tools for this processor, and its CPU library a
-# second time for AVX2 alone.
+# Builds llama.cpp as the Python package llama-cpp-python carries it: its tools for this processor, and its CPU library
+# again for AVX2 alone, and for AVX-512 without AMX on a processor that has both.
 #
-#   bench/peers/build_llama_cpp.sh FOLDER        -> FOLDER/native/bin, FOLDER/avx2/bin, FOLDER/vocab.gguf
+#   bench/peers/build_llama_cpp.sh FOLDER        -> FOLDER/native/bin, FOLDER/avx2/bin, FOLDER/avx512/bin, FOLDER/vocab.gguf
 set -euo pipefail
 folder=$(realpath -m "${1:?usage: build_llama_cpp.sh FOLDER}")
 package=llama-cpp-python version=0.3.36
@@ -21,5 +21,11 @@ cmake --build "$folder/native" -j "$jobs" --target llama-bench llama-mtmd-cli
 cmake -S "$source" -B "$folder/avx2" -G Ninja "${common[@]}" -DGGML_NATIVE=OFF -DGGML_AVX=ON -DGGML_AVX2=ON -DGGML_FMA=ON \
   -DGGML_F16C=ON -DGGML_BMI2=ON -DGGML_AVX_VNNI=OFF -DGGML_AVX512=OFF
 cmake --build "$folder/avx2" -j "$jobs" --target ggml-cpu
+if grep -qw amx_int8 /proc/cpuinfo; then
+  cmake -S "$source" -B "$folder/avx512" -G Ninja "${common[@]}" -DGGML_NATIVE=OFF -DGGML_AVX=ON -DGGML_AVX2=ON -DGGML_FMA=ON \
+    -DGGML_F16C=ON -DGGML_BMI2=ON -DGGML_AVX_VNNI=OFF -DGGML_AVX512=ON -DGGML_AVX512_VBMI=ON -DGGML_AVX512_VNNI=ON \
+    -DGGML_AVX512_BF16=ON
+  cmake --build "$folder/avx512" -j "$jobs" --target ggml-cpu
+fi
 cp "$source/models/ggml-vocab-llama-spm.gguf" "$folder/vocab.gguf"
 echo "$package $version" > "$folder/version"

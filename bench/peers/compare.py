@@ -34,8 +34,20 @@ from machine import commit, features, processor  # noqa: E402
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 QUESTION = "What is shown in this picture?"
 PICTURE_TOKENS = 576
-# llama.cpp's names for the instruction sets that ours are held against; avx512 is all this processor has.
-SETS = {"avx512": "native", "avx2": "avx2"}
+# What a set is called in tables; the first that this processor has is all it has, for which llama.cpp is built natively.
+TITLES = {"amx": "AMX and AVX-512", "avx512": "AVX-512", "avx2": "AVX2 alone"}
+SETS = [name for name in TITLES if name == "avx2" or {"amx": "amx_int8", "avx512": "avx512f"}[name] in features()]
+
+
+def llama_folder(isa):
+    return "native" if isa == SETS[0] else isa
+
+
+def peer_environment(isa):
+    """What keeps PyTorch to a set."""
+    most = {"avx512": ("avx512", "AVX512", "AVX512_CORE_BF16"), "avx2": ("avx2", "AVX2", "AVX2")}.get(isa)
+    names = ("ATEN_CPU_CAPABILITY", "MKL_ENABLE_INSTRUCTIONS", "ONEDNN_MAX_CPU_ISA")
+    return {} if isa == SETS[0] else dict(zip(names, most))
 
 
 class Busy(Exception):
@@ -144,7 +156,7 @@ class Comparison:
         where, threads = self.options.peers, self.options.threads
         run = self.run([where / "native/bin/llama-mtmd-cli", "-m", where / "7b.gguf", "--mmproj", where / "mmproj.gguf",
                         "--image", picture, "-p", QUESTION, "-n", 16, "--temp", 0, "-t", threads, "-c", 2048, "--perf",
-                        "-lv", 4, "--chat-template", "vicuna"], {"LD_LIBRARY_PATH": where / SETS[isa] / "bin"})
+                        "-lv", 4, "--chat-template", "vicuna"], {"LD_LIBRARY_PATH": where / llama_folder(isa) / "bin"})
         everything = run.errors() + run.text()
         ready = Run.arrival(run.complained, rb"main: loading model") or Run.arrival(run.said, rb"main: loading model")
         first = next((when for when, data in run.said if data.strip()), None)
@@ -163,7 +175,7 @@ class Comparison:
     def llama_text(self, isa):
         where = self.options.peers
         run = self.run([where / "native/bin/llama-bench", "-m", where / "7b.gguf", "-t", self.options.threads, "-r", 1, "-o",
-                        "json", "-p", 512, "-n", 16], {"LD_LIBRARY_PATH": where / SETS[isa] / "bin"})
+                        "json", "-p", 512, "-n", 16], {"LD_LIBRARY_PATH": where / llama_folder(isa) / "bin"})
         for test in json.loads(run.text()):
             rate = (test["n_prompt"] or test["n_gen"]) * 1e9 / min(test["samples_ns"])
             self.keep("llama.cpp", isa, "prefill_tokens_per_s" if test["n_prompt"] else "decode_tokens_per_s", rate, max)
@@ -171,7 +183,7 @@ class Comparison:
     def isthmus(self, isa, model, *flags):
         command = [self.options.isthmus, "bench", model, "--threads", self.options.threads, "--repetitions", 1,
                    "--kv-cache", "f16", "--json", *flags]
-        run = self.run(command, {} if isa == "avx512" else {"ISTHMUS_ISA": isa})
+        run = self.run(command, {"ISTHMUS_ISA": isa})
         report = json.loads(run.text())
         report["parts"] = {part["name"]: part for part in report["parts"]}
         return report
@@ -217,8 +229,7 @@ class Comparison:
         python = self.options.python
         run = self.run([python, ROOT / "bench/peer_pytorch.py", "--threads", self.options.threads, "--dtypes", "float32",
                         "--seconds", 1, "--only", "clip_encode_23_blocks", "llama_7b_block_prefill_640"],
-                       {} if isa == "avx512" else {"ATEN_CPU_CAPABILITY": "avx2", "MKL_ENABLE_INSTRUCTIONS": "AVX2",
-                                                   "ONEDNN_MAX_CPU_ISA": "AVX2"})
+                       peer_environment(isa))
         results = json.loads(run.text())["results"]["float32"]
         self.keep("PyTorch", isa, "encode_s", results["clip_encode_23_blocks"]["wall_s"])
         self.keep("PyTorch", isa, "prefill_tokens_per_s", 640 / (32 * results["llama_7b_block_prefill_640"]["wall_s"]), max)
@@ -259,7 +270,7 @@ def table(comparison):
     for isa in comparison.options.sets:
         peak = {name: comparison.value("Isthmus", isa, name) for name in
                 ("int8_operations_per_s", "float32_operations_per_s", "memory_bytes_per_s")}
-        lines += [f"\n### {'All this processor has' if isa == 'avx512' else 'AVX2 alone'}\n",
+        lines += [f"\n### {TITLES[isa]}\n",
                   f"Measured peaks: {peak['int8_operations_per_s']:.0f} GOP/s int8, "
                   f"{peak['float32_operations_per_s']:.0f} GFLOP/s float32, "
                   f"{peak['memory_bytes_per_s']:.1f} GB/s from memory.\n",
@@ -302,7 +313,7 @@ def draw(comparison, path):
         axis.set_yticks(range(len(shown)), [row[0].rsplit(",", 1)[0] for row in shown])
         axis.axvline(1, color="black", linewidth=0.8)
         axis.invert_yaxis() if axis is axes[0][0] else None
-        axis.set_title("all instruction sets" if isa == "avx512" else "AVX2 alone")
+        axis.set_title(TITLES[isa])
         axis.set_xlabel("times as fast")
         axis.spines[["top", "right"]].set_visible(False)
     axes[0][-1].legend(loc="lower right", frameon=False)
@@ -317,7 +328,7 @@ def main():
     parser.add_argument("--python", default=sys.executable, help="one that has torch 2.5.1")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
+    parser.add_argument("--sets", nargs="+", choices=SETS, default=SETS)
     parser.add_argument("--most-disturbed", type=float, default=0.05, help="share of the processors others may take")
     parser.add_argument("--out", type=pathlib.Path, required=True)
     options = parser.parse_args()
