@@ -236,17 +236,23 @@ Tensor QuantisedMatrix::gather_rows(const Tensor& ids) const {
   std::vector<int64_t> sizes = ids.sizes().vec();
   sizes.push_back(cols_);
   Tensor out = torch::empty(sizes, torch::kFloat);
-  for (int64_t i = 0; i < flat.numel(); ++i) {
-    const int64_t id = flat.data_ptr<int64_t>()[i];
-    ISTHMUS_CHECK(id >= 0 && id < rows_,
-                  "row " + std::to_string(id) + " of " + std::to_string(rows_));
-    const int64_t group = id / kGroupRows;
-    const Tensor rows =
-        dense_rows(group * kGroupRows, std::min(kGroupRows, rows_ - group * kGroupRows));
-    std::memcpy(out.data_ptr<float>() + i * cols_,
-                rows.data_ptr<float>() + (id % kGroupRows) * rows.stride(0),
-                static_cast<size_t>(cols_) * sizeof(float));
-  }
+  const int64_t* wanted = flat.data_ptr<int64_t>();
+  for (int64_t i = 0; i < flat.numel(); ++i)
+    ISTHMUS_CHECK(wanted[i] >= 0 && wanted[i] < rows_,
+                  "row " + std::to_string(wanted[i]) + " of " + std::to_string(rows_));
+  const auto dequantise = functions_of(kind_).dequantise;
+  const int64_t depth_blocks = depth_blocks_of(cols_);
+  float* rows = out.data_ptr<float>();
+  parallel_tasks(flat.numel(), [&](int64_t i) {
+    const int64_t group = wanted[i] / kGroupRows, row = wanted[i] % kGroupRows;
+    alignas(64) float block[kGroupRows * kBlockDepth];  // of which one row is wanted
+    for (int64_t b = 0; b < depth_blocks; ++b) {
+      dequantise({blocks_ + static_cast<size_t>(group * depth_blocks + b) * block_bytes(kind_), block,
+                  kBlockDepth});
+      std::memcpy(rows + i * cols_ + b * kBlockDepth, block + row * kBlockDepth,
+                  static_cast<size_t>(std::min(kBlockDepth, cols_ - b * kBlockDepth)) * sizeof(float));
+    }
+  });
   return out;
 }
 
