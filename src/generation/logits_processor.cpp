@@ -79,16 +79,21 @@ void keep_top_p(std::span<float> logits, double p) {
 }
 
 void check_logits(std::span<const float> logits) {
-  bool any_left = false;
-  for (size_t id = 0; id < logits.size(); ++id) {
-    if (std::isnan(logits[id]) || logits[id] == std::numeric_limits<float>::infinity())
-      throw ModelError(
-          fmt::format("the model's logit for token {} is {}: the weights are broken or overflow in "
-                      "this storage",
-                      id, logits[id]));
-    any_left = any_left || logits[id] != kForbidden;
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  // Without a way out of the loop, which compilers do not vectorise.
+  int sound = 1, any_left = 0;
+  for (const float logit : logits) {
+    sound &= logit < kInfinity;
+    any_left |= logit != kForbidden;
   }
-  if (!any_left) throw ModelError("no token is left to choose: every logit is -infinity");
+  if (sound == 0) {
+    const auto broken = std::ranges::find_if_not(logits, [](float x) { return x < kInfinity; });
+    throw ModelError(
+        fmt::format("the model's logit for token {} is {}: the weights are broken or overflow in "
+                    "this storage",
+                    broken - logits.begin(), *broken));
+  }
+  if (any_left == 0) throw ModelError("no token is left to choose: every logit is -infinity");
 }
 
 LogitsProcessors::LogitsProcessors(const GenerationConfig& config, std::span<const int64_t> end_ids)

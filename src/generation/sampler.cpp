@@ -1,6 +1,7 @@
 #include "generation/sampler.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <vector>
 
@@ -11,7 +12,17 @@ namespace isthmus::generation {
 
 int64_t argmax(std::span<const float> logits) {
   ISTHMUS_CHECK(!logits.empty(), "no logits");
-  return std::ranges::max_element(logits) - logits.begin();
+  // Several at once, as one would wait for the one before it.
+  constexpr size_t kLanes = 16;
+  std::array<float, kLanes> largest;
+  largest.fill(logits[0]);
+  const size_t whole = logits.size() / kLanes * kLanes;
+  for (size_t id = 0; id < whole; id += kLanes)
+    for (size_t lane = 0; lane < kLanes; ++lane)
+      largest[lane] = logits[id + lane] > largest[lane] ? logits[id + lane] : largest[lane];
+  float highest = *std::ranges::max_element(largest);
+  for (size_t id = whole; id < logits.size(); ++id) highest = std::max(highest, logits[id]);
+  return std::ranges::find(logits, highest) - logits.begin();
 }
 
 int64_t sample_multinomial(std::span<const float> logits, Rng& rng) {

@@ -1,18 +1,17 @@
 #include "serving/probabilities.h"
 
 #include <algorithm>
-#include <cmath>
 #include <numeric>
 #include <vector>
+
+#include <torch/types.h>
 
 namespace isthmus::serving {
 namespace {
 
 double log_of_sum(std::span<const float> logits) {
-  const float highest = *std::ranges::max_element(logits);
-  double sum = 0;
-  for (const float logit : logits) sum += std::exp(static_cast<double>(logit - highest));
-  return static_cast<double>(highest) + std::log(sum);
+  const auto length = static_cast<int64_t>(logits.size());
+  return torch::from_blob(const_cast<float*>(logits.data()), length).logsumexp(0).item<double>();
 }
 
 }  // namespace
