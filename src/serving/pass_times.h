@@ -1,24 +1,31 @@
-// How long a pass of so many rows takes, learned from late passes.
+// How long a pass takes, learned from late passes.
 #pragma once
 
 #include <cstdint>
 
 namespace isthmus::serving {
 
-// A line: what a pass costs whatever it holds (weights are read, threads are woken), and what each
-// row adds. Least squares over late passes, of which newer ones count more. One thread at a time.
+// Answers that write and rows of prompts cost differently (only the former need logits). What a
+// pass takes in which n write and nothing is read is a line in n: what is the same for all (weights
+// are read), and what each adds. Least squares over late passes, of which newer ones count more. A
+// row of a prompt costs what a pass takes longer than that. One thread at a time.
 class PassTimes {
  public:
-  void note(int64_t rows, double seconds);
-  // Before anything was noted: 0.
-  double seconds_of(int64_t rows) const { return fixed_ + per_row_ * static_cast<double>(rows); }
-  double seconds_per_row() const { return per_row_; }
+  // Of a pass of which the language model took so many seconds.
+  void note(int64_t writing, int64_t prompt_rows, double seconds);
+  // Of a pass in which so many write: while there was none, as if rows were all alike. 0: nothing
+  // is known.
+  double writing(int64_t answers) const;
+  double per_prompt_row() const { return per_prompt_row_; }
 
  private:
+  void note_writing(double answers, double seconds);
+
   int64_t count_ = 0;
-  // Weighted means: of rows, of seconds, of rows², of rows · seconds.
-  double rows_ = 0, seconds_ = 0, rows_squared_ = 0, product_ = 0;
-  double fixed_ = 0, per_row_ = 0;
+  // Weighted means: of answers, of seconds, of answers², of answers · seconds.
+  double answers_ = 0, seconds_ = 0, squares_ = 0, products_ = 0;
+  double fixed_ = 0, per_answer_ = 0;
+  double per_prompt_row_ = 0;
 };
 
 }  // namespace isthmus::serving

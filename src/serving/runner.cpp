@@ -98,8 +98,9 @@ int64_t Runner::writing() const {
 
 double Runner::patience() const {
   const auto all = static_cast<int64_t>(answers_.size()), write = writing();
-  if (write == 0) return times_.seconds_of(options_.rows_per_pass);  // in turn with prompts
-  const double longer = (kStretch - 1) * times_.seconds_of(all);
+  // In turn with prompts.
+  if (write == 0) return times_.per_prompt_row() * static_cast<double>(options_.rows_per_pass);
+  const double longer = kStretch * times_.writing(all) - times_.writing(write);
   return write == all ? longer : longer / 2;
 }
 
@@ -107,11 +108,10 @@ double Runner::patience() const {
 int64_t Runner::prompt_rows() const {
   const int64_t write = writing(), most = options_.rows_per_pass - write;
   const int64_t fewest = std::min(kFewestPromptRows, options_.rows_per_pass);
-  if (write == 0 || times_.seconds_per_row() == 0) return std::max(most, fewest);
+  if (write == 0 || times_.per_prompt_row() == 0) return std::max(most, fewest);
   const auto all = static_cast<int64_t>(answers_.size());
-  const double seconds =
-      kStretch * times_.seconds_of(all) - times_.seconds_of(write) - other_seconds_;
-  return std::max(std::min(static_cast<int64_t>(seconds / times_.seconds_per_row()), most), fewest);
+  const double seconds = kStretch * times_.writing(all) - times_.writing(write) - other_seconds_;
+  return std::max(std::min(static_cast<int64_t>(seconds / times_.per_prompt_row()), most), fewest);
 }
 
 std::vector<Runner::Share> Runner::divide() {
@@ -126,13 +126,14 @@ std::vector<Runner::Share> Runner::divide() {
     const int64_t rows = one ? 1 : std::min(unread, left);
     if (!make_room(place, answer.reading.length() + rows)) continue;
     if (!one) left -= rows;
-    shares.push_back({&answer, answer.reading.length(), rows, rows == unread});
+    shares.push_back({&answer, answer.reading.length(), rows, one, rows == unread});
   }
   return shares;
 }
 
 // -> [answers that ask, vocab_size]; undefined when none does
 Tensor Runner::read(const std::vector<Share>& shares) {
+  const auto begin = Clock::now();
   decoders::LanguageModel& model = family_.language_model();
   std::vector<Tensor> embeddings;
   std::vector<nn::Lane> lanes;
@@ -153,11 +154,11 @@ Tensor Runner::read(const std::vector<Share>& shares) {
   if (context.hook != nullptr) context.media = &media;
   if (asking == 0) lanes.back().wanted = 1;  // a pass always has something to give
   context.lanes = lanes;
-  const auto begin = Clock::now();
   const Tensor hidden = model.forward(torch::cat(embeddings, 0).unsqueeze(0), context);
   const Tensor logits = asking > 0 ? model.logits(hidden.squeeze(0)).contiguous() : Tensor();
   const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
-  times_.note(nn::rows_of(lanes), seconds);
+  const int64_t writing = std::ranges::count(shares, true, &Share::writes);
+  times_.note(writing, nn::rows_of(lanes) - writing, seconds);
   counts_.model_seconds += seconds;
   other_seconds_ = 0;
   return logits;

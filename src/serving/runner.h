@@ -64,6 +64,7 @@ class Runner {
   struct Share {
     Answer* answer;
     int64_t first, rows;  // of its reading
+    bool writes;          // one row, behind what was chosen last
     bool asks;            // for logits: nothing is left to read
   };
   int64_t prompt_rows() const;

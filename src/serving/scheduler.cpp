@@ -247,14 +247,16 @@ void Scheduler::take_in() {
 
 bool Scheduler::turn() {
   const auto begin = Clock::now();
-  end_abandoned();
   make_ready();
+  const auto ready = Clock::now();
+  end_abandoned();
   admit();
   const bool passes = !runner_.empty();
   if (passes) runner_.pass();
   publish();
   turned_ = block_ = Clock::now();
   seconds_in_turns_ += seconds(begin, turned_);
+  if (passes) seconds_around_passes_ += seconds(ready, turned_);
   return passes;
 }
 
@@ -401,7 +403,7 @@ void Scheduler::publish() {
   load_.media_hits = desk_.hits();
   load_.preemptions = counts.preemptions;
   load_.model_seconds = counts.model_seconds;
-  load_.scheduling_seconds = seconds_in_turns_ - counts.model_seconds;
+  load_.scheduling_seconds = seconds_around_passes_ - counts.model_seconds;
 }
 
 }  // namespace isthmus::serving

@@ -94,7 +94,7 @@ class Scheduler : public Service {
   Clock::time_point last_end_ = Clock::now();
   const Asked* loading_ = nullptr;  // whose medium is being loaded; null: nobody's, or an errand's
   Clock::time_point turned_, block_;  // the end of the last turn, and of the encoder's last block
-  double seconds_in_turns_ = 0;
+  double seconds_in_turns_ = 0, seconds_around_passes_ = 0;
 
   mutable std::mutex mutex_;
   std::condition_variable wake_, idle_;
