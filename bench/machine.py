@@ -1,4 +1,5 @@
 """What a table of figures says about where they were measured."""
+import os
 import pathlib
 import platform
 import subprocess
@@ -26,3 +27,9 @@ def features():
         if line.startswith("flags"):
             return ", ".join(flag for flag in wanted if flag in line.split())
     return ""
+
+
+def busy_seconds():
+    """Of all processors since boot, whoever used them."""
+    ticks = [int(word) for word in pathlib.Path("/proc/stat").read_text().split("\n")[0].split()[1:9]]
+    return (sum(ticks) - ticks[3] - ticks[4]) / os.sysconf("SC_CLK_TCK")

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds llama.cpp as the Python package llama-cpp-python carries it: its tools for this processor, and its CPU library
-# again for AVX2 alone, and for AVX-512 without AMX on a processor that has both.
+# again for AVX2 alone, and for AVX-512 without AMX on a processor that has both. The
+# server comes without its web page, which would be fetched.
 #
 #   bench/peers/build_llama_cpp.sh FOLDER        -> FOLDER/native/bin, FOLDER/avx2/bin, FOLDER/avx512/bin, FOLDER/vocab.gguf
 set -euo pipefail
@@ -15,9 +16,10 @@ mkdir -p "$folder/package"
 source=$folder/source/vendor/llama.cpp
 
 common=(-DCMAKE_BUILD_TYPE=Release -DBUILD_SHARED_LIBS=ON -DLLAMA_CURL=OFF -DLLAMA_OPENSSL=OFF -DLLAMA_BUILD_TESTS=OFF
-        -DLLAMA_BUILD_EXAMPLES=OFF -DLLAMA_BUILD_SERVER=OFF -DLLAMA_BUILD_TOOLS=ON)
+        -DLLAMA_BUILD_EXAMPLES=OFF -DLLAMA_BUILD_SERVER=ON -DLLAMA_BUILD_UI=OFF -DLLAMA_USE_PREBUILT_UI=OFF -DLLAMA_BUILD_APP=OFF
+        -DLLAMA_BUILD_TOOLS=ON)
 cmake -S "$source" -B "$folder/native" -G Ninja "${common[@]}" -DGGML_NATIVE=ON
-cmake --build "$folder/native" -j "$jobs" --target llama-bench llama-mtmd-cli
+cmake --build "$folder/native" -j "$jobs" --target llama-bench llama-mtmd-cli llama-server
 cmake -S "$source" -B "$folder/avx2" -G Ninja "${common[@]}" -DGGML_NATIVE=OFF -DGGML_AVX=ON -DGGML_AVX2=ON -DGGML_FMA=ON \
   -DGGML_F16C=ON -DGGML_BMI2=ON -DGGML_AVX_VNNI=OFF -DGGML_AVX512=OFF
 cmake --build "$folder/avx2" -j "$jobs" --target ggml-cpu
