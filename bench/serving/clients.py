@@ -167,7 +167,8 @@ class Run:
         self.wall = time.monotonic() - self.start
         # Of all processors: what neither the server nor these clients took.
         theirs = sum(os.times()[:4]) - mine + (server.cpu_seconds() - its if server else 0)
-        self.disturbed = max(0.0, (busy_seconds() - busy - theirs) / (self.wall * os.cpu_count())) if server else None
+        taken = (busy_seconds() - busy - theirs) / (self.wall * os.cpu_count())
+        self.disturbed = min(1.0, max(0.0, taken)) if server else None
 
     def watch(self, server, stop):
         while server and not stop.is_set():

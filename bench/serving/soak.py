@@ -136,6 +136,9 @@ def complaint(answer):
         return answer.trouble
     status, body = answer.read()
     text = b"".join(data for _, data in body)
+    if status == 0:
+        came = sum(len(data) for _, data in answer.pieces)
+        return f"closed after {answer.ended:.1f} s and {came} bytes, before the answer was whole"
     if status != answer.ask.status:
         return f"status {status} instead of {answer.ask.status}: {text[:200].decode('utf-8', 'replace')}"
     if answer.ask.kind == "chat" and not answer.events(body)[1]:
