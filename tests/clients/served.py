@@ -15,9 +15,9 @@ def skip(reason):
 
 
 @contextlib.contextmanager
-def served(program, models, *flags):
-    """Yields the address; at the end the server must leave by itself, without complaint."""
-    server = subprocess.Popen([program, "serve", *models, "--port", "0", *flags], stdout=subprocess.PIPE, text=True)
+def served(program, models, *flags, log=None):
+    """Yields the address; at the end the server must leave by itself, without complaint. `log`: where it goes; stderr."""
+    server = subprocess.Popen([program, "serve", *models, "--port", "0", *flags], stdout=subprocess.PIPE, stderr=log, text=True)
     try:
         line = server.stdout.readline()
         match = re.search(r" on (https?://\S+)", line)
