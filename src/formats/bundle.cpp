@@ -57,14 +57,28 @@ class Mounts {
   }
 
   struct Mounted {
-    fs::path root, folder, model;
+    fs::path root, folder, model, given;
   };
 
   Mounted mount(const fs::path& path) {
     const fs::path key = fs::weakly_canonical(path);
     const std::lock_guard lock(mutex_);
     const auto found = mounts_.find(key);
-    return found != mounts_.end() ? found->second : lay_out(key);
+    if (found != mounts_.end()) return found->second;
+    lay_out(key);
+    mounts_[key].given = path;
+    return mounts_[key];
+  }
+
+  fs::path path_for_users(const fs::path& path) {
+    const std::lock_guard lock(mutex_);
+    std::error_code ignored;
+    const fs::path place = mounts_.empty() ? path : fs::weakly_canonical(path, ignored);
+    for (const auto& [bundle, mounted] : mounts_) {
+      const auto end = std::ranges::mismatch(mounted.root, place).in1;
+      if (end == mounted.root.end()) return mounted.given;
+    }
+    return path;
   }
 
   std::shared_ptr<const BundledWeights> at(const fs::path& path) {
@@ -76,7 +90,7 @@ class Mounts {
   }
 
  private:
-  Mounted lay_out(const fs::path& bundle) {
+  void lay_out(const fs::path& bundle) {
     const auto fail = [&](std::string_view key, const std::string& what) {
       throw ModelError(fmt::format("{}: {}: {}", bundle.string(), printable(key), what));
     };
@@ -132,8 +146,7 @@ class Mounts {
     }
     const fs::path opened = model == "." ? folder : folder / model;
     laid_out.keep();
-    mounts_[bundle] = {laid_out.path(), folder, opened};
-    return mounts_[bundle];
+    mounts_[bundle] = {laid_out.path(), folder, opened, bundle};
   }
 
   std::mutex mutex_;
@@ -201,6 +214,8 @@ std::optional<fs::path> bundled_case(const fs::path& path) {
   if (!fs::is_directory(folder)) return std::nullopt;
   return folder;
 }
+
+fs::path path_for_users(const fs::path& path) { return mounts().path_for_users(path); }
 
 std::shared_ptr<const BundledWeights> bundled_weights(const fs::path& path) {
   return mounts().at(path);

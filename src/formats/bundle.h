@@ -49,6 +49,10 @@ inline constexpr const char* kBundledCase = "golden";
 // The folder of that case, laid out as by mount_bundle; nothing where the bundle has none.
 std::optional<std::filesystem::path> bundled_case(const std::filesystem::path& path);
 
+// What a user calls a place: of what was laid out of a bundle the bundle, as it was named when that
+// was done; any other path as it is. Safe from any thread.
+std::filesystem::path path_for_users(const std::filesystem::path& path);
+
 // The weights that stand at a place of such a folder, with the bundle's path as their file; null
 // for any other path. Safe from any thread.
 struct BundledWeights {

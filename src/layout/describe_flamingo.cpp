@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "base/dtype.h"
+#include "formats/bundle.h"
 #include "layout/flamingo_module_tree.h"
 #include "layout/flamingo_names.h"
 #include "layout/llava_folder.h"
@@ -243,7 +244,7 @@ FlamingoDescription describe_flamingo(const FlamingoModel& model) {
              describe_part("decoder", model.language.architecture(), below("decoder.", expected),
                            stored, d)};
   // Its embedding may come from the checkpoint; the rest is what was meant.
-  d.parts.back().source = model.sources.language_model.string();
+  d.parts.back().source = formats::path_for_users(model.sources.language_model).string();
   sum_parts(d);
   d.num_trained = d.parts[1].num_parameters + d.parts[2].num_parameters;
   for (const ModuleNode::Parameter& parameter : expected)

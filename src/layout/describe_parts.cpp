@@ -7,6 +7,8 @@
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
+#include "formats/bundle.h"
+
 namespace isthmus::layout {
 
 namespace {
@@ -15,15 +17,15 @@ void note_stored(const StoredTensor& tensor, std::set<std::string>& dtypes, Part
   // Shapes are those of files that were checked when opened.
   if (tensor.blocks) {
     const formats::GgmlBlock block = formats::block_of(*tensor.blocks);
-    part.stored_bytes += num_elements(tensor.shape).value_or(0) / block.elements *
-                         static_cast<int64_t>(block.bytes);
+    part.stored_bytes +=
+        num_elements(tensor.shape).value_or(0) / block.elements * static_cast<int64_t>(block.bytes);
     dtypes.insert(std::string(block.name));
   } else {
     part.stored_bytes +=
         static_cast<int64_t>(formats::bytes_of(tensor.dtype, tensor.shape).value_or(0));
     dtypes.insert(std::string(name_of(tensor.dtype)));
   }
-  part.source = tensor.source.string();
+  part.source = formats::path_for_users(tensor.source).string();
 }
 
 }  // namespace

@@ -40,6 +40,9 @@ TEST(Quantize, OneFileAnswersAsTheFolderDoes) {
     EXPECT_EQ(got.out, want.out);
     const Outcome described = isthmus({"describe", file.string()});
     EXPECT_EQ(described.status, 0) << described.err;
+    EXPECT_NE(described.out.find(file.string()), std::string::npos) << described.out;
+    EXPECT_EQ(described.out.find("isthmus-model"), std::string::npos)
+        << "a folder that is gone by now: " << described.out;
   }
 }
 
@@ -259,8 +262,8 @@ TEST(Quantize, WhatIsInFewBitsStaysSoUnlessItIsAskedOtherwise) {
   const fs::path folder = fresh_folder();
   const std::string four = (folder / "four.isthmus").string(),
                     again = (folder / "again.isthmus").string();
-  ASSERT_EQ(isthmus({"quantize", "demo-llava", "-o", four, "--no-golden", "--storage", "q4"}).status,
-            0);
+  ASSERT_EQ(
+      isthmus({"quantize", "demo-llava", "-o", four, "--no-golden", "--storage", "q4"}).status, 0);
   ASSERT_EQ(isthmus({"quantize", four, "-o", again, "--no-golden"}).status, 0);
   EXPECT_EQ(fs::file_size(four), fs::file_size(again));
 }
