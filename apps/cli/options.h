@@ -72,6 +72,7 @@ struct Options {
   std::string served_name;
   server::Settings server;
   std::filesystem::path api_key_file;
+  std::string log_format = "text";  // or "json"
   int64_t longest_queue = 64, drain_seconds = 30;
 
   // bench

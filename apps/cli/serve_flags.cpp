@@ -54,6 +54,10 @@ void add_serve_flags(CLI::App& app, Options& o) {
       ->check(CLI::Range(int64_t{0}, int64_t{1'000'000}))
       ->type_name("S")
       ->capture_default_str();
+  app.add_option("--log-format", o.log_format, "json: each line of the log is an object")
+      ->check(CLI::IsMember({"text", "json"}))
+      ->type_name("text|json")
+      ->capture_default_str();
 }
 
 }  // namespace isthmus::cli

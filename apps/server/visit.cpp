@@ -3,10 +3,11 @@
 #include <algorithm>
 #include <cctype>
 #include <chrono>
+#include <initializer_list>
 #include <random>
 #include <utility>
+#include <vector>
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include "base/log.h"
@@ -25,16 +26,6 @@ bool is_plain(const std::string& id) {
 std::string new_id() {
   std::random_device random;
   return fmt::format("{:08x}{:08x}{:08x}", random(), random(), random());
-}
-
-// For one field of a line: no line break, no quote that ends it.
-std::string in_quotes(const std::string& text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') out += '\\';
-    out += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
-  }
-  return out + "\"";
 }
 
 }  // namespace
@@ -76,22 +67,21 @@ double Visit::seconds() const {
 
 Visit::~Visit() {
   meters_.response(route_, status);
-  std::string line = fmt::format(
-      "time={:%Y-%m-%dT%H:%M:%SZ} request={} client={} method={} path={} status={} seconds={:.3f}",
-      fmt::gmtime(std::chrono::system_clock::to_time_t(std::chrono::system_clock::now())), id_,
-      client_, method_, in_quotes(path_), status, seconds());
+  using log::Quoted;
+  std::vector<log::Field> fields = {
+      {"request", id_},        {"client", client_},         {"method", method_},
+      {"path", Quoted{path_}}, {"status", int64_t{status}}, {"seconds", seconds()}};
   if (!model.empty()) {
-    line += fmt::format(
-        " model={} stream={} prompt_tokens={} reused_tokens={} tokens={} first_piece_s={:.3f}",
-        in_quotes(model), streams, prompt_tokens, reused_tokens, generated_tokens, first_piece);
+    const std::initializer_list<log::Field> of_answers = {
+        {"model", Quoted{model}},         {"stream", streams},
+        {"prompt_tokens", prompt_tokens}, {"reused_tokens", reused_tokens},
+        {"tokens", generated_tokens},     {"first_piece_s", first_piece}};
+    fields.insert(fields.end(), of_answers);
     meters_.request(model, seconds());
   }
-  if (!outcome.empty()) line += " end=" + outcome;
-  if (!detail.empty()) line += " error=" + in_quotes(detail);
-  if (status >= 500)
-    log::warn(line);
-  else
-    log::info(line);
+  if (!outcome.empty()) fields.push_back({"end", outcome});
+  if (!detail.empty()) fields.push_back({"error", Quoted{detail}});
+  log::event(status >= 500 ? log::Level::kWarn : log::Level::kInfo, fields);
   visits_.end();
 }
 

@@ -24,10 +24,12 @@ TEST(ServeFlags, WithoutAnyTheServerIsForThisMachineAlone) {
 }
 
 TEST(ServeFlags, AreRead) {
-  const Options options = parse(
-      {"OTHER",     "--port",      "0", "--api-key",        "a",  "--api-key",    "b",    "--cors",
-       "https://x", "--max-body",  "8", "--timeout",        "30", "--max-pixels", "1000", "--drain",
-       "5",         "--max-queue", "3", "--max-new-tokens", "7",  "--storage",    "q4"});
+  const Options options =
+      parse({"OTHER", "--port",           "0",         "--api-key",  "a",  "--api-key",
+             "b",     "--cors",           "https://x", "--max-body", "8",  "--timeout",
+             "30",    "--max-pixels",     "1000",      "--drain",    "5",  "--max-queue",
+             "3",     "--max-new-tokens", "7",         "--storage",  "q4", "--log-format",
+             "json"});
   EXPECT_EQ(options.models, (std::vector<std::string>{"MODEL", "OTHER"}));
   EXPECT_EQ(options.server.port, 0);
   EXPECT_EQ(options.server.api_keys, (std::vector<std::string>{"a", "b"}));
@@ -39,12 +41,14 @@ TEST(ServeFlags, AreRead) {
   EXPECT_EQ(options.longest_queue, 3);
   EXPECT_EQ(options.generate.max_new_tokens, 7);
   EXPECT_EQ(options.load.decoder_storage, "q4");
+  EXPECT_EQ(options.log_format, "json");
 }
 
 TEST(ServeFlags, OutOfRangeAreRefused) {
   EXPECT_THROW(parse({"--port", "65536"}), UsageError);
   EXPECT_THROW(parse({"--max-body", "0"}), UsageError);
   EXPECT_THROW(parse({"--max-queue", "0"}), UsageError);
+  EXPECT_THROW(parse({"--log-format", "xml"}), UsageError);
 }
 
 }  // namespace

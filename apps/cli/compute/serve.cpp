@@ -60,6 +60,7 @@ int serve(const Options& options) {
     for (std::string& key : server::read_api_keys(options.api_key_file))
       settings.api_keys.push_back(std::move(key));
   log::set_level(log::Level::kInfo);
+  if (options.log_format == "json") log::set_format(log::Format::kJson);
 
   auto models = std::make_unique<server::Models>();
   std::vector<std::string> names;
