@@ -1,12 +1,14 @@
 #include "engine/media_loader.h"
 
 #include <algorithm>
+#include <atomic>
 #include <string>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "base/log.h"
+#include "engine/feature_shelf.h"
 #include "media/imu.h"
 
 namespace isthmus::engine {
@@ -16,6 +18,8 @@ namespace {
 
 // A picture of a 9B Flamingo takes 6 MB with its keys and values, one of LLaVA-1.6 some 50 MB.
 constexpr size_t kCachedMediaBytes = size_t{512} << 20;
+// A picture of LLaVA-1.5 takes 2.4 MB.
+constexpr size_t kSharedFeatureBytes = size_t{128} << 20;
 constexpr uintmax_t kLargestHashed = uintmax_t{32} << 20;
 
 std::optional<ContentHash> identity_of_file(const std::filesystem::path& file) {
@@ -67,15 +71,37 @@ std::optional<ContentHash> identity_of(const Part& part) {
   return hash_text(all);
 }
 
+struct MediaLoader::Shared {
+  MediaCache cache{kCachedMediaBytes};
+  FeatureShelf features{kSharedFeatureBytes};
+  std::atomic<int> loaders = 1;
+};
+
 MediaLoader::MediaLoader(families::Family& family)
     : family_(family),
       preparer_([&family](const families::MediaSource& source) { return family.prepare(source); }),
-      cache_(kCachedMediaBytes) {}
+      shared_(std::make_shared<Shared>()),
+      cache_(shared_->cache) {}
+
+MediaLoader::MediaLoader(families::Family& family, const MediaLoader& first)
+    : family_(family),
+      preparer_([&family](const families::MediaSource& source) { return family.prepare(source); }),
+      shared_(first.shared_),
+      cache_(shared_->cache),
+      salt_(family.fingerprint()) {
+  ++shared_->loaders;
+}
+
+MediaLoader::~MediaLoader() { --shared_->loaders; }
+
+ContentHash MediaLoader::key_of(const ContentHash& identity) const {
+  return salt_.empty() ? identity : hash_text(identity.hex() + salt_);
+}
 
 void MediaLoader::forget() { cache_ = MediaCache(kCachedMediaBytes); }
 
 std::shared_ptr<const CachedMedia> MediaLoader::find(const std::optional<ContentHash>& identity) {
-  return identity ? cache_.find(*identity) : nullptr;
+  return identity ? cache_.find(key_of(*identity)) : nullptr;
 }
 
 FreshMedium MediaLoader::prepare(const families::MediaSource& source,
@@ -90,19 +116,40 @@ std::vector<std::shared_ptr<const CachedMedia>> MediaLoader::encode(std::vector<
                                                                     nn::Probe* probe, bool traced) {
   std::vector<modalities::Prepared> prepared;
   for (FreshMedium& one : fresh) prepared.push_back(std::move(one.prepared));
-  std::vector<families::EncodedMedia> encoded = family_.encode(prepared, probe);
+  std::vector<families::EncodedMedia> encoded =
+      traced ? family_.encode(prepared, probe) : aligned(fresh, prepared, probe);
   std::vector<std::shared_ptr<const CachedMedia>> made;
   for (size_t i = 0; i < fresh.size(); ++i) {
     if (!traced) {  // what only traces show
       prepared[i].values = {};
       encoded[i].features = encoded[i].projected = Tensor();
     }
-    made.push_back(std::make_shared<const CachedMedia>(
-        CachedMedia{cache_.next_id(), fresh[i].identity.value_or(ContentHash{}),
-                    std::move(prepared[i]), std::move(encoded[i])}));
+    made.push_back(std::make_shared<const CachedMedia>(CachedMedia{
+        cache_.next_id(), fresh[i].identity ? key_of(*fresh[i].identity) : ContentHash{},
+        std::move(prepared[i]), std::move(encoded[i])}));
     if (fresh[i].identity) cache_.insert(made.back());
   }
   return made;
+}
+
+// As Family::encode, but nothing goes through an encoder again that other aligners share.
+std::vector<families::EncodedMedia> MediaLoader::aligned(
+    std::span<const FreshMedium> fresh, std::span<const modalities::Prepared> prepared,
+    nn::Probe* probe) {
+  if (shared_->loaders < 2) return family_.encode(prepared, probe);
+  std::vector<families::MediaFeatures> features;
+  for (size_t i = 0; i < fresh.size(); ++i) {
+    const auto& identity = fresh[i].identity;
+    const ContentHash key =
+        hash_text((identity ? identity->hex() : "") + family_.feature_fingerprint());
+    auto known = identity ? shared_->features.find(key) : std::nullopt;
+    if (!known) {
+      known = family_.features(prepared.subspan(i, 1), probe).front();
+      if (identity) shared_->features.insert(key, *known);
+    }
+    features.push_back(std::move(*known));
+  }
+  return family_.align(features, probe);
 }
 
 std::vector<std::shared_ptr<const CachedMedia>> MediaLoader::load(

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "engine/media_cache.h"
@@ -33,6 +34,14 @@ class MediaLoader {
   using Preparer = std::function<modalities::Prepared(const families::MediaSource&)>;
 
   explicit MediaLoader(families::Family& family);
+  // Of another aligner on the model of `first`: both keep what they know in one place, where
+  // neither finds what only the other made, and share what their encoder makes of a medium where
+  // Family::feature_fingerprint says that it is the same. Any thread; from then on both belong to
+  // the same.
+  MediaLoader(families::Family& family, const MediaLoader& first);
+  ~MediaLoader();
+  MediaLoader(const MediaLoader&) = delete;
+  MediaLoader& operator=(const MediaLoader&) = delete;
   // Each source known or encoded once, in the order of the sources; what is new is encoded
   // together. With a probe everything is encoded anew, shown to it, and nothing is kept.
   std::vector<std::shared_ptr<const CachedMedia>> load(
@@ -52,9 +61,19 @@ class MediaLoader {
   void forget();
 
  private:
+  struct Shared;
+
+  std::vector<families::EncodedMedia> aligned(std::span<const FreshMedium> fresh,
+                                              std::span<const modalities::Prepared> prepared,
+                                              nn::Probe* probe);
+  // How this loader's media are known where several aligners keep theirs.
+  ContentHash key_of(const ContentHash& identity) const;
+
   families::Family& family_;
   Preparer preparer_;
-  MediaCache cache_;
+  std::shared_ptr<Shared> shared_;
+  MediaCache& cache_;
+  std::string salt_;  // of all but the first
 };
 
 }  // namespace isthmus::engine

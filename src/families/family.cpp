@@ -80,12 +80,19 @@ void Family::save(const std::filesystem::path&, const OutputOptions&) {
   throw UnsupportedError("models of this family are not saved");
 }
 
+std::shared_ptr<Family> Family::with_aligner(const std::filesystem::path& folder,
+                                             const LoadOptions&) const {
+  throw UnsupportedError(fmt::format(
+      "{}: the loaded model has no aligner that another could stand in for", folder.string()));
+}
+
 Package Family::package() const {
   throw UnsupportedError("models of this family are not written anew");
 }
 
 void Family::save_gguf(const std::filesystem::path&, GgufStorage) {
-  throw UnsupportedError("only LLaVA and language models of LLaMA's kind are written as GGUF files");
+  throw UnsupportedError(
+      "only LLaVA and language models of LLaMA's kind are written as GGUF files");
 }
 
 std::vector<std::vector<float>> Family::embed_images(std::span<const modalities::Prepared>) {

@@ -16,6 +16,7 @@
 #include "families/output.h"
 #include "families/segment.h"
 #include "isthmus/input.h"
+#include "isthmus/model.h"
 #include "modalities/prepared.h"
 #include "nn/forward_context.h"
 #include "nn/kv_cache.h"
@@ -174,6 +175,14 @@ class Family {
   virtual void save_gguf(const std::filesystem::path& folder, GgufStorage storage);
   // Probe name of the state after the modality tokenizer (embeddings, before any encoder block).
   virtual std::string tokens_probe() const = 0;
+  // The same model with the aligner in `folder`, and the low-rank branches beside it, in place of
+  // its own, as training leaves them. What those files do not bring is this model's, the same
+  // memory, and this model may be answering meanwhile. Throws ModelError and UnsupportedError for
+  // files that do not fit this model or bring more than that.
+  virtual std::shared_ptr<Family> with_aligner(const std::filesystem::path& folder,
+                                               const LoadOptions& options) const;
+  // Equal where features() of every medium are: of models that share an encoder and prepare alike.
+  virtual std::string feature_fingerprint() const { return fingerprint(); }
 
  private:
   nn::KvStorage kv_storage_ = nn::KvStorage::kF32;

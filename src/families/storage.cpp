@@ -1,5 +1,6 @@
 #include "families/storage.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <string>
 #include <utility>
@@ -24,6 +25,16 @@ weights::BindOptions storage_options(const LoadOptions& load) {
     if (storage == "bf16") options.arithmetic = nn::Arithmetic::kBFloat16;
   }
   return options;
+}
+
+bool brings(std::span<const weights::WeightSource> sources, std::string_view part) {
+  return std::ranges::any_of(sources, [&](const weights::WeightSource& source) {
+    return std::ranges::any_of(source.checkpoint.names(), [&](const std::string& name) {
+      if (source.ignores && source.ignores(name)) return false;
+      const auto slot = source.names.to_module(name);
+      return slot && slot->name.starts_with(part);
+    });
+  });
 }
 
 std::string fingerprint_of(std::span<const weights::WeightSource> sources) {

@@ -3,6 +3,7 @@
 
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "isthmus/model.h"
 #include "weights/bind.h"
@@ -15,5 +16,8 @@ weights::BindOptions storage_options(const LoadOptions& load);
 
 // A hash over paths, sizes and times of change of the files, for Family::fingerprint.
 std::string fingerprint_of(std::span<const weights::WeightSource> sources);
+
+// Whether one of the files offers weights below this name ("aligner.").
+bool brings(std::span<const weights::WeightSource> sources, std::string_view part);
 
 }  // namespace isthmus::families

@@ -32,6 +32,8 @@ struct LlamaConfig {
   bool tie_word_embeddings;
   bool attention_bias;
 
+  bool operator==(const LlamaConfig&) const = default;
+
   static LlamaConfig parse(const JsonView& json);
 };
 

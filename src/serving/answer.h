@@ -16,6 +16,7 @@
 #include "serving/mailbox.h"
 #include "serving/reading.h"
 #include "serving/service.h"
+#include "serving/variant.h"
 
 namespace isthmus::serving {
 
@@ -24,7 +25,8 @@ struct Asked {
   Question question;
   std::shared_ptr<Mailbox> mailbox;
   std::shared_ptr<const Prompt> prompt;  // null: not known yet
-  GenerationConfig config;               // of the request, within what there is room for
+  std::shared_ptr<const Variant> variant;
+  GenerationConfig config;  // of the request, within what there is room for
   families::StopRules rules;
   generation::Constraints* constraints = nullptr;  // of the scheduler
   double encode_seconds = 0;

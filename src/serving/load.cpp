@@ -21,7 +21,7 @@ std::unique_ptr<Service> load_service(const std::string& model, const std::strin
   family->hold_cache_in(cache);
   const std::string shown = name.empty() ? get_model_name_from_path(model) : name;
   Card card = card_of(*family, shown, load);
-  return std::make_unique<Scheduler>(std::move(family), std::move(card), options);
+  return std::make_unique<Scheduler>(std::move(family), std::move(card), options, load);
 }
 
 }  // namespace isthmus::serving

@@ -9,6 +9,7 @@
 
 #include "engine/media_loader.h"
 #include "families/family.h"
+#include "serving/variant.h"
 
 namespace isthmus::serving {
 
@@ -27,15 +28,15 @@ struct Meanwhile {
 // encoder and aligner are computed by the caller's, in pieces. One thread at a time.
 class MediaDesk {
  public:
-  MediaDesk(families::Family& family, Meanwhile meanwhile)
-      : loader_(family), meanwhile_(std::move(meanwhile)) {}
-  // Throws what is wrong with the medium, and what `between_blocks` does.
-  std::shared_ptr<const engine::CachedMedia> load(const families::MediaSource& source);
+  explicit MediaDesk(Meanwhile meanwhile) : meanwhile_(std::move(meanwhile)) {}
+  // By the loader of the question's aligner. Throws what is wrong with the medium, and what
+  // `between_blocks` does.
+  std::shared_ptr<const engine::CachedMedia> load(engine::MediaLoader& loader,
+                                                  const families::MediaSource& source);
   int64_t queries() const { return queries_; }
   int64_t hits() const { return hits_; }
 
  private:
-  engine::MediaLoader loader_;
   Meanwhile meanwhile_;
   int64_t queries_ = 0, hits_ = 0;
 };
@@ -43,13 +44,17 @@ class MediaDesk {
 // Loads the media of one request step by step.
 class Gathering {
  public:
-  explicit Gathering(std::vector<families::MediaSource> sources) : sources_(std::move(sources)) {}
+  Gathering(std::shared_ptr<const Variant> variant, std::vector<families::MediaSource> sources)
+      : variant_(std::move(variant)), sources_(std::move(sources)) {}
   bool complete() const { return media_.size() == sources_.size(); }
   // Loads the next medium, as MediaDesk::load.
-  void step(MediaDesk& desk) { media_.push_back(desk.load(sources_[media_.size()])); }
+  void step(MediaDesk& desk) {
+    media_.push_back(desk.load(*variant_->media, sources_[media_.size()]));
+  }
   const Media& media() const { return media_; }
 
  private:
+  std::shared_ptr<const Variant> variant_;
   std::vector<families::MediaSource> sources_;
   Media media_;
 };

@@ -9,10 +9,10 @@ constexpr auto kPage = static_cast<size_t>(nn::PagePool::kPositions);
 
 }  // namespace
 
-std::vector<int64_t> PrefixCache::find(std::span<const int64_t> keys) {
+std::vector<int64_t> PrefixCache::find(std::span<const int64_t> keys, int64_t model) {
   std::vector<int64_t> pages;
   ++clock_;
-  int64_t at = kRoot;
+  int64_t at = root_of(model);
   for (size_t first = 0; first + kPage <= keys.size(); first += kPage) {
     const auto of_page = keys.subspan(first, kPage);
     const auto found = nodes_by_place_.find({at, {of_page.begin(), of_page.end()}});
@@ -25,16 +25,17 @@ std::vector<int64_t> PrefixCache::find(std::span<const int64_t> keys) {
   return pages;
 }
 
-void PrefixCache::insert(std::span<const int64_t> keys, std::span<const int64_t> pages) {
+void PrefixCache::insert(std::span<const int64_t> keys, std::span<const int64_t> pages,
+                         int64_t model) {
   ++clock_;
-  int64_t at = kRoot;
+  int64_t at = root_of(model);
   for (size_t i = 0; i < pages.size() && (i + 1) * kPage <= keys.size(); ++i) {
     const auto of_page = keys.subspan(i * kPage, kPage);
     const auto [place, fresh] =
         nodes_by_place_.try_emplace({at, {of_page.begin(), of_page.end()}}, next_node_);
     if (fresh) {
       pool_.hold(pages[i]);
-      if (at != kRoot) ++nodes_.at(at).followers;
+      if (!is_root(at)) ++nodes_.at(at).followers;
       nodes_.emplace(next_node_++, Node{pages[i], at, 0, 0, place});
     }
     at = place->second;
@@ -51,7 +52,7 @@ void PrefixCache::drop(int64_t node) {
     } else {
       ++follower;
     }
-  if (found->second.before != kRoot) --nodes_.at(found->second.before).followers;
+  if (!is_root(found->second.before)) --nodes_.at(found->second.before).followers;
   pool_.let_go(found->second.page);
   nodes_by_place_.erase(found->second.place);
   nodes_.erase(found);

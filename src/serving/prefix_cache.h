@@ -22,10 +22,11 @@ class PrefixCache {
   PrefixCache(const PrefixCache&) = delete;
   PrefixCache& operator=(const PrefixCache&) = delete;
 
-  // The pages of the longest known beginning of `keys`; whole pages only.
-  std::vector<int64_t> find(std::span<const int64_t> keys);
+  // The pages of the longest known beginning of `keys`; whole pages only. `model`, 0 or more: whose
+  // keys and values; those of different models are never taken for each other.
+  std::vector<int64_t> find(std::span<const int64_t> keys, int64_t model = 0);
   // `pages` hold the rows of these keys, kPositions each. What is known already keeps its page.
-  void insert(std::span<const int64_t> keys, std::span<const int64_t> pages);
+  void insert(std::span<const int64_t> keys, std::span<const int64_t> pages, int64_t model = 0);
   // Gives up pages until the pool has `wanted` free ones. False when it cannot.
   bool free_pages(int64_t wanted);
   // How many pages could be given up now.
@@ -40,7 +41,9 @@ class PrefixCache {
     uint64_t used = 0;
     std::map<Place, int64_t>::iterator place;
   };
-  static constexpr int64_t kRoot = -1;
+  // In place of the node before the first page.
+  static int64_t root_of(int64_t model) { return -1 - model; }
+  static bool is_root(int64_t node) { return node < 0; }
 
   void drop(int64_t node);  // and all that it leads to
 

@@ -27,8 +27,8 @@ std::vector<float> direction_of_mean(const Tensor& rows) {
 
 }  // namespace
 
-void make_prompt(Asked& asked, families::Family& family, const Media& media, double encode_seconds,
-                 int64_t capacity) {
+void make_prompt(Asked& asked, const Media& media, double encode_seconds, int64_t capacity) {
+  families::Family& family = *asked.variant->family;
   const Request& request = asked.question.request;
   auto prompt = std::make_shared<Prompt>();
   prompt->media = media;
@@ -48,6 +48,7 @@ void make_prompt(Asked& asked, families::Family& family, const Media& media, dou
   prompt->late_id = family.media_marker();
   prompt->overlap = family.decode_overlap(request.generate, prompt->segments);
   prompt->shares_prefix = family.reuses_prefix();
+  prompt->model = asked.variant->model;
   asked.config = request.generate;
   asked.config.max_new_tokens = std::min(
       {request.generate.max_new_tokens, family.context_length() - length, capacity - length});

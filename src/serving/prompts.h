@@ -16,8 +16,7 @@ namespace isthmus::serving {
 // What a question becomes once its media are known: fills in its prompt, and what there is room for
 // in a context of the model's length and in `capacity` positions of pages. Throws ResourceError for
 // a prompt without room, and UsageError.
-void make_prompt(Asked& asked, families::Family& family, const Media& media, double encode_seconds,
-                 int64_t capacity);
+void make_prompt(Asked& asked, const Media& media, double encode_seconds, int64_t capacity);
 
 // The rows of a prompt, as they enter the language model.
 int64_t count_rows(families::Family& family, const Request& request, const Media& media);

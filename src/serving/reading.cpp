@@ -88,7 +88,7 @@ int64_t Reading::begin_with(PrefixCache& prefixes) {
   if (!prompt_->shares_prefix || length() > 0) return 0;
   // Rows that the answer overwrites must not lie in a page that others hold, nor the last row.
   const auto most = std::min(static_cast<size_t>(known() - 1), keys_.size());
-  cache_.adopt(prefixes.find(std::span(keys_).first(most)));
+  cache_.adopt(prefixes.find(std::span(keys_).first(most), prompt_->model));
   published_ = length() / kPage;
   return length();
 }
@@ -96,7 +96,7 @@ int64_t Reading::begin_with(PrefixCache& prefixes) {
 void Reading::publish(PrefixCache& prefixes) {
   const int64_t full = std::min(length(), static_cast<int64_t>(keys_.size())) / kPage;
   if (!prompt_->shares_prefix || full <= published_) return;
-  prefixes.insert(keys_, cache_.pages().first(static_cast<size_t>(full)));
+  prefixes.insert(keys_, cache_.pages().first(static_cast<size_t>(full)), prompt_->model);
   published_ = full;
 }
 

@@ -26,6 +26,7 @@ struct Prompt {
   int64_t overlap;     // families::Family::decode_overlap
   bool shares_prefix;  // families::Family::reuses_prefix
   int64_t late_id;     // the marker that late_marker speaks of
+  int64_t model = 0;   // Variant::model
 };
 
 // Rows stand at positions from 0. Until the prompt is read they are those of the prompt; then its

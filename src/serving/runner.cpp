@@ -1,6 +1,7 @@
 #include "serving/runner.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <utility>
 
@@ -39,8 +40,7 @@ std::string abandoned(const Asked& asked, Clock::time_point now) {
 }
 
 Runner::Runner(families::Family& family, const RunnerOptions& options)
-    : family_(family),
-      options_(options),
+    : options_(options),
       pool_(family.language_model().cache_geometry(), family.cache_storage(), options.pages),
       prefixes_(pool_) {}
 
@@ -61,7 +61,8 @@ bool Runner::has_room(const Asked& asked) const {
 
 void Runner::admit(std::shared_ptr<Asked> asked) {
   Reading reading(asked->prompt, nn::PagedCache(pool_));
-  answers_.push_back(std::make_unique<Answer>(std::move(asked), family_, 0, std::move(reading)));
+  const families::Family& family = *asked->variant->family;
+  answers_.push_back(std::make_unique<Answer>(std::move(asked), family, 0, std::move(reading)));
 }
 
 void Runner::begin_reading(Answer& answer) {
@@ -134,12 +135,13 @@ std::vector<Runner::Share> Runner::divide() {
 // -> [answers that ask, vocab_size]; undefined when none does
 Tensor Runner::read(const std::vector<Share>& shares) {
   const auto begin = Clock::now();
-  decoders::LanguageModel& model = family_.language_model();
+  families::Family& family = *shares.front().answer->asked().variant->family;
+  decoders::LanguageModel& model = family.language_model();
   std::vector<Tensor> embeddings;
   std::vector<nn::Lane> lanes;
   nn::MediaView media;
   nn::ForwardContext context;
-  context.hook = family_.block_hook();
+  context.hook = family.block_hook();
   int64_t asking = 0;
   for (const Share& share : shares) {
     Reading& reading = share.answer->reading;
@@ -176,6 +178,15 @@ void Runner::pass() {
     settle();
     return;
   }
+  // The same rows go through low-rank branches, or gated blocks, of one aligner only.
+  std::map<int64_t, std::vector<Share>> shares_of_model;
+  for (const Share& share : shares)
+    shares_of_model[share.answer->asked().variant->model].push_back(share);
+  for (const auto& [model, together] : shares_of_model) pass_together(together);
+  settle();
+}
+
+void Runner::pass_together(const std::vector<Share>& shares) {
   Tensor logits;
   try {
     logits = read(shares);
@@ -185,11 +196,9 @@ void Runner::pass() {
           fmt::format("a pass failed and is done again one by one error=\"{}\"", error.what()));
     for (const Share& share : shares) share.answer->reading.cache().truncate(share.first);
     for (const Share& share : shares) pass_alone(share);
-    settle();
     return;
   }
   finish(shares, logits);
-  settle();
 }
 
 // After a pass that failed, whose fault it was.
@@ -229,7 +238,8 @@ void Runner::choose(Answer& answer, const Tensor& logits) {
         auto reading = answer.reading.fork();
         // Without a page for the copy it reads the prompt again, when there is room.
         if (!reading) reading.emplace(asked.prompt, nn::PagedCache(pool_));
-        auto other = std::make_unique<Answer>(answer.shared(), family_, index, std::move(*reading));
+        auto other = std::make_unique<Answer>(answer.shared(), *asked.variant->family, index,
+                                              std::move(*reading));
         if (other->reading.prompt_read()) {
           other->extend(engine::as_span(logits));
           ++counts_.generation_tokens;

@@ -31,6 +31,7 @@ struct RunnerOptions {
 // only the question fails whose fault it was. One thread at a time.
 class Runner {
  public:
+  // `family`: any of those that questions are for; their keys and values have one shape.
   Runner(families::Family& family, const RunnerOptions& options);
 
   // The longest sequence that there are pages for.
@@ -72,6 +73,7 @@ class Runner {
   void begin_reading(Answer& answer);
   bool make_room(size_t place, int64_t length);
   Tensor read(const std::vector<Share>& shares);
+  void pass_together(const std::vector<Share>& shares);
   void pass_alone(const Share& share);
   void finish(const std::vector<Share>& shares, const Tensor& logits);
   int64_t writing() const;
@@ -79,7 +81,6 @@ class Runner {
   // Takes in the answers that have begun, and drops those that are over.
   void settle();
 
-  families::Family& family_;
   RunnerOptions options_;
   nn::PagePool pool_;
   PrefixCache prefixes_;

@@ -1,11 +1,13 @@
 #include "serving/scheduler.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <future>
 #include <utility>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "base/system_memory.h"
 #include "engine/answering.h"
@@ -42,21 +44,33 @@ int64_t pages_of(families::Family& family, const SchedulerOptions& options) {
   return std::clamp<int64_t>(free / page, 1, most);
 }
 
+std::shared_ptr<const Variant> own_variant(std::shared_ptr<families::Family> family) {
+  auto loader = std::make_unique<engine::MediaLoader>(*family);
+  return std::make_shared<const Variant>(Variant{"", std::move(family), 0, std::move(loader)});
+}
+
+bool same_geometry(const nn::CacheGeometry& one, const nn::CacheGeometry& other) {
+  return one.num_hidden_layers == other.num_hidden_layers &&
+         one.num_key_value_heads == other.num_key_value_heads && one.head_dim == other.head_dim;
+}
+
 }  // namespace
 
 Scheduler::Scheduler(std::shared_ptr<families::Family> family, Card card,
-                     const SchedulerOptions& options)
-    : family_(std::move(family)),
+                     const SchedulerOptions& options, LoadOptions load)
+    : own_(own_variant(std::move(family))),
       card_(std::move(card)),
       options_(options),
-      constraints_(family_->tokenizer()),
-      desk_(*family_, {.others =
-                           [this] {
-                             take_in();
-                             return turn();
-                           },
-                       .between_blocks = [this] { interrupt(); }}),
-      runner_(*family_, {pages_of(*family_, options), options.max_running, options.rows_per_pass}),
+      load_options_(std::move(load)),
+      constraints_(own_->family->tokenizer()),
+      desk_({.others =
+                 [this] {
+                   take_in();
+                   return turn();
+                 },
+             .between_blocks = [this] { interrupt(); }}),
+      runner_(*own_->family,
+              {pages_of(*own_->family, options), options.max_running, options.rows_per_pass}),
       thread_([this] { run(); }) {}
 
 Scheduler::~Scheduler() {
@@ -95,19 +109,93 @@ void Scheduler::check(const Question& question) const {
   if (const auto& top = question.top_logprobs; top && (*top < 0 || *top > kMostTopLogprobs))
     throw UsageError(
         fmt::format("top_logprobs: expected 0 to {}, found {}", kMostTopLogprobs, *top));
-  if (!question.aligner.empty())
+}
+
+std::shared_ptr<const Variant> Scheduler::variant(const std::string& name) const {
+  if (name.empty()) return own_;
+  const std::lock_guard lock(mutex_);
+  std::vector<std::string> names;
+  for (const auto& variant : variants_) {
+    if (variant->name == name) return variant;
+    names.push_back(variant->name);
+  }
+  throw NoSuchAligner{fmt::format(
+      "{} has no aligner \"{}\"{}", card_.name, name,
+      names.empty() ? " besides its own" : fmt::format("; it has {}", fmt::join(names, ", ")))};
+}
+
+namespace {
+
+void check_name(const std::string& name) {
+  constexpr size_t kLongest = 64;
+  const auto is_plain = [](unsigned char c) {
+    return std::isalnum(c) != 0 || c == '-' || c == '_' || c == '.';
+  };
+  if (name.empty() || name.size() > kLongest || name.front() == '.' || name == "latest" ||
+      !std::ranges::all_of(name, is_plain))
+    throw UsageError(fmt::format(
+        "the name of an aligner: expected up to {} letters, digits, \"-\", \"_\" and \".\", and "
+        "not \"latest\"; found \"{}\"",
+        kLongest, name));
+}
+
+}  // namespace
+
+// mutex_ is held.
+void Scheduler::check_free(const std::string& name) const {
+  if (std::ranges::any_of(variants_, [&](const auto& variant) { return variant->name == name; }))
     throw UsageError(
-        fmt::format("there is no aligner \"{}\" besides the model's own", question.aligner));
+        fmt::format("{} has an aligner \"{}\" already; take it away first", card_.name, name));
+}
+
+void Scheduler::add_aligner(const std::string& name, const std::filesystem::path& folder) {
+  check_name(name);
+  {
+    const std::lock_guard lock(mutex_);
+    check_free(name);
+  }
+  std::shared_ptr<families::Family> family = own_->family->with_aligner(folder, load_options_);
+  families::Family& own = *own_->family;
+  if (!same_geometry(family->language_model().cache_geometry(),
+                     own.language_model().cache_geometry()))
+    throw ModelError(
+        fmt::format("{}: layers or heads of its language model are not those of the loaded one",
+                    folder.string()));
+  family->hold_cache_in(own.cache_storage());
+  const bool same_model = &family->language_model() == &own.language_model() &&
+                          family->block_hook() == own.block_hook();
+  Variant variant{name, std::move(family), 0, nullptr};
+  variant.media = std::make_unique<engine::MediaLoader>(*variant.family, *own_->media);
+  const std::lock_guard lock(mutex_);
+  check_free(name);  // still: loading takes a while
+  if (!same_model) variant.model = models_++;
+  variants_.push_back(std::make_shared<const Variant>(std::move(variant)));
+}
+
+void Scheduler::remove_aligner(const std::string& name) {
+  const auto leaving = variant(name);
+  if (leaving == own_) throw UsageError("the name of an aligner is missing");
+  const std::lock_guard lock(mutex_);
+  std::erase(variants_, leaving);
+}
+
+Card Scheduler::card() const {
+  Card card = card_;
+  const std::lock_guard lock(mutex_);
+  for (const auto& variant : variants_) card.aligners.push_back(variant->name);
+  return card;
 }
 
 std::unique_ptr<Ticket> Scheduler::ask(Question question) {
   take_form(question);
   check(question);
+  const auto chosen = variant(question.aligner);
   // What is wrong with a schema or a grammar is said here, and not when its turn has come.
   if (const GenerationConfig& config = question.request.generate;
       !config.json_schema.empty() || !config.grammar.empty())
-    constraints_.for_answer(config, family_->stop_rules(question.request).ids);
+    constraints_.for_answer(config, chosen->family->stop_rules(question.request).ids);
   auto asked = std::make_shared<Asked>();
+  asked->variant = chosen;
   asked->constraints = &constraints_;
   asked->unfinished = question.answers;
   asked->question = std::move(question);
@@ -136,14 +224,15 @@ std::unique_ptr<Ticket> Scheduler::ask(Question question) {
   return ticket_of(asked->mailbox);
 }
 
-void Scheduler::perform(std::vector<families::MediaSource> sources,
+void Scheduler::perform(std::shared_ptr<const Variant> variant,
+                        std::vector<families::MediaSource> sources,
                         std::function<void(const Media&)> finish) {
   // Shared: who fulfils it may still be at it when the other has what it waited for.
   const auto promise = std::make_shared<std::promise<void>>();
   {
     const std::lock_guard lock(mutex_);
     if (draining_) throw Busy{std::chrono::seconds(1)};
-    new_errands_.push_back({Gathering(std::move(sources)), std::move(finish),
+    new_errands_.push_back({Gathering(std::move(variant), std::move(sources)), std::move(finish),
                             [promise](const std::exception_ptr& error) {
                               if (error)
                                 promise->set_exception(error);
@@ -156,24 +245,27 @@ void Scheduler::perform(std::vector<families::MediaSource> sources,
   promise->get_future().get();
 }
 
-int64_t Scheduler::count_tokens(const Request& request) {
+int64_t Scheduler::count_tokens(const Request& request, const std::string& aligner) {
+  const auto chosen = variant(aligner);
   auto sources = engine::media_sources(request);
   // Text is counted without the model.
-  if (sources.empty()) return count_rows(*family_, request, {});
+  if (sources.empty()) return count_rows(*chosen->family, request, {});
   int64_t count = 0;
-  perform(std::move(sources),
-          [&](const Media& media) { count = count_rows(*family_, request, media); });
+  perform(chosen, std::move(sources),
+          [&](const Media& media) { count = count_rows(*chosen->family, request, media); });
   return count;
 }
 
-std::vector<std::vector<float>> Scheduler::embed(const std::vector<Part>& inputs) {
+std::vector<std::vector<float>> Scheduler::embed(const std::vector<Part>& inputs,
+                                                 const std::string& aligner) {
+  const auto chosen = variant(aligner);
   std::vector<std::vector<float>> points;
   for (const Part& input : inputs) {
     Request alone;
     if (input.type == Part::Type::kMedia) alone.prompt.push_back(input);
     // One errand each, so that answers go on between them.
-    perform(engine::media_sources(alone), [&](const Media& media) {
-      points.push_back(media.empty() ? embed_text(*family_, input.text)
+    perform(chosen, engine::media_sources(alone), [&](const Media& media) {
+      points.push_back(media.empty() ? embed_text(*chosen->family, input.text)
                                      : embed_medium(*media.front()));
     });
   }
@@ -233,8 +325,8 @@ void Scheduler::take_in() {
     const int64_t turn = order_.turn_of(asked->question.client, asked->question.answers);
     const auto place = std::ranges::upper_bound(
         waiting_, turn, {}, [](const std::shared_ptr<Waiting>& waiting) { return waiting->turn; });
-    waiting_.insert(
-        place, std::make_shared<Waiting>(std::move(asked), Gathering(std::move(sources)), turn));
+    Gathering gathering(asked->variant, std::move(sources));
+    waiting_.insert(place, std::make_shared<Waiting>(std::move(asked), std::move(gathering), turn));
   }
   inbox_.clear();
   std::ranges::move(new_errands_, std::back_inserter(errands_));
@@ -286,7 +378,7 @@ void Scheduler::make_ready() {
     Waiting& waiting = *waiting_[i];
     if (!waiting.asked->prompt && waiting.gathering.complete()) {
       try {
-        make_prompt(*waiting.asked, *family_, waiting.gathering.media(), waiting.encode_seconds,
+        make_prompt(*waiting.asked, waiting.gathering.media(), waiting.encode_seconds,
                     runner_.capacity());
       } catch (const std::exception& error) {
         fail(*waiting.asked, error);

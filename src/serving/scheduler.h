@@ -10,9 +10,11 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "families/family.h"
 #include "generation/constraints.h"
+#include "isthmus/model.h"
 #include "serving/fair_order.h"
 #include "serving/media_desk.h"
 #include "serving/runner.h"
@@ -34,14 +36,19 @@ struct SchedulerOptions {
 // in the scheduler's own thread; the public functions may be called from any other.
 class Scheduler : public Service {
  public:
-  Scheduler(std::shared_ptr<families::Family> family, Card card, const SchedulerOptions& options);
+  // `load`: how weights of aligners that are added are held.
+  Scheduler(std::shared_ptr<families::Family> family, Card card, const SchedulerOptions& options,
+            LoadOptions load = {});
   // Cancels what is left.
   ~Scheduler() override;
 
   std::unique_ptr<Ticket> ask(Question question) override;
-  int64_t count_tokens(const Request& request) override;
-  std::vector<std::vector<float>> embed(const std::vector<Part>& inputs) override;
-  Card card() const override { return card_; }
+  int64_t count_tokens(const Request& request, const std::string& aligner) override;
+  std::vector<std::vector<float>> embed(const std::vector<Part>& inputs,
+                                        const std::string& aligner) override;
+  void add_aligner(const std::string& name, const std::filesystem::path& folder) override;
+  void remove_aligner(const std::string& name) override;
+  Card card() const override;
   Load load() const override;
   void drain(Clock::time_point until) override;
 
@@ -76,13 +83,16 @@ class Scheduler : public Service {
   // Between two blocks of an encoder.
   void interrupt();
   void leave_queue(const Asked& asked);
-  void perform(std::vector<families::MediaSource> sources,
+  void perform(std::shared_ptr<const Variant> variant, std::vector<families::MediaSource> sources,
                std::function<void(const Media&)> finish);
   void check(const Question& question) const;
+  void check_free(const std::string& name) const;
+  std::shared_ptr<const Variant> variant(const std::string& name) const;  // throws NoSuchAligner
 
-  std::shared_ptr<families::Family> family_;
-  Card card_;
+  const std::shared_ptr<const Variant> own_;
+  const Card card_;  // without aligners
   SchedulerOptions options_;
+  LoadOptions load_options_;
   generation::Constraints constraints_;  // any thread
 
   // Of the scheduler's thread alone.
@@ -103,7 +113,9 @@ class Scheduler : public Service {
   std::map<std::string, int64_t> waiting_of_client_;
   std::deque<Errand> new_errands_;
   Load load_;
-  double seconds_between_ends_ = 1;  // of questions, of late
+  std::vector<std::shared_ptr<const Variant>> variants_;  // that were added
+  int64_t models_ = 1;                                    // Variant::model, so far
+  double seconds_between_ends_ = 1;                       // of questions, of late
   bool idle_now_ = true, draining_ = false, cancel_all_ = false, ends_ = false;
 
   std::thread thread_;  // last: it uses all of the above

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -86,6 +87,12 @@ struct Busy {
   std::chrono::seconds retry_after;
 };
 
+// The question, or who takes an aligner away, names one that is not here. The message lists those
+// that are.
+struct NoSuchAligner {
+  std::string message;
+};
+
 // Counters since the start, and gauges of this moment.
 struct Load {
   int64_t running = 0, waiting = 0;  // questions
@@ -103,6 +110,7 @@ struct Card {
   std::string name, family;             // "llava", "flamingo", "onellm"
   std::vector<std::string> modalities;  // as requests name them
   std::vector<std::string> aligners;    // besides the model's own
+  std::string parent;                   // of a model with one of those: the model's name
   int64_t context_length = 0, parameters = 0;
   std::string storage;                // of the language model: "q4", "f16" …
   std::string conversation_template;  // empty: literal prompts
@@ -112,13 +120,22 @@ struct Card {
 class Service {
  public:
   virtual ~Service() = default;
-  // Throws Busy, and UsageError for what could never be answered.
+  // Throws Busy, NoSuchAligner, and UsageError for what could never be answered.
   virtual std::unique_ptr<Ticket> ask(Question question) = 0;
-  // The length of the prompt, rows of media included; nothing is generated.
-  virtual int64_t count_tokens(const Request& request) = 0;
+  // The length of the prompt, rows of media included; nothing is generated. `aligner`, here and
+  // below, as of a question.
+  virtual int64_t count_tokens(const Request& request, const std::string& aligner = {}) = 0;
   // One point for each input: the mean over the last hidden states of its rows (text), or over its
   // soft tokens or latents (a medium); of length 1.
-  virtual std::vector<std::vector<float>> embed(const std::vector<Part>& inputs) = 0;
+  virtual std::vector<std::vector<float>> embed(const std::vector<Part>& inputs,
+                                                const std::string& aligner = {}) = 0;
+  // Loads what training left in `folder`, an aligner, a LoRA or both, for questions that name it:
+  // as families::Family::with_aligner. Throws UsageError for a name that is taken or cannot be one,
+  // and what is wrong with the files; nothing has changed then.
+  virtual void add_aligner(const std::string& name, const std::filesystem::path& folder) = 0;
+  // Questions from now on cannot name it; those under way are answered, and then its memory is
+  // free. Throws NoSuchAligner.
+  virtual void remove_aligner(const std::string& name) = 0;
   virtual Card card() const = 0;
   virtual Load load() const = 0;
   // Nothing more is taken in; returns when all is answered, or at `until` with the rest cancelled.

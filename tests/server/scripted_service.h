@@ -58,13 +58,27 @@ class ScriptedService : public serving::Service {
     }
     return std::make_unique<Scripted>(script_, log_, answers);
   }
-  int64_t count_tokens(const Request& request) override {
+  int64_t count_tokens(const Request& request, const std::string&) override {
     return static_cast<int64_t>(request.messages.size()) * 10;
   }
-  std::vector<std::vector<float>> embed(const std::vector<Part>& inputs) override {
+  std::vector<std::vector<float>> embed(const std::vector<Part>& inputs,
+                                        const std::string&) override {
     return std::vector<std::vector<float>>(inputs.size(), {1.0f, -0.5f});
   }
-  serving::Card card() const override { return card_; }
+  // Of a folder that is called "broken", there is a complaint.
+  void add_aligner(const std::string& name, const std::filesystem::path& folder) override {
+    if (folder.filename() == "broken") throw ModelError(folder.string() + "/weights: are broken");
+    const std::lock_guard lock(log_->mutex);
+    card_.aligners.push_back(name);
+  }
+  void remove_aligner(const std::string& name) override {
+    const std::lock_guard lock(log_->mutex);
+    if (std::erase(card_.aligners, name) == 0) throw serving::NoSuchAligner{"no " + name};
+  }
+  serving::Card card() const override {
+    const std::lock_guard lock(log_->mutex);
+    return card_;
+  }
   serving::Load load() const override {
     serving::Load load;
     load.running = log_->under_way;

@@ -262,7 +262,6 @@ TEST(Scheduler, WhatCouldNeverBeAnsweredIsRefusedAtOnce) {
   EXPECT_NE(refused([](Question& q) { q.answers = 0; }).find("found 0"), std::string::npos);
   EXPECT_NE(refused([](Question& q) { q.answers = 1000; }).find("1000"), std::string::npos);
   EXPECT_NE(refused([](Question& q) { q.top_logprobs = 21; }).find("21"), std::string::npos);
-  EXPECT_NE(refused([](Question& q) { q.aligner = "other"; }).find("other"), std::string::npos);
   const auto of_form = [&](const char* grammar) {
     return refused([&](Question& q) { q.form = OutputForm{OutputForm::Kind::kGrammar, grammar}; });
   };

@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "families/documents.h"
 #include "families/llava/examples.h"
+#include "families/llava/load.h"
 #include "families/llava/merge_tiles.h"
 #include "families/llava/save.h"
 #include "families/llava/save_gguf.h"
@@ -27,6 +28,10 @@ aligners::ProjectorOptions projector_options(const layout::LlavaConfig& config) 
   return options;
 }
 
+encoders::ClipVitOptions encoder_options(const layout::LlavaConfig& config) {
+  return {config.select_layer, config.select_feature == layout::SelectFeature::kClsPatch};
+}
+
 modalities::AspectMode aspect_of(layout::ImageAspectRatio ratio) {
   switch (ratio) {
     case layout::ImageAspectRatio::kPad: return modalities::AspectMode::kPad;
@@ -38,23 +43,37 @@ modalities::AspectMode aspect_of(layout::ImageAspectRatio ratio) {
 
 }  // namespace
 
-void set_preprocessing(LlavaSettings& settings, const JsonView& preprocessor) {
+void set_tiling(LlavaSettings& settings) {
   settings.aspect = aspect_of(settings.config.image_aspect_ratio);
+  settings.grid_pinpoints.clear();
   for (const layout::PixelSize& size : settings.config.grid_pinpoints)
     settings.grid_pinpoints.emplace_back(size.width, size.height);
+}
+
+void set_preprocessing(LlavaSettings& settings, const JsonView& preprocessor) {
+  set_tiling(settings);
   settings.image = modalities::ClipImageConfig::parse(preprocessor);
 }
 
 LlavaModules::LlavaModules(const layout::LlavaConfig& config,
                            const std::optional<layout::ClipVisionConfig>& tower) {
   if (tower) {
-    const encoders::ClipVitOptions options{
-        config.select_layer, config.select_feature == layout::SelectFeature::kClsPatch};
-    encoder = register_module("encoder", encoders::ClipVit(*tower, options));
+    encoder = register_module("encoder", encoders::ClipVit(*tower, encoder_options(config)));
     aligner = register_module("aligner",
                               std::make_shared<aligners::Projector>(projector_options(config)));
   }
   decoder = register_module("decoder", std::make_shared<decoders::Llama>(config.text));
+}
+
+LlavaModules::LlavaModules(const layout::LlavaConfig& config, const layout::ClipVisionConfig& tower,
+                           Own own, const LlavaModules& other)
+    : encoder(own.encoder ? encoders::ClipVit(tower, encoder_options(config)) : other.encoder),
+      aligner(own.aligner ? std::make_shared<aligners::Projector>(projector_options(config))
+                          : other.aligner),
+      decoder(own.decoder ? std::make_shared<decoders::Llama>(config.text) : other.decoder) {
+  register_module("encoder", encoder);
+  register_module("aligner", aligner);
+  register_module("decoder", decoder);
 }
 
 Llava::Llava(LlavaSettings settings, std::shared_ptr<LlavaModules> modules)
@@ -254,6 +273,11 @@ void Llava::save(const std::filesystem::path& folder, const OutputOptions& optio
 
 void Llava::save_gguf(const std::filesystem::path& folder, GgufStorage storage) {
   llava::save_gguf(*modules_, settings_, origin_of(settings_), folder, storage);
+}
+
+std::shared_ptr<Family> Llava::with_aligner(const std::filesystem::path& folder,
+                                            const LoadOptions& options) const {
+  return load_beside(*this, folder, options);
 }
 
 Package Llava::package() const {

@@ -23,8 +23,14 @@ namespace isthmus::families::llava {
 // aligner are absent from a plain language model.
 class LlavaModules : public torch::nn::Module {
  public:
+  // Which parts are made here, without weights; the others are those of another model.
+  struct Own {
+    bool encoder, aligner, decoder;
+  };
   LlavaModules(const layout::LlavaConfig& config,
                const std::optional<layout::ClipVisionConfig>& tower);
+  LlavaModules(const layout::LlavaConfig& config, const layout::ClipVisionConfig& tower, Own own,
+               const LlavaModules& other);
 
   encoders::ClipVit encoder{nullptr};
   std::shared_ptr<aligners::Projector> aligner;
@@ -47,8 +53,11 @@ struct LlavaSettings {
   std::shared_ptr<const LlavaOrigin> origin;  // save.h; null: of GGUF files
   std::shared_ptr<const Package> gguf;        // of GGUF files: what they consist of
   std::shared_ptr<const text::Tokenizer> tokenizer;
+  std::string feature_fingerprint;  // Family's; empty: fingerprint
 };
 
+// How pictures are cut: from the config.
+void set_tiling(LlavaSettings& settings);
 // How pictures are prepared: from the config, and from a preprocessor_config.json.
 void set_preprocessing(LlavaSettings& settings, const JsonView& preprocessor);
 
@@ -59,6 +68,7 @@ class Llava : public Family {
   std::shared_ptr<const text::Tokenizer> tokenizer() const override { return settings_.tokenizer; }
   decoders::LanguageModel& language_model() override { return *modules_->decoder; }
   LlavaModules& modules() override { return *modules_; }
+  const std::shared_ptr<LlavaModules>& shared_modules() const { return modules_; }
   const LlavaSettings& settings() const { return settings_; }
   int64_t context_length() const override;
   int64_t reference_context_len() const override { return settings_.config.context_len; }
@@ -78,6 +88,12 @@ class Llava : public Family {
   Padding padding() const override;
   std::vector<int64_t> seen_before(std::span<const Segment> segments) const override;
   std::string fingerprint() const override { return settings_.fingerprint; }
+  std::shared_ptr<Family> with_aligner(const std::filesystem::path& folder,
+                                       const LoadOptions& options) const override;
+  std::string feature_fingerprint() const override {
+    return settings_.feature_fingerprint.empty() ? settings_.fingerprint
+                                                 : settings_.feature_fingerprint;
+  }
   std::string print() const override;
   std::string tokens_probe() const override { return "encoder.hidden.0"; }
   void save(const std::filesystem::path& folder, const OutputOptions& options) override;

@@ -1,9 +1,11 @@
 #include "families/llava/load.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include <fmt/format.h>
 
+#include "base/content_hash.h"
 #include "families/llava/llava.h"
 #include "families/llava/save.h"
 #include "families/storage.h"
@@ -12,6 +14,7 @@
 #include "layout/llava_names.h"
 #include "weights/bind.h"
 #include "weights/lora.h"
+#include "weights/share.h"
 
 namespace isthmus::families::llava {
 namespace {
@@ -117,6 +120,17 @@ weights::WeightSource source(formats::Checkpoint checkpoint, layout::LlavaNames 
   return {std::move(checkpoint), std::move(names.map), names.ignores};
 }
 
+// What was trained on a base, but for low-rank branches.
+std::vector<weights::WeightSource> trained_sources(const LlavaFolder& model) {
+  std::vector<weights::WeightSource> all;
+  for (const auto& file : {model.projector_file, model.non_lora_trainables_file}) {
+    if (file.empty()) continue;
+    const auto trained = formats::Checkpoint::open(file);
+    all.push_back(source(trained, layout::non_lora_names(trained.names())));
+  }
+  return all;
+}
+
 // Later sources win: a tower inside the checkpoint over the separate one, a trained projector over
 // its base.
 std::vector<weights::WeightSource> weight_sources(const Sources& sources) {
@@ -126,11 +140,7 @@ std::vector<weights::WeightSource> weight_sources(const Sources& sources) {
   if (!sources.tower.empty() && !layout::holds_vision_tower(language.config.layout, checkpoint))
     all.push_back(source(formats::Checkpoint::open(sources.tower), layout::vision_tower_names()));
   all.push_back(source(checkpoint, layout::names_for(language.config.layout, checkpoint)));
-  for (const auto& file : {sources.model.projector_file, sources.model.non_lora_trainables_file}) {
-    if (file.empty()) continue;
-    const auto trained = formats::Checkpoint::open(file);
-    all.push_back(source(trained, layout::non_lora_names(trained.names())));
-  }
+  std::ranges::move(trained_sources(sources.model), std::back_inserter(all));
   return all;
 }
 
@@ -173,10 +183,10 @@ std::shared_ptr<const LlavaOrigin> origin_of(const Sources& sources,
                   .lora_is_merged = sources.model.lora && load.merge_lora});
 }
 
-weights::BindOptions bind_options(const LlavaSettings& settings, const Sources& sources,
+weights::BindOptions bind_options(const LlavaSettings& settings, const std::filesystem::path& model,
                                   const LoadOptions& load) {
   weights::BindOptions options = storage_options(load);
-  options.config = (sources.model.path / "config.json").string();
+  options.config = (model / "config.json").string();
   const layout::LlamaConfig& text = settings.config.text;
   options.dimensions = {{"hidden_size", text.hidden_size},
                         {"intermediate_size", text.intermediate_size},
@@ -197,7 +207,7 @@ std::shared_ptr<Family> load(const std::string& model, const std::string& base,
   settings.config.text.vocab_size = vocabulary(settings, weights);
   settings.fingerprint = fingerprint_of(weights);
   auto modules = std::make_shared<LlavaModules>(settings.config, settings.tower);
-  weights::bind_weights(*modules, weights, bind_options(settings, sources, options));
+  weights::bind_weights(*modules, weights, bind_options(settings, sources.model.path, options));
   settings.origin = origin_of(sources, weights, options);
   if (sources.model.lora) {
     const auto adapter = formats::Checkpoint::open(sources.model.adapter_file);
@@ -208,6 +218,108 @@ std::shared_ptr<Family> load(const std::string& model, const std::string& base,
     else
       weights::attach_lora(*modules, adapter, names, scaling);
   }
+  return std::make_shared<Llava>(std::move(settings), std::move(modules));
+}
+
+namespace {
+
+void check_stands_on(const LlavaFolder& folder, const LlavaSettings& model) {
+  const auto refuse = [&](std::string_view why) {
+    throw UnsupportedError(fmt::format("{}: {}", folder.path.string(), why));
+  };
+  if (!folder.needs_base())
+    refuse("holds a whole model, not a projector or a LoRA; serve it as a model of its own");
+  if (!model.tower) refuse("the loaded model has no vision tower that a projector could stand on");
+  if (model.config.layout != LlavaLayout::kOriginal || model.origin == nullptr)
+    refuse(
+        "was trained on a model in the files of the original code; the loaded model lies in "
+        "another layout");
+  if (model.origin->lora_is_merged)
+    refuse(
+        "the adapter of the loaded model is folded into its weights; load that with "
+        "--no-merge-lora");
+  // Behind the language model's own files.
+  if (brings(std::span(model.origin->sources).subspan(model.origin->language_source + 1),
+             "decoder."))
+    refuse("the language model of the loaded one is not that of its base: it was trained, too");
+  if (folder.config.mm_use_im_start_end != model.config.mm_use_im_start_end ||
+      folder.config.mm_use_im_patch_token != model.config.mm_use_im_patch_token)
+    refuse(
+        "adds other words to the vocabulary than the loaded model (mm_use_im_start_end, "
+        "mm_use_im_patch_token)");
+}
+
+void check_same_tower(const LlavaFolder& folder, const LlavaSettings& model,
+                      const LoadOptions& options) {
+  const std::filesystem::path& loaded = model.origin->tower;
+  if (loaded.empty() || folder.config.vision_tower.empty()) return;  // it is in the checkpoint
+  std::filesystem::path tower;
+  try {
+    tower = layout::ModelLocator::from_environment().find_vision_tower(folder.config.vision_tower,
+                                                                       folder.path, options.vision);
+  } catch (const Error&) {
+    if (folder.config.vision_tower == model.config.vision_tower) return;
+    throw;
+  }
+  std::error_code ignored;
+  if (!std::filesystem::equivalent(tower, loaded, ignored))
+    throw ModelError(fmt::format("{}: was trained on the vision tower {}, the loaded model has {}",
+                                 folder.path.string(), tower.string(), loaded.string()));
+}
+
+bool prepares_alike(const LlavaSettings& one, const LlavaSettings& other) {
+  return one.aspect == other.aspect && one.grid_pinpoints == other.grid_pinpoints;
+}
+
+}  // namespace
+
+std::shared_ptr<Family> load_beside(const Llava& model, const std::filesystem::path& path,
+                                    const LoadOptions& options) {
+  const LlavaFolder folder = LlavaFolder::open(path);
+  const LlavaSettings& loaded = model.settings();
+  const layout::LlavaConfig& loaded_config = loaded.config;
+  check_stands_on(folder, loaded);
+  check_same_tower(folder, loaded, options);
+  const auto trained = trained_sources(folder);
+
+  LlavaSettings settings = loaded;
+  layout::LlavaConfig& config = settings.config;
+  config = folder.config;
+  config.text.vocab_size = loaded_config.text.vocab_size;  // its embedding stays
+  config.check_tower(*settings.tower, loaded.origin->tower.string());
+  settings.origin = nullptr;
+  settings.prompts.default_template = default_template(folder, folder.name, *settings.tokenizer);
+  set_tiling(settings);
+
+  const bool taps_alike = config.select_layer == loaded_config.select_layer &&
+                          config.select_feature == loaded_config.select_feature;
+  const bool projects_alike = config.projector_name() == loaded_config.projector_name() &&
+                              config.has_image_newline == loaded_config.has_image_newline;
+  LlavaModules::Own own{};
+  own.encoder = !taps_alike || brings(trained, "encoder.");
+  own.aligner = !projects_alike || brings(trained, "aligner.");
+  own.decoder = folder.lora || loaded.origin->lora || brings(trained, "decoder.") ||
+                config.text != loaded_config.text;
+  LlavaModules& from = *model.shared_modules();
+  auto modules = std::make_shared<LlavaModules>(config, *settings.tower, own, from);
+  weights::BindOptions binding = bind_options(settings, folder.path, options);
+  if (own.encoder) weights::share_weights(*from.encoder, *modules->encoder, binding.config);
+  if (own.decoder) weights::share_weights(*from.decoder, *modules->decoder, binding.config);
+  // Encoder and decoder are whole already, and so is an aligner that is not its own.
+  binding.present = own.aligner ? "*coder.*" : "*";
+  weights::bind_weights(*modules, trained, binding);
+  std::string files = fingerprint_of(trained);
+  if (folder.lora) {
+    const auto adapter = formats::Checkpoint::open(folder.adapter_file);
+    const auto names = layout::adapter_names();
+    weights::attach_lora(*modules, adapter, names.map, folder.lora->scaling());
+    const weights::WeightSource beside{adapter, names.map};
+    files += fingerprint_of(std::span(&beside, 1));
+  }
+  settings.fingerprint = hash_text(loaded.fingerprint + files).hex();
+  settings.feature_fingerprint = !own.encoder && prepares_alike(settings, loaded)
+                                     ? model.feature_fingerprint()
+                                     : settings.fingerprint;
   return std::make_shared<Llava>(std::move(settings), std::move(modules));
 }
 
