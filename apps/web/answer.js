@@ -1,6 +1,7 @@
 // One answer on the page: words as they come, then what they cost.
 
 import { copyText } from "./clipboard.js";
+import { labelOf } from "./conversation.js";
 import { fill, h, iconButton } from "./dom.js";
 import { MarkdownView } from "./markdown.js";
 
@@ -16,7 +17,7 @@ export class AnswerView {
     this.state = h("p", { class: "state" });
     this.foot = h("footer", { class: "cost" });
     this.element = h("article", { class: "answer", "aria-label": "Answer" },
-                     named && h("header", { class: "aligner" }, h("h3", {}, answer.aligner || "own aligner"), this.copy()),
+                     named && h("header", { class: "aligner" }, h("h3", {}, labelOf(answer.aligner)), this.copy()),
                      this.markdown.element, this.state, this.foot);
     this.update(false);
   }

@@ -27,7 +27,8 @@ export class ApiError extends Error {
 export async function models(signal) {
   const response = await request("v1/models", { signal });
   const { data } = await response.json();
-  return data.map((entry) => {
+  // A model with another of its aligners is listed besides, as a child of it.
+  return data.filter((entry) => !entry.parent).map((entry) => {
     const card = entry.isthmus ?? entry;
     return {
       id: entry.id, family: card.family ?? "", modalities: card.modalities ?? [],

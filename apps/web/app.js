@@ -44,6 +44,7 @@ class App {
     $("shade").addEventListener("click", () => this.close());
     this.showSidebar(settings.sidebar && !narrow.matches);
     listenToKeys(this);
+    window.addEventListener("focus", () => this.refresh());
     await this.connect();
     await this.listChats();
   }
@@ -61,6 +62,16 @@ class App {
     $("composer").hidden = false;
     this.useModel(this.models.find((model) => model.id === this.conversation.model) ?? this.models[0]);
     this.composer.focus();
+  }
+
+  // Aligners come and go while a server runs.
+  async refresh() {
+    if (!this.model) return;
+    const models = await fetchModels().catch(() => []);
+    const model = models.find(({ id }) => id === this.model.id);
+    if (!model) return;
+    Object.assign(this, { models, model });
+    this.bar.show();
   }
 
   useModel(model) {
@@ -100,7 +111,7 @@ class App {
     conversation.turns.push(turn);
     this.chat.add(turn);
     this.showState();
-    await ask(conversation, turn, this.model, settings, running.signal,
+    await ask(conversation, turn, this.aligners(), settings, running.signal,
               (answer, isRunning) => { if (conversation === this.conversation) this.chat.update(turn, answer, isRunning); });
     if (this.running === running) this.running = null;
     this.showState();
@@ -210,7 +221,7 @@ class App {
   }
 
   aligners() {
-    return alignersOf(settings, this.model);
+    return alignersOf(settings, this.model, this.models);
   }
 
   settings() {

@@ -1,21 +1,22 @@
-// One question, answered through one aligner or two side by side.
+// One question, answered through one aligner, or by two aligners or models side by side.
 
 import { ApiError, chat } from "./api.js";
 import { SentenceAnnouncer } from "./announce.js";
-import { newAnswer, requestOf } from "./conversation.js";
+import { labelOf, newAnswer, otherModel, requestOf } from "./conversation.js";
 
-// Which aligners answer: "" is the model's own.
-export function alignersOf(settings, model) {
-  const known = (name) => name === "" || model.aligners.includes(name);
-  const first = known(settings.aligner) ? settings.aligner : "";
+// Which aligners answer: "" is the model's own. The second may be another model of `models`.
+export function alignersOf(settings, model, models = [model]) {
+  const own = (name) => name === "" || model.aligners.includes(name);
+  const known = (name) => own(name) ||
+    models.some(({ id }) => id === otherModel(name) && id !== model.id);
+  const first = own(settings.aligner) ? settings.aligner : "";
   const second = settings.compare;
   return second === null || second === first || !known(second) ? [first] : [first, second];
 }
 
-// Fills turn.answers while they come; `onchange(answer, running)` for every change. Resolves when
+// Fills turn.answers, one for each of `names`, while they come; `onchange(answer, running)` for every change. Resolves when
 // all ended, were stopped or failed; what failed says so in answer.error.
-export async function ask(conversation, turn, model, settings, signal, onchange) {
-  const names = alignersOf(settings, model);
+export async function ask(conversation, turn, names, settings, signal, onchange) {
   turn.answers = names.map(newAnswer);
   await Promise.all(turn.answers.map((answer) =>
     follow(answer, requestOf(conversation, turn, answer.aligner, settings), signal,
@@ -24,7 +25,7 @@ export async function ask(conversation, turn, model, settings, signal, onchange)
 
 async function follow(answer, request, signal, onchange, named) {
   const begun = performance.now();
-  const announcer = new SentenceAnnouncer(named ? answer.aligner || "own aligner" : "");
+  const announcer = new SentenceAnnouncer(named ? labelOf(answer.aligner) : "");
   onchange(true);
   try {
     for await (const part of chat(await request, signal)) {

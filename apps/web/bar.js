@@ -1,5 +1,6 @@
 // Above the conversation: which model it is with. Below the question: how it is to be answered.
 
+import { labelOf, ofModel } from "./conversation.js";
 import { fill, h, icon, iconButton } from "./dom.js";
 import { change, settings } from "./settings.js";
 
@@ -27,19 +28,20 @@ export class Bar {
   }
 
   alignerChoice() {
-    const { model } = this.app;
-    if (model.aligners.length === 0) return null;
-    const names = ["", ...model.aligners], label = (name) => name || "own aligner";
+    const { model, models } = this.app;
+    const others = models.filter((one) => one !== model).map((one) => ofModel(one.id));
+    const names = ["", ...model.aligners];
+    if (names.length + others.length === 1) return null;
     const [first, second] = this.app.aligners();
     const select = (title, value, options, pick) => h("select", { "aria-label": title, title, onchange: (event) => {
       pick(event.target.value);
       this.show();
     } }, options.map(([name, text]) => h("option", { value: name, selected: name === value }, text)));
-    const others = names.filter((name) => name !== first).map((name) => ["=" + name, label(name)]);
+    const beside = [...names.filter((name) => name !== first), ...others].map((name) => ["=" + name, labelOf(name)]);
     return [
-      select("Aligner", first, names.map((name) => [name, label(name)]), (aligner) => change({ aligner })),
+      names.length > 1 && select("Aligner", first, names.map((name) => [name, labelOf(name)]), (aligner) => change({ aligner })),
       h("span", { class: "compare" }, icon("compare"),
-        select("Compare with", second === undefined ? "" : "=" + second, [["", "compare with …"], ...others],
+        select("Compare with", second === undefined ? "" : "=" + second, [["", "compare with …"], ...beside],
                (value) => change({ compare: value ? value.slice(1) : null }))),
     ];
   }

@@ -3,7 +3,8 @@
 //   conversation  {id, title, model, created, updated, examples: [example], turns: [turn]}
 //   example       {id, media: [medium], text, answer}: a solved one, in front of all questions
 //   turn          {id, text, media: [medium], answers: [answer]}
-//   answer        {aligner, text, reason, usage, timings, error, seconds}
+//   answer        {aligner, text, reason, usage, timings, error, seconds}; aligner: "" is the model's own,
+//                 "model:ID" another model, which no aligner can be called
 //   medium        {id, kind, name, blob, start, end, unit, rate, picture: medium of the same scene}
 
 import { base64Of } from "./base64.js";
@@ -43,7 +44,13 @@ export function titleOf(conversation) {
   return first?.media[0]?.name ?? "New chat";
 }
 
-// The body of a request for the answer to `turn` through `aligner` ("": the model's own).
+const kOfModel = "model:";
+
+export const ofModel = (id) => kOfModel + id;
+export const otherModel = (aligner) => (aligner.startsWith(kOfModel) ? aligner.slice(kOfModel.length) : null);
+export const labelOf = (aligner) => otherModel(aligner) ?? (aligner || "own aligner");
+
+// The body of a request for the answer to `turn` through `aligner`.
 // `settings`: {system, temperature, top_p, max_tokens, seed, template}, whatever is left empty the
 // server decides.
 export async function requestOf(conversation, turn, aligner, settings) {
@@ -59,15 +66,16 @@ export async function requestOf(conversation, turn, aligner, settings) {
     if (answer) messages.push(await questionOf(earlier), { role: "assistant", content: answer.text });
   }
   messages.push(await questionOf(turn));
-  const body = { model: conversation.model, messages };
-  if (aligner) body.aligner = aligner;
+  const other = otherModel(aligner);
+  const body = { model: other ?? conversation.model, messages };
+  if (aligner && other === null) body.aligner = aligner;
   if (settings.template) body.template = settings.template;
   for (const name of ["temperature", "top_p", "max_tokens", "seed"])
     if (Number.isFinite(settings[name])) body[name] = settings[name];
   return body;
 }
 
-// Two aligners that are compared each go on from their own answers.
+// Two that are compared each go on from their own answers.
 export function answerFor(turn, aligner) {
   const said = turn.answers.filter((answer) => answer.text);
   return said.find((answer) => answer.aligner === aligner) ?? said[0] ?? null;

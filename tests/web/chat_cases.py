@@ -104,6 +104,24 @@ class Chatting(PageCase):
         said = {body.get("aligner", ""): body["messages"][1]["content"] for body in self.server.requests[-2:]}
         self.assertNotEqual(said[""], said["wide-projector"], "each goes on from its own answer")
 
+    def test_an_aligner_that_was_added_can_be_chosen(self):
+        self.server.cards["llava-v1.5-7b"]["aligners"] = ["wide-projector", "newer"]
+        self.page.do("window.dispatchEvent(new Event('focus'))")
+        self.page.until("[...document.querySelectorAll('.compare option')].some((o) => o.value === '=newer')")
+        self.assertEqual(self.count("select[aria-label=Model]"), 0, "a model with an aligner is no other model")
+        self.page.do("(() => { const s = document.querySelector('select[aria-label=Aligner]'); s.value = 'newer'; s.dispatchEvent(new Event('change')); })()")
+        self.page.do("(() => { const s = document.querySelector('.compare select'); s.value = '=wide-projector'; s.dispatchEvent(new Event('change')); })()")
+        self.server.pause = 0.05
+        self.ask("What is there?", wait=False)
+        self.page.until("[...document.querySelectorAll('.answer.running .prose')].filter((p) => p.textContent).length === 2")  # both at once
+        self.settle()
+        self.assertEqual(sorted(body["aligner"] for body in self.server.requests), ["newer", "wide-projector"])
+        self.server.cards["llava-v1.5-7b"]["aligners"] = ["wide-projector"]
+        self.page.do("window.dispatchEvent(new Event('focus'))")
+        self.page.until("![...document.querySelectorAll('.compare option')].some((o) => o.value === '=newer')")
+        self.ask("And now?")
+        self.assertEqual(sorted(body.get("aligner", "") for body in self.server.requests[2:]), ["", "wide-projector"])
+
     def test_a_screen_reader_is_told_whole_sentences(self):
         self.ask("what is here?")
         said = self.page.do("[...document.querySelectorAll('#said p')].map((p) => p.textContent)")
@@ -187,3 +205,15 @@ class LanguageModel(PageCase):
         self.assertEqual(self.count(".tries"), 0)
         self.page.give_files([("a.png", b"x", "image/png")])
         self.page.until("document.querySelector('#trouble').textContent === 'mpt-1b reads text alone.'")
+
+
+class TwoModels(PageCase):
+    family = "llava+onellm"
+
+    def test_two_models_answer_side_by_side(self):
+        self.page.do("(() => { const s = document.querySelector('.compare select'); s.value = '=model:OneLLM-7B'; s.dispatchEvent(new Event('change')); })()")
+        self.ask("What is there?")
+        self.assertEqual(self.page.do("[...document.querySelectorAll('.aligner')].map((a) => a.textContent).join()"), "own aligner,OneLLM-7B")
+        self.assertEqual(sorted(body["model"] for body in self.server.requests), ["OneLLM-7B", "llava-v1.5-7b"])
+        self.assertEqual([body for body in self.server.requests if "aligner" in body], [])
+        self.assertEqual(self.count(".answer"), 2)

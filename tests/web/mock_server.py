@@ -131,8 +131,10 @@ class Handler(BaseHTTPRequestHandler):
         try:
             if self.path == "/v1/models":
                 self.check_key()
-                name, card = self.server.card
-                return self.send(200, {"object": "list", "data": [{"id": name, "object": "model", "isthmus": card}]})
+                data = [{"id": name, "object": "model", "parent": parent, "isthmus": card}
+                        for model, card in self.server.cards.items()
+                        for name, parent in [(model, None)] + [(f"{model}:{aligner}", model) for aligner in card["aligners"]]]
+                return self.send(200, {"object": "list", "data": data})
             if self.path == "/health":
                 return self.send(200, {"status": "ok"})
             file = PAGE / ("index.html" if self.path == "/" else self.path.lstrip("/"))
@@ -152,7 +154,12 @@ class Handler(BaseHTTPRequestHandler):
                 raise Refused(f"{self.path}: there is nothing here", 404)
             self.check_key()
             body = json.loads(raw)
-            name, card = self.server.card
+            name = body.get("model")
+            if name not in self.server.cards:
+                raise Refused(f"there is no model \"{name}\" here", 404)
+            card = self.server.cards[name]
+            if body.get("aligner", "") not in ["", *card["aligners"]]:
+                raise Refused(f"{name} has no aligner \"{body['aligner']}\"", 404)
             media = media_of(body, card)
             self.server.requests.append(body)
             if "busy" in question_of(body):
@@ -199,7 +206,8 @@ class MockServer(ThreadingHTTPServer):
 
     def __init__(self, family="llava", port=0, key="", pause=0.01):
         super().__init__(("127.0.0.1", port), Handler)
-        self.card, self.key, self.pause = CARDS[family], key, pause
+        self.cards = {name: {**card} for name, card in [CARDS[one] for one in family.split("+")]}
+        self.key, self.pause = key, pause
         self.requests, self.left = [], 0
 
     @property
@@ -217,7 +225,7 @@ class MockServer(ThreadingHTTPServer):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--family", choices=CARDS, default="llava")
+    parser.add_argument("--family", default="llava", help=f"{', '.join(CARDS)}; several with + between them")
     parser.add_argument("--port", type=int, default=8642)
     parser.add_argument("--key", default="", help="an API key that is asked for")
     parser.add_argument("--pause", type=float, default=0.04, help="seconds between words")

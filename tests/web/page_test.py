@@ -10,7 +10,7 @@ import sys
 import unittest
 
 from browser import Browser, find_browser
-from chat_cases import Chatting, Demo, Key, LanguageModel
+from chat_cases import Chatting, Demo, Key, LanguageModel, TwoModels
 from media_cases import Examples, Media
 from page_case import Shared
 from reach_cases import Keyboard, Phone
@@ -57,7 +57,7 @@ def main():
     elif arguments:
         tests.addTests(load.loadTestsFromNames(arguments, sys.modules[__name__]))
     else:
-        for case in (Chatting, Keyboard, Phone, Media, Examples, Key, Demo, LanguageModel):
+        for case in (Chatting, Keyboard, Phone, Media, Examples, Key, Demo, LanguageModel, TwoModels):
             tests.addTests(load.loadTestsFromTestCase(case))
     with Browser() as Shared.browser:
         sys.exit(not unittest.TextTestRunner(verbosity=1).run(tests).wasSuccessful())

@@ -56,6 +56,17 @@ test("aligners that a model does not have are not asked", () => {
   assert.deepEqual(alignersOf({ aligner: "b", compare: "b" }, model), ["b"]);
 });
 
+test("another model is asked by its name", async () => {
+  const models = [{ id: "m", aligners: ["b"] }, { id: "n", aligners: [] }];
+  const compared = (compare, model = models[0]) => alignersOf({ aligner: "", compare }, model, models);
+  assert.deepEqual(compared("model:n"), ["", "model:n"]);
+  assert.deepEqual(compared("model:m"), [""]);
+  assert.deepEqual(compared("model:gone"), [""]);
+  const now = newTurn("one", []), conversation = { ...newConversation("m"), turns: [now] };
+  const request = await requestOf(conversation, now, "model:n", {});
+  assert.deepEqual([request.model, request.aligner], ["n", undefined]);
+});
+
 test("titles: the first line, cut; else what was shown", () => {
   const title = (text, media = []) => titleOf({ ...newConversation(), turns: [newTurn(text, media)] });
   assert.equal(title("a\nb"), "a");
