@@ -73,6 +73,7 @@ struct Options {
   server::Settings server;
   std::filesystem::path api_key_file;
   std::string log_format = "text";  // or "json"
+  std::vector<std::string> served_aligners;  // [MODEL/]NAME=PATH
   int64_t longest_queue = 64, drain_seconds = 30;
 
   // bench

@@ -15,6 +15,15 @@ void add_serve_flags(CLI::App& app, Options& o) {
       ->capture_default_str();
   app.add_option("--name", o.served_name, "What requests call the model (default: its folder)")
       ->type_name("NAME");
+  app.add_option("--aligner", o.served_aligners,
+                 "Another projector, LoRA or trained part of the model, for requests that name it "
+                 "(may be repeated; of several models MODEL/NAME=PATH)")
+      ->type_name("NAME=PATH");
+  app.add_option("--aligners-from", s.aligner_folder,
+                 "Folder of which clients may add aligners while the server runs; they may take "
+                 "away any")
+      ->check(CLI::ExistingDirectory)
+      ->type_name("FOLDER");
   app.add_option("--api-key", s.api_keys, "Key that requests need to bring (may be repeated)")
       ->type_name("KEY");
   app.add_option("--api-keys", o.api_key_file, "File of such keys, one a line")->type_name("FILE");

@@ -16,6 +16,7 @@
 #include "protocol/body.h"
 #include "protocol/embeddings.h"
 #include "protocol/ollama_cards.h"
+#include "protocol/openai_cards.h"
 #include "protocol/schema_order.h"
 
 namespace isthmus::server {
@@ -42,6 +43,23 @@ std::string model_of(const JsonView& body, const char* other = "model") {
   return name;
 }
 
+// `by_model`: what the name of the model says of an aligner.
+void choose_aligner(serving::Question& question, const std::string& by_model) {
+  if (!by_model.empty() && !question.aligner.empty() && question.aligner != by_model)
+    throw protocol::Failure{400,
+                            fmt::format("aligner: \"{}\", but the name of the model says \"{}\"",
+                                        question.aligner, by_model),
+                            "aligner"};
+  if (question.aligner.empty()) question.aligner = by_model;
+}
+
+std::string aligner_of(const JsonView& body, const std::string& by_model) {
+  serving::Question question;
+  protocol::reading_a_request([&] { question.aligner = body.string("aligner", ""); });
+  choose_aligner(question, by_model);
+  return question.aligner;
+}
+
 // Nothing came of it: the server is leaving, or time ran out.
 protocol::Failure failure_of_end(const std::string& reason) {
   if (reason == "deadline")
@@ -57,9 +75,12 @@ protocol::Failure unfinished(Visit& visit) {
 
 }  // namespace
 
-protocol::Context Api::context_for(serving::Service& service, const Visit& visit) const {
+protocol::Context Api::context_for(const Models::Chosen& chosen, Visit& visit) const {
   protocol::Context context;
-  context.card = service.card();
+  context.card = chosen.service->card();
+  visit.model = context.card.name;
+  if (!chosen.aligner.empty())  // the answer names it as the request did
+    context.card = protocol::card_with(std::move(context.card), chosen.aligner);
   context.id = visit.id();
   context.created = now_since_1970();
   context.defaults = settings_.defaults;
@@ -71,23 +92,24 @@ protocol::Context Api::context_for(serving::Service& service, const Visit& visit
 void Api::converse(Opener open, const std::string& body, const httplib::Request& request,
                    httplib::Response& response, const std::shared_ptr<Visit>& visit) const {
   std::unique_ptr<protocol::Exchange> exchange;
-  serving::Service* service = nullptr;
+  Models::Chosen chosen;
   {
     const JsonView json = protocol::parse_body(body);
-    service = &models_.named(model_of(json));
-    const protocol::Context context = context_for(*service, *visit);
-    visit->model = context.card.name;
+    chosen = models_.chosen(model_of(json));
+    const protocol::Context context = context_for(chosen, *visit);
     protocol::reading_a_request([&] { exchange = open(json, context); });
   }
   protocol::keep_schema_order(body, exchange->questions);
   check_media(exchange->questions, settings_.caps);
   for (serving::Question& question : exchange->questions) {
     question.client = client_of(request, settings_);
+    choose_aligner(question, chosen.aligner);
     if (settings_.longest_answer > 0s)
       question.deadline = visit->began() + settings_.longest_answer;
   }
   visit->streams = exchange->streams;
-  auto answering = std::make_shared<Answering>(std::move(exchange), *service, meters_, *visit);
+  auto answering =
+      std::make_shared<Answering>(std::move(exchange), *chosen.service, meters_, *visit);
 
   // A stream begins with its first event: until then, what is wrong has a status of its own.
   const Connection connection(request);
@@ -156,37 +178,37 @@ void Api::stream(std::shared_ptr<Answering> answering, const Connection& connect
 
 protocol::Json Api::embed(const std::string& body, Visit& visit, bool ollama) const {
   const JsonView json = protocol::parse_body(body);
-  serving::Service& service = models_.named(model_of(json));
-  const protocol::Context context = context_for(service, visit);
-  visit.model = context.card.name;
+  const Models::Chosen chosen = models_.chosen(model_of(json));
+  const protocol::Context context = context_for(chosen, visit);
   protocol::Points asked;
   protocol::reading_a_request([&] { asked = protocol::read_points(json, context); });
   check_media(std::span<const Part>(asked.inputs), settings_.caps);
-  const auto points = service.embed(asked.inputs);
+  const std::string aligner = aligner_of(json, chosen.aligner);
+  const auto points = chosen.service->embed(asked.inputs, aligner);
   if (ollama) return protocol::ollama_points(points, context);
   for (Part& input : asked.inputs) {
     if (input.type != Part::Type::kText) continue;
     Request text;
     text.prompt.push_back(std::move(input));
-    visit.prompt_tokens += service.count_tokens(text);
+    visit.prompt_tokens += chosen.service->count_tokens(text, aligner);
   }
   return protocol::openai_points(asked, points, visit.prompt_tokens, context);
 }
 
 protocol::Json Api::count_tokens(const std::string& body, Visit& visit) const {
   const JsonView json = protocol::parse_body(body);
-  serving::Service& service = models_.named(model_of(json));
-  const protocol::Context context = context_for(service, visit);
-  visit.model = context.card.name;
+  const Models::Chosen chosen = models_.chosen(model_of(json));
+  const protocol::Context context = context_for(chosen, visit);
   Request asked;
   protocol::reading_a_request([&] { asked = protocol::read_prompt_to_count(json, context); });
   check_media(asked, settings_.caps);
-  return {{"input_tokens", service.count_tokens(asked)}};
+  const std::string aligner = aligner_of(json, chosen.aligner);
+  return {{"input_tokens", chosen.service->count_tokens(asked, aligner)}};
 }
 
 protocol::Json Api::show(const std::string& body) const {
   const JsonView json = protocol::parse_body(body);
-  return protocol::ollama_show(models_.named(model_of(json, "name")).card(), now_since_1970());
+  return protocol::ollama_show(models_.card(model_of(json, "name")), now_since_1970());
 }
 
 }  // namespace isthmus::server

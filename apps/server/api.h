@@ -36,7 +36,7 @@ class Api {
   protocol::Json show(const std::string& body) const;
 
  private:
-  protocol::Context context_for(serving::Service& service, const Visit& visit) const;
+  protocol::Context context_for(const Models::Chosen& chosen, Visit& visit) const;
   void stream(std::shared_ptr<Answering> answering, const Connection& connection,
               httplib::Response& response, const std::shared_ptr<Visit>& visit,
               std::string begun) const;

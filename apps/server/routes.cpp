@@ -38,11 +38,16 @@ constexpr std::array kPosts{
     Route{"/api/show", "What is known of a model (Ollama)", Kind::kShow, Dialect::kOllama},
     Route{"/api/isthmus", "Answer a request of docs/formats.md", Kind::kConversation,
           Dialect::kOpenAi, protocol::open_native},
+    Route{"/v1/aligners", "Add an aligner or a LoRA to a model", Kind::kAddAligner,
+          Dialect::kOpenAi},
+    Route{"/v1/load_lora_adapter", "The same (vLLM)", Kind::kAddLora, Dialect::kOpenAi},
+    Route{"/v1/unload_lora_adapter", "Take one away (vLLM)", Kind::kRemoveLora, Dialect::kOpenAi},
 };
 
 constexpr std::array kGets{
     Look{"/v1/models", "The models that are here"},
     Look{"/v1/models/{model}", "One of them"},
+    Look{"/v1/aligners", "The aligners that models have besides their own"},
     Look{"/api/tags", "The models that are here (Ollama)", Dialect::kOllama},
     Look{"/api/ps", "The models that are loaded: all (Ollama)", Dialect::kOllama},
     Look{"/api/version", "The version (Ollama)", Dialect::kOllama},
@@ -52,10 +57,15 @@ constexpr std::array kGets{
     Look{"/openapi.json", "These routes"},
 };
 
+constexpr std::array kDeletes{
+    Look{"/v1/aligners/{aligner}", "Take an aligner away; what it is answering is answered first"},
+};
+
 }  // namespace
 
 std::span<const Route> posts() { return kPosts; }
 std::span<const Look> gets() { return kGets; }
+std::span<const Look> deletes() { return kDeletes; }
 
 protocol::Dialect dialect_of(const std::string& path) {
   if (path.starts_with("/v1/messages")) return Dialect::kAnthropic;

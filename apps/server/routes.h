@@ -10,7 +10,16 @@
 namespace isthmus::server {
 
 struct Route {
-  enum class Kind { kConversation, kEmbeddings, kOllamaEmbeddings, kCountTokens, kShow };
+  enum class Kind {
+    kConversation,
+    kEmbeddings,
+    kOllamaEmbeddings,
+    kCountTokens,
+    kShow,
+    kAddAligner,
+    kAddLora,
+    kRemoveLora
+  };
 
   const char *path, *summary;
   Kind kind;
@@ -26,6 +35,8 @@ struct Look {
 
 std::span<const Route> posts();
 std::span<const Look> gets();
+// "{aligner}" is the name of one, which may be behind that of its model.
+std::span<const Look> deletes();
 // The dialect of errors on a path that may not be in either table.
 protocol::Dialect dialect_of(const std::string& path);
 

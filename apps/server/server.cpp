@@ -15,6 +15,7 @@
 #include <nlohmann/json.hpp>
 
 #include "access.h"
+#include "aligners.h"
 #include "api.h"
 #include "body_reader.h"
 #include "connection_threads.h"
@@ -63,13 +64,16 @@ struct Server::State {
       : settings(std::move(given)),
         models(std::move(all)),
         access(settings),
-        api(settings, *models, meters) {}
+        api(settings, *models, meters),
+        aligners(settings, *models) {}
 
   void make_http();
   void set_routes();
   void post(const Route& route, const httplib::Request& request, httplib::Response& response,
             const httplib::ContentReader& read);
   void get(const Look& look, const httplib::Request& request, httplib::Response& response);
+  void remove(const Look& look, const httplib::Request& request, httplib::Response& response,
+              const httplib::ContentReader& read);
   // Neither a route nor a file of the page.
   void not_found(const httplib::Request& request, httplib::Response& response);
   void page(const httplib::Request& request, httplib::Response& response);
@@ -87,6 +91,7 @@ struct Server::State {
   Access access;
   Visits visits;
   Api api;
+  Aligners aligners;
   std::unique_ptr<httplib::Server> http;
   std::function<void()> deepen;
   std::thread listener;
@@ -119,6 +124,8 @@ void Server::State::guarded(const std::shared_ptr<Visit>& visit, Dialect dialect
     refuse({refused.status, refused.message, ""}, refused.message);
   } catch (const NoSuchModel& none) {
     refuse({404, none.message, "model"}, none.message);
+  } catch (const serving::NoSuchAligner& none) {
+    refuse({404, none.message, "aligner"}, none.message);
   } catch (const serving::Busy& busy) {
     refuse({503, "too many questions are waiting; ask again later", "",
             static_cast<int>(busy.retry_after.count())},
@@ -151,6 +158,9 @@ void Server::State::post(const Route& route, const httplib::Request& request,
         return write_json(response, api.embed(body, *visit, true));
       case Route::Kind::kCountTokens: return write_json(response, api.count_tokens(body, *visit));
       case Route::Kind::kShow: return write_json(response, api.show(body));
+      case Route::Kind::kAddAligner: return write_json(response, aligners.add(body));
+      case Route::Kind::kAddLora: return write_json(response, aligners.add_lora(body));
+      case Route::Kind::kRemoveLora: return write_json(response, aligners.remove_lora(body));
     }
   });
 }
@@ -173,11 +183,22 @@ void Server::State::get(const Look& look, const httplib::Request& request,
     } else if (path == "/v1/models") {
       write_json(response, protocol::model_list(models->cards(), started));
     } else if (path == "/v1/models/{model}") {
-      write_json(response,
-                 protocol::model_card(models->named(request.matches[1].str()).card(), started));
+      write_json(response, protocol::model_card(models->card(request.matches[1].str()), started));
+    } else if (path == "/v1/aligners") {
+      write_json(response, aligners.list());
     } else {
       write_json(response, protocol::ollama_tags(models->cards(), started));
     }
+  });
+}
+
+void Server::State::remove(const Look& look, const httplib::Request& request,
+                           httplib::Response& response, const httplib::ContentReader& read) {
+  const auto visit = this->visit(request, response, look.path);
+  guarded(visit, look.dialect, response, [&] {
+    skip_body(request, read, settings);
+    if (const auto refusal = access.refusal(request, look.needs_key)) throw *refusal;
+    write_json(response, aligners.remove(request.matches[1].str()));
   });
 }
 
@@ -235,6 +256,14 @@ void Server::State::set_routes() {
     access.admit_origin(request, response);
     response.status = 204;
   });
+  for (const Look& look : deletes()) {
+    const std::string path = look.path;
+    http->Delete(path.substr(0, path.find('{')) + "(.+)",
+                 [this, &look](const httplib::Request& request, httplib::Response& response,
+                               const httplib::ContentReader& read) {
+                   remove(look, request, response, read);
+                 });
+  }
   const auto nothing_there = [this](const httplib::Request& request, httplib::Response& response,
                                     const httplib::ContentReader& read) {
     skip_body(request, read, settings);

@@ -31,6 +31,8 @@ struct Settings {
   std::chrono::seconds body_patience{120};         // with a body until it is whole
   std::chrono::seconds longest_answer{600};        // from the request to its end; 0: any
   MediaCaps caps;
+  // Clients may add aligners that lie in it, and take aligners away; empty: neither.
+  std::filesystem::path aligner_folder;
   GenerationConfig defaults;  // of what requests leave open
   int64_t most_answers = 16;  // to one request
 };

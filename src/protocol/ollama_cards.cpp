@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "protocol/ollama.h"
+#include "protocol/openai_cards.h"
 
 namespace isthmus::protocol {
 namespace {
@@ -19,7 +20,7 @@ std::string parameter_size(int64_t parameters) {
 }
 
 Json details(const serving::Card& card) {
-  return {{"parent_model", ""},
+  return {{"parent_model", card.parent},
           {"format", "isthmus"},
           {"family", card.family},
           {"families", Json::array({card.family})},
@@ -31,13 +32,18 @@ Json details(const serving::Card& card) {
 
 Json ollama_tags(std::span<const serving::Card> cards, int64_t created) {
   Json models = Json::array();
-  for (const serving::Card& card : cards)
+  const auto add = [&](const serving::Card& card) {
     models.push_back({{"name", card.name},
                       {"model", card.name},
                       {"modified_at", ollama_time(created)},
                       {"size", 0},
                       {"digest", ""},
                       {"details", details(card)}});
+  };
+  for (const serving::Card& card : cards) {
+    add(card);
+    for (const std::string& aligner : card.aligners) add(card_with(card, aligner));
+  }
   return {{"models", std::move(models)}};
 }
 

@@ -44,6 +44,15 @@ TEST(ServeFlags, AreRead) {
   EXPECT_EQ(options.log_format, "json");
 }
 
+TEST(ServeFlags, AlignersAreNamed) {
+  const Options options =
+      parse({"--aligner", "a=x/y", "--aligner", "M/b=z", "--aligners-from", "/tmp"});
+  EXPECT_EQ(options.served_aligners, (std::vector<std::string>{"a=x/y", "M/b=z"}));
+  EXPECT_EQ(options.server.aligner_folder, "/tmp");
+  EXPECT_TRUE(parse({}).server.aligner_folder.empty());
+  EXPECT_THROW(parse({"--aligners-from", "/nowhere/at/all"}), UsageError);
+}
+
 TEST(ServeFlags, OutOfRangeAreRefused) {
   EXPECT_THROW(parse({"--port", "65536"}), UsageError);
   EXPECT_THROW(parse({"--max-body", "0"}), UsageError);

@@ -25,6 +25,7 @@ TEST(Routes, AreAllDescribed) {
   EXPECT_EQ(document["openapi"], "3.1.0");
   for (const Route& route : posts()) EXPECT_TRUE(document["paths"][route.path].contains("post"));
   for (const Look& look : gets()) EXPECT_TRUE(document["paths"][look.path].contains("get"));
+  for (const Look& look : deletes()) EXPECT_TRUE(document["paths"][look.path].contains("delete"));
 }
 
 TEST(Routes, WhatIsNotThereIsToldInTheDialectOfItsPath) {

@@ -16,6 +16,7 @@
 #include "../../server/server.h"
 #include "base/log.h"
 #include "isthmus/error.h"
+#include "layout/model_locator.h"
 #include "serving/load.h"
 
 namespace isthmus::cli {
@@ -41,6 +42,36 @@ std::unique_ptr<serving::Service> load(const std::string& model, const Options& 
   serving::SchedulerOptions limits;
   limits.max_waiting = options.longest_queue;
   return serving::load_service(model, options.base, options.served_name, options.load, limits);
+}
+
+struct NamedAligner {
+  std::string model, name, path;
+};
+
+NamedAligner parse_aligner(const std::string& text, const Options& options) {
+  const size_t equals = text.find('=');
+  const std::string left = text.substr(0, equals);
+  if (equals == std::string::npos || equals == 0 || equals + 1 == text.size())
+    throw UsageError(fmt::format("--aligner {}: expected NAME=PATH", text));
+  const size_t slash = left.rfind('/');
+  if (slash == std::string::npos && options.models.size() > 1)
+    throw UsageError(
+        fmt::format("--aligner {}: there are several models; expected MODEL/NAME=PATH", text));
+  const bool named = slash != std::string::npos;
+  return {named ? left.substr(0, slash) : "", named ? left.substr(slash + 1) : left,
+          text.substr(equals + 1)};
+}
+
+void add_aligners(const server::Models& models, const Options& options) {
+  const auto locator = layout::ModelLocator::from_environment();
+  for (const std::string& text : options.served_aligners) {
+    const NamedAligner aligner = parse_aligner(text, options);
+    try {
+      models.named(aligner.model).add_aligner(aligner.name, locator.find_model(aligner.path));
+    } catch (const server::NoSuchModel& none) {
+      throw UsageError(fmt::format("--aligner {}: {}", text, none.message));
+    }
+  }
 }
 
 void check(const Options& options) {
@@ -69,6 +100,7 @@ int serve(const Options& options) {
     names.push_back(service->card().name);
     models->add(std::move(service));
   }
+  add_aligners(*models, options);
   server::Server server(std::move(settings), std::move(models));
   server.start();
   told_to_end = ::eventfd(0, EFD_CLOEXEC);
