@@ -1,10 +1,14 @@
 // The routes as an OpenAPI document.
 #pragma once
 
+#include <span>
+#include <string>
+
 #include "protocol/exchange.h"
 
 namespace isthmus::server {
 
-protocol::Json openapi();
+// `models`: what "model" may be.
+protocol::Json openapi(std::span<const std::string> models);
 
 }  // namespace isthmus::server

@@ -177,7 +177,9 @@ void Server::State::get(const Look& look, const httplib::Request& request,
     } else if (path == "/metrics") {
       response.set_content(meters.text(models->loads()), "text/plain; version=0.0.4");
     } else if (path == "/openapi.json") {
-      write_json(response, openapi());
+      std::vector<std::string> names;
+      for (const serving::Card& card : models->cards()) names.push_back(card.name);
+      write_json(response, openapi(names));
     } else if (path == "/api/version") {
       write_json(response, {{"version", version()}});
     } else if (path == "/v1/models") {

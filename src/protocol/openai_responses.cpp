@@ -73,7 +73,10 @@ class Responses : public Exchange {
         question.form = read_form(*format, /*nested_schema=*/false);
         format_ = format->raw();
       }
-    if (const auto metadata = body.find("metadata")) metadata_ = metadata->raw();
+    if (const auto metadata = body.find("metadata")) {
+      if (!metadata->is_object()) metadata->fail("expected an object");
+      metadata_ = metadata->raw();
+    }
     read_extensions(body, question);
     questions.push_back(std::move(question));
     expect_answers();
