@@ -121,7 +121,7 @@ Json in_path(const char* name) {
 
 }  // namespace
 
-Json openapi(std::span<const std::string> models) {
+Json openapi(std::span<const std::string> models, bool needs_key) {
   Json paths = Json::object();
   for (const Route& route : posts())
     paths[route.path]["post"] = {
@@ -143,15 +143,16 @@ Json openapi(std::span<const std::string> models) {
                                   {"responses", answers(look)}};
   Json schemas = component_schemas();
   add_model(schemas, models);
-  return {{"openapi", "3.1.0"},
-          {"info", {{"title", "Isthmus"}, {"version", version()}}},
-          {"paths", std::move(paths)},
-          {"components",
-           {{"schemas", std::move(schemas)},
-            {"securitySchemes",
-             {{"bearer", {{"type", "http"}, {"scheme", "bearer"}}},
-              {"key", {{"type", "apiKey"}, {"in", "header"}, {"name", "x-api-key"}}}}}}},
-          {"security", Json::array({{{"bearer", Json::array()}}, {{"key", Json::array()}}})}};
+  Json document{{"openapi", "3.1.0"},
+                {"info", {{"title", "Isthmus"}, {"version", version()}}},
+                {"paths", std::move(paths)},
+                {"components", {{"schemas", std::move(schemas)}}}};
+  if (!needs_key) return document;
+  document["components"]["securitySchemes"] = {
+      {"bearer", {{"type", "http"}, {"scheme", "bearer"}}},
+      {"key", {{"type", "apiKey"}, {"in", "header"}, {"name", "x-api-key"}}}};
+  document["security"] = Json::array({{{"bearer", Json::array()}}, {{"key", Json::array()}}});
+  return document;
 }
 
 }  // namespace isthmus::server

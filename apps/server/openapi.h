@@ -8,7 +8,7 @@
 
 namespace isthmus::server {
 
-// `models`: what "model" may be.
-protocol::Json openapi(std::span<const std::string> models);
+// `models`: what "model" may be. `needs_key`: whether this server wants one.
+protocol::Json openapi(std::span<const std::string> models, bool needs_key);
 
 }  // namespace isthmus::server

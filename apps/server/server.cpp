@@ -179,7 +179,7 @@ void Server::State::get(const Look& look, const httplib::Request& request,
     } else if (path == "/openapi.json") {
       std::vector<std::string> names;
       for (const serving::Card& card : models->cards()) names.push_back(card.name);
-      write_json(response, openapi(names));
+      write_json(response, openapi(names, !settings.api_keys.empty()));
     } else if (path == "/api/version") {
       write_json(response, {{"version", version()}});
     } else if (path == "/v1/models") {
