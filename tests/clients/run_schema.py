@@ -50,8 +50,8 @@ def main():
         if missing := undescribed(root, document):
             sys.exit(f"read of bodies, but not described by /openapi.json: {missing}")
         command = [str(python.with_name("schemathesis")), "--config-file", str(config), "run", url + "/openapi.json", "--header",
-                   "Authorization: " + bearer, "--checks", CHECKS, "--phases", "fuzzing", "--max-examples", "15", "--seed", "1",
-                   "--workers", "2", "--suppress-health-check", "all", "--request-timeout", "30", "--no-color", "--warnings", "off"]
+                   "Authorization: " + bearer, "--checks", CHECKS, "--phases", "fuzzing", "--max-examples", "12", "--seed", "1",
+                   "--suppress-health-check", "all", "--request-timeout", "30", "--no-color", "--warnings", "off"]
         done = subprocess.run(command, env={**os.environ, "NO_PROXY": "*", "no_proxy": "*"}, cwd=folder)
     return done.returncode
 
