@@ -19,7 +19,7 @@ inline const std::filesystem::path kTabletop = kDemo / "llava/llava-v1.5-tableto
 inline void change(const nn::Slot& slot, int64_t places, double factor) {
   const torch::Tensor value = (slot.value() * factor).roll(places, 0).contiguous();
   if (slot.is_matrix())
-    slot.set_matrix(std::make_shared<nn::DenseMatrix>(value));
+    slot.set_matrix(std::make_shared<nn::DenseMatrix>(value.flatten(1)));
   else
     slot.set_tensor(value);
 }

@@ -71,6 +71,22 @@ FlamingoModules::FlamingoModules(const layout::FlamingoModel& model) {
                                                model.vocab_size()));
 }
 
+FlamingoModules::FlamingoModules(const layout::FlamingoModel& model, const FlamingoModules& other,
+                                 bool own_decoder)
+    : open_clip(other.open_clip),
+      hugging_face(other.hugging_face),
+      aligner(std::make_shared<aligners::FlamingoAligner>(model.config)),
+      decoder(own_decoder ? decoders::make_language_model(model.language_type,
+                                                          model.language_config, model.vocab_size())
+                          : other.decoder) {
+  if (open_clip.is_empty())
+    register_module("encoder", hugging_face);
+  else
+    register_module("encoder", open_clip);
+  register_module("aligner", aligner);
+  register_module("decoder", decoder);
+}
+
 nn::Features FlamingoModules::encode(const Tensor& pixels, const nn::ForwardContext& context) {
   return open_clip.is_empty() ? hugging_face->forward(pixels, context)
                               : open_clip->forward(pixels, context);
@@ -85,10 +101,16 @@ Tensor FlamingoModules::image_embedding(const Tensor& pixels) {
 }
 
 Flamingo::Flamingo(layout::FlamingoModel model, std::shared_ptr<FlamingoModules> modules,
-                   std::string fingerprint)
+                   std::string fingerprint, std::string feature_fingerprint)
     : model_(std::move(model)),
       modules_(std::move(modules)),
-      fingerprint_(std::move(fingerprint)) {}
+      fingerprint_(std::move(fingerprint)),
+      feature_fingerprint_(std::move(feature_fingerprint)) {}
+
+std::shared_ptr<Family> Flamingo::with_aligner(const std::filesystem::path& folder,
+                                               const LoadOptions& options) const {
+  return load_beside(*this, folder, options);
+}
 
 modalities::Prepared Flamingo::prepare(const MediaSource& source) const {
   require_plain_picture(source);

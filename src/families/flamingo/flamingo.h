@@ -24,6 +24,10 @@ namespace isthmus::families::flamingo {
 class FlamingoModules : public torch::nn::Module {
  public:
   explicit FlamingoModules(const layout::FlamingoModel& model);
+  // An aligner without weights on the encoder of `other`, and on its decoder unless it is to have
+  // one of its own.
+  FlamingoModules(const layout::FlamingoModel& model, const FlamingoModules& other,
+                  bool own_decoder);
 
   // pixels [n, 3, S, S] -> [n, patches, width]
   nn::Features encode(const Tensor& pixels, const nn::ForwardContext& context);
@@ -39,8 +43,9 @@ class FlamingoModules : public torch::nn::Module {
 
 class Flamingo : public Family {
  public:
+  // `feature_fingerprint` "": as fingerprint.
   Flamingo(layout::FlamingoModel model, std::shared_ptr<FlamingoModules> modules,
-           std::string fingerprint);
+           std::string fingerprint, std::string feature_fingerprint = {});
 
   std::shared_ptr<const text::Tokenizer> tokenizer() const override {
     return model_.tokens.tokenizer;
@@ -78,17 +83,23 @@ class Flamingo : public Family {
   int64_t media_marker() const override { return model_.tokens.image; }
   int64_t pad_id() const override;
   std::string fingerprint() const override { return fingerprint_; }
+  std::shared_ptr<Family> with_aligner(const std::filesystem::path& folder,
+                                       const LoadOptions& options) const override;
+  std::string feature_fingerprint() const override {
+    return feature_fingerprint_.empty() ? fingerprint_ : feature_fingerprint_;
+  }
   std::string print() const override;
   std::string tokens_probe() const override { return "encoder.hidden.0"; }
   void save(const std::filesystem::path& folder, const OutputOptions& options) override;
   Package package() const override;
 
   const layout::FlamingoModel& model() const { return model_; }
+  const std::shared_ptr<FlamingoModules>& shared_modules() const { return modules_; }
 
  private:
   layout::FlamingoModel model_;
   std::shared_ptr<FlamingoModules> modules_;
-  std::string fingerprint_;
+  std::string fingerprint_, feature_fingerprint_;
 };
 
 }  // namespace isthmus::families::flamingo

@@ -29,4 +29,9 @@ std::shared_ptr<FlamingoModules> bind(const layout::FlamingoModel& model,
 // was trained on; the checkpoint, if there is one, is the last.
 std::vector<weights::WeightSource> weight_sources(const layout::FlamingoModel& model);
 
+// A checkpoint.pt on the weights of `model` but for those that its own checkpoint brought:
+// Family::with_aligner.
+std::shared_ptr<Family> load_beside(const Flamingo& model, const std::filesystem::path& folder,
+                                    const LoadOptions& options);
+
 }  // namespace isthmus::families::flamingo

@@ -21,4 +21,11 @@ std::shared_ptr<Family> load(const std::filesystem::path& model, const std::stri
 // with.
 std::vector<weights::WeightSource> weight_sources(const layout::OneLlmModel& model);
 
+class OneLlm;
+
+// The projection module and the modality tokenizers of another OneLLM on the weights of `model`:
+// Family::with_aligner. What else is in its files must be what `model` has, byte for byte.
+std::shared_ptr<Family> load_beside(const OneLlm& model, const std::filesystem::path& folder,
+                                    const LoadOptions& options);
+
 }  // namespace isthmus::families::onellm

@@ -60,11 +60,29 @@ OneLlmModules::OneLlmModules(const layout::OneLlmConfig& config) {
   decoder = register_module("decoder", std::make_shared<decoders::Llama>(config.language));
 }
 
+OneLlmModules::OneLlmModules(const layout::OneLlmConfig& config, const OneLlmModules& other,
+                             bool own_encoder)
+    : encoder(own_encoder ? encoders::UniversalEncoder(config.encoder, config.modalities)
+                          : other.encoder),
+      aligner(
+          std::make_shared<aligners::UniversalProjection>(config.projection, config.modalities)),
+      decoder(other.decoder) {
+  register_module("encoder", encoder);
+  register_module("aligner", aligner);
+  register_module("decoder", decoder);
+}
+
 OneLlm::OneLlm(layout::OneLlmModel model, std::shared_ptr<OneLlmModules> modules,
-               std::string fingerprint)
+               std::string fingerprint, std::string feature_fingerprint)
     : model_(std::move(model)),
       modules_(std::move(modules)),
-      fingerprint_(std::move(fingerprint)) {}
+      fingerprint_(std::move(fingerprint)),
+      feature_fingerprint_(std::move(feature_fingerprint)) {}
+
+std::shared_ptr<Family> OneLlm::with_aligner(const std::filesystem::path& folder,
+                                             const LoadOptions& options) const {
+  return load_beside(*this, folder, options);
+}
 
 modalities::Prepared OneLlm::prepare(const MediaSource& source) const {
   return onellm::prepare(source, model_.config);

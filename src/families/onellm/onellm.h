@@ -21,6 +21,9 @@ namespace isthmus::families::onellm {
 class OneLlmModules : public torch::nn::Module {
  public:
   explicit OneLlmModules(const layout::OneLlmConfig& config);
+  // An aligner without weights on the decoder of `other`, and on its encoder unless it is to have
+  // one of its own.
+  OneLlmModules(const layout::OneLlmConfig& config, const OneLlmModules& other, bool own_encoder);
 
   encoders::UniversalEncoder encoder{nullptr};
   std::shared_ptr<aligners::UniversalProjection> aligner;
@@ -29,8 +32,9 @@ class OneLlmModules : public torch::nn::Module {
 
 class OneLlm : public Family {
  public:
-  OneLlm(layout::OneLlmModel model, std::shared_ptr<OneLlmModules> modules,
-         std::string fingerprint);
+  // `feature_fingerprint` "": as fingerprint.
+  OneLlm(layout::OneLlmModel model, std::shared_ptr<OneLlmModules> modules, std::string fingerprint,
+         std::string feature_fingerprint = {});
 
   std::shared_ptr<const text::Tokenizer> tokenizer() const override { return model_.tokenizer; }
   decoders::LanguageModel& language_model() override { return *modules_->decoder; }
@@ -55,6 +59,11 @@ class OneLlm : public Family {
   int64_t decode_overlap(const GenerationConfig& config,
                          std::span<const Segment> segments) const override;
   std::string fingerprint() const override { return fingerprint_; }
+  std::shared_ptr<Family> with_aligner(const std::filesystem::path& folder,
+                                       const LoadOptions& options) const override;
+  std::string feature_fingerprint() const override {
+    return feature_fingerprint_.empty() ? fingerprint_ : feature_fingerprint_;
+  }
   std::string print() const override;
   std::string tokens_probe() const override { return "encoder.tokens"; }
   void save(const std::filesystem::path& folder, const OutputOptions& options) override;
@@ -62,11 +71,12 @@ class OneLlm : public Family {
 
   const layout::OneLlmModel& model() const { return model_; }
   OneLlmModules& modules() override { return *modules_; }
+  const std::shared_ptr<OneLlmModules>& shared_modules() const { return modules_; }
 
  private:
   layout::OneLlmModel model_;
   std::shared_ptr<OneLlmModules> modules_;
-  std::string fingerprint_;
+  std::string fingerprint_, feature_fingerprint_;
 };
 
 }  // namespace isthmus::families::onellm
