@@ -11,6 +11,7 @@
 
 #include "base/json_view.h"
 #include "base/mapped_file.h"
+#include "base/ordered_json.h"
 #include "formats/bundle.h"
 #include "isthmus/error.h"
 #include "layout/describe_flamingo.h"

@@ -123,10 +123,48 @@ void add_generation(CLI::App& app, Options& o) {
       ->check(not_negative())
       ->type_name("K")
       ->capture_default_str();
+  app.add_option("--min-p", g.min_p, "Least share of the most probable token's probability; 0: off")
+      ->check(CLI::Range(0.0, 1.0))
+      ->type_name("P")
+      ->capture_default_str();
+  app.add_option("--typical-p", g.typical_p, "Locally typical sampling; 1: off")
+      ->check(CLI::Range(0.0, 1.0))
+      ->type_name("P")
+      ->capture_default_str();
   app.add_option("--repetition-penalty", g.repetition_penalty, "1: off")
       ->check(positive())
       ->type_name("R")
       ->capture_default_str();
+  app.add_option("--presence-penalty", g.presence_penalty, "Of tokens that the answer has; 0: off")
+      ->check(CLI::Range(-2.0, 2.0))
+      ->type_name("A")
+      ->capture_default_str();
+  app.add_option("--frequency-penalty", g.frequency_penalty, "The same for each time; 0: off")
+      ->check(CLI::Range(-2.0, 2.0))
+      ->type_name("A")
+      ->capture_default_str();
+  app.add_option("--penalty-last-n", g.penalty_last_n,
+                 "Penalties look at so many of the latest tokens; -1: all")
+      ->check(CLI::Range(int64_t{-1}, int64_t{1} << 31))
+      ->type_name("N")
+      ->capture_default_str();
+  app.add_option_function<std::vector<std::string>>(
+         "--logit-bias",
+         [&g](const std::vector<std::string>& biases) {
+           for (const std::string& text : biases) {
+             int64_t id = 0;
+             double bias = 0;
+             const size_t equals = text.find('=');
+             if (equals == std::string::npos ||
+                 !CLI::detail::lexical_cast(text.substr(0, equals), id) ||
+                 !CLI::detail::lexical_cast(text.substr(equals + 1), bias))
+               throw CLI::ValidationError("--logit-bias",
+                                          fmt::format("expected ID=BIAS, found \"{}\"", text));
+             g.logit_bias[id] = bias;
+           }
+         },
+         "Added to the logit of a token, by its id (may be repeated)")
+      ->type_name("ID=BIAS");
   app.add_option("--num-beams", g.num_beams, "Beam search")
       ->check(CLI::Range(1, 256))
       ->type_name("N")
@@ -249,7 +287,13 @@ GenerationConfig with_flags(GenerationConfig requested, const Options& options) 
   take("--temperature", &GenerationConfig::temperature);
   take("--top-p", &GenerationConfig::top_p);
   take("--top-k", &GenerationConfig::top_k);
+  take("--min-p", &GenerationConfig::min_p);
+  take("--typical-p", &GenerationConfig::typical_p);
   take("--repetition-penalty", &GenerationConfig::repetition_penalty);
+  take("--presence-penalty", &GenerationConfig::presence_penalty);
+  take("--frequency-penalty", &GenerationConfig::frequency_penalty);
+  take("--penalty-last-n", &GenerationConfig::penalty_last_n);
+  take("--logit-bias", &GenerationConfig::logit_bias);
   take("--prompt-lookup", &GenerationConfig::prompt_lookup_num_tokens);
   take("--draft-tokens", &GenerationConfig::num_assistant_tokens);
   take("--num-beams", &GenerationConfig::num_beams);

@@ -17,7 +17,6 @@
 #include "protocol/embeddings.h"
 #include "protocol/ollama_cards.h"
 #include "protocol/openai_cards.h"
-#include "protocol/schema_order.h"
 
 namespace isthmus::server {
 namespace {
@@ -99,7 +98,6 @@ void Api::converse(Opener open, const std::string& body, const httplib::Request&
     const protocol::Context context = context_for(chosen, *visit);
     protocol::reading_a_request([&] { exchange = open(json, context); });
   }
-  protocol::keep_schema_order(body, exchange->questions);
   check_media(exchange->questions, settings_.caps);
   for (serving::Question& question : exchange->questions) {
     question.client = client_of(request, settings_);

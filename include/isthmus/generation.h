@@ -16,7 +16,15 @@ struct GenerationConfig {
   double temperature = 0;  // 0: greedy (or beams); > 0: sampling
   double top_p = 1;
   int64_t top_k = 0;  // 0: off
+  double min_p = 0;   // tokens less probable than so many times the most probable are left out
+  // Of the tokens whose surprise is nearest to what is expected, as many as hold this probability.
+  double typical_p = 1;
   double repetition_penalty = 1;
+  // Subtracted from the logit of a token that the answer has used, once, and for each time.
+  double presence_penalty = 0, frequency_penalty = 0;
+  // The three penalties look at so many of the latest tokens; -1: all.
+  int64_t penalty_last_n = -1;
+  std::map<int64_t, double> logit_bias;  // token id -> added to its logit
   int64_t num_beams = 1;
   double length_penalty = 1;
   bool early_stopping = false;

@@ -33,7 +33,8 @@ struct ISTHMUS_EXPORT Part {
   std::filesystem::path rgb;         // depth, normal: the picture of the same scene …
   std::vector<std::byte> rgb_data;   // … or its bytes when `rgb` is empty
   std::string unit;                  // depth: "m" or "mm"; empty: guessed, and said
-  std::filesystem::path mask;        // fmri from NIfTI: the voxels that count
+  std::filesystem::path mask;        // fmri from NIfTI: the voxels that count …
+  std::vector<std::byte> mask_data;  // … or the bytes of that file when `mask` is empty
   std::optional<Box> crop;           // image, depth, normal: where the reference crops at random
 
   static Part of_text(std::string text);
@@ -49,12 +50,16 @@ struct Message {
   std::vector<Part> content;
 };
 
-// Either `messages`, rendered by a conversation template, or `prompt`, taken exactly as given.
+// One of `messages`, rendered by a conversation template, `prompt`, taken exactly as given, and
+// `prompt_ids`, the same without media as ids of tokens: nothing is put before them.
 struct ISTHMUS_EXPORT Request {
   std::vector<Message> messages;
   std::vector<Part> prompt;
+  std::vector<int64_t> prompt_ids;
   std::string conversation_template;  // empty: the model's own
   GenerationConfig generate;
+
+  bool is_literal() const { return !prompt.empty() || !prompt_ids.empty(); }
 
   // The request format of docs/formats.md. Relative media paths are resolved against `folder`.
   // Throws UsageError naming `source` and the field.

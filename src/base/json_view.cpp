@@ -3,19 +3,19 @@
 #include <cmath>
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include "base/atomic_file.h"
+#include "base/ordered_json.h"
 #include "isthmus/error.h"
 
 namespace isthmus {
 
 struct JsonView::Document {
   std::string source;
-  nlohmann::json root;
+  OrderedJson root;
 };
 
-JsonView::JsonView(std::shared_ptr<const Document> document, const nlohmann::json* value,
+JsonView::JsonView(std::shared_ptr<const Document> document, const OrderedJson* value,
                    std::string path)
     : document_(std::move(document)), value_(value), path_(std::move(path)) {}
 
@@ -33,25 +33,25 @@ JsonView JsonView::parse(std::string_view text, std::string source) {
   auto document = std::make_shared<Document>();
   document->source = std::move(source);
   try {
-    document->root = nlohmann::json::parse(text);
+    document->root = OrderedJson::parse(text);
   } catch (const nlohmann::json::parse_error& error) {
     throw ModelError(fmt::format("{}: not valid JSON at byte {}", document->source, error.byte));
   } catch (const nlohmann::json::exception& error) {  // a number beyond the range of double
     throw ModelError(fmt::format("{}: not valid JSON: {}", document->source, error.what()));
   }
-  const nlohmann::json* root = &document->root;
+  const OrderedJson* root = &document->root;
   return JsonView(std::move(document), root, "");
 }
 
-JsonView JsonView::of(nlohmann::json value, std::string source) {
+JsonView JsonView::of(OrderedJson value, std::string source) {
   auto document = std::make_shared<Document>();
   document->source = std::move(source);
   document->root = std::move(value);
-  const nlohmann::json* root = &document->root;
+  const OrderedJson* root = &document->root;
   return JsonView(std::move(document), root, "");
 }
 
-JsonView JsonView::child(std::string_view key, const nlohmann::json& value) const {
+JsonView JsonView::child(std::string_view key, const OrderedJson& value) const {
   return JsonView(document_, &value,
                   path_.empty() ? std::string(key) : fmt::format("{}.{}", path_, key));
 }
@@ -163,7 +163,7 @@ void JsonView::fail(std::string_view what) const {
 }
 
 void JsonView::expected(std::string_view what) const {
-  std::string shown = value_->dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  std::string shown = value_->dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
   if (shown.size() > 60) shown = shown.substr(0, 57) + "...";
   fail(fmt::format("expected {}, found {} (a {})", what, shown, value_->type_name()));
 }

@@ -9,12 +9,13 @@
 #include <utility>
 #include <vector>
 
-#include <nlohmann/json_fwd.hpp>
+#include "base/ordered_json_fwd.h"
 
 namespace isthmus {
 
 // A value inside a parsed JSON document. Cheap to copy; the document stays alive as long as any
-// view. A key whose value is null counts as absent. All failures are ModelError:
+// view, and keeps the order in which keys were written. A key whose value is null counts as absent.
+// All failures are ModelError:
 //   llava/config.json: vision_config.patch_size: expected a positive integer, found "14" (a string)
 class JsonView {
  public:
@@ -22,7 +23,7 @@ class JsonView {
   // `source` stands where the file name would in messages.
   static JsonView parse(std::string_view text, std::string source);
   // A value that was parsed elsewhere.
-  static JsonView of(nlohmann::json value, std::string source);
+  static JsonView of(OrderedJson value, std::string source);
 
   bool contains(std::string_view key) const;
   JsonView at(std::string_view key) const;
@@ -50,23 +51,23 @@ class JsonView {
   double as_number() const;
   bool as_boolean() const;
   std::vector<JsonView> elements() const;                         // of an array
-  std::vector<std::pair<std::string, JsonView>> members() const;  // of an object, in key order
+  std::vector<std::pair<std::string, JsonView>> members() const;  // of an object, as written
 
   // Throws unless `condition`; `what` completes "<file>: <path>.<key>: ".
   void require(bool condition, std::string_view key, std::string_view what) const;
   [[noreturn]] void fail(std::string_view what) const;
   // "<file>: <path>"
   std::string where() const;
-  const nlohmann::json& raw() const { return *value_; }
+  const OrderedJson& raw() const { return *value_; }
 
  private:
   struct Document;
-  JsonView(std::shared_ptr<const Document> document, const nlohmann::json* value, std::string path);
+  JsonView(std::shared_ptr<const Document> document, const OrderedJson* value, std::string path);
   [[noreturn]] void expected(std::string_view what) const;
-  JsonView child(std::string_view key, const nlohmann::json& value) const;
+  JsonView child(std::string_view key, const OrderedJson& value) const;
 
   std::shared_ptr<const Document> document_;
-  const nlohmann::json* value_;
+  const OrderedJson* value_;
   std::string path_;
 };
 

@@ -123,7 +123,7 @@ std::vector<Engine::Prompt> Engine::assemble(std::span<const Request> requests, 
     prompt.media.assign(next, next + static_cast<std::ptrdiff_t>(counts[i]));
     next += static_cast<std::ptrdiff_t>(counts[i]);
     prompt.encode_seconds = encode_seconds;
-    prompt.segments = family_->segments(requests[i], prompt.rows_per_medium());
+    prompt.segments = families::prompt_segments(*family_, requests[i], prompt.rows_per_medium());
     std::vector<families::AlignedMedia> aligned;
     for (const auto& medium : prompt.media) aligned.push_back({&medium->encoded, medium->id});
     prompt.sequence = families::build_sequence(prompt.segments, aligned, family_->language_model());

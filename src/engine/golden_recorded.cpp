@@ -6,6 +6,7 @@
 
 #include "base/atomic_file.h"
 #include "base/content_hash.h"
+#include "base/ordered_json.h"
 #include "engine/golden_case.h"
 #include "engine/load.h"
 #include "engine/record_golden.h"

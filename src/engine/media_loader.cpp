@@ -63,7 +63,12 @@ std::optional<ContentHash> identity_of(const Part& part) {
     if (!beside.empty() && !add(identity_of_file(beside))) return std::nullopt;
     all += ' ';
   }
-  if (!part.rgb_data.empty()) add(hash_bytes(part.rgb_data));
+  for (const auto& [name, beside] :
+       {std::pair("rgb", &part.rgb_data), std::pair("mask", &part.mask_data)})
+    if (!beside->empty()) {
+      all += name;
+      add(hash_bytes(*beside));
+    }
   if (!part.path.empty()) add(identity_of_file(media::timestamps_beside(part.path)));
   all += fmt::format(" {} {} {}", part.unit, part.start.value_or(-1), part.end.value_or(-1));
   if (const auto& box = part.crop)

@@ -14,6 +14,7 @@
 #include "base/atomic_file.h"
 #include "base/content_hash.h"
 #include "base/json_view.h"
+#include "base/ordered_json.h"
 #include "isthmus/error.h"
 
 namespace isthmus::eval {
@@ -116,7 +117,7 @@ void ResultsFile::load(const json& settings) {
         continue;
       }
       line.require(line.string("format") == kFormat, "format", fmt::format("is not {}", kFormat));
-      const json& there = line.at("settings").raw();
+      const json there = line.at("settings").raw();
       if (there != settings)
         throw UsageError(fmt::format(
             "{}: holds results of other settings ({}); give another --out, or remove the file",

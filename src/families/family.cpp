@@ -1,6 +1,7 @@
 #include "families/family.h"
 
 #include <algorithm>
+#include <array>
 
 #include <fmt/format.h>
 
@@ -24,8 +25,8 @@ void require_plain_picture(const MediaSource& source) {
   if (part.modality != modalities::Modality::kImage)
     throw UnsupportedError(
         fmt::format("{}: this model takes text and images, not {}", source.name, part.modality));
-  if (part.crop || part.start || part.end || !part.rgb.empty() || !part.mask.empty() ||
-      !part.unit.empty())
+  if (part.crop || part.start || part.end || !part.rgb.empty() || !part.rgb_data.empty() ||
+      !part.mask.empty() || !part.mask_data.empty() || !part.unit.empty())
     throw UsageError(fmt::format(
         "{}: this model sees whole pictures; leave out crop, rgb, start, end, unit and mask",
         source.name));
@@ -97,6 +98,29 @@ void Family::save_gguf(const std::filesystem::path&, GgufStorage) {
 
 std::vector<std::vector<float>> Family::embed_images(std::span<const modalities::Prepared>) {
   throw UnsupportedError("this model has no space in which pictures are compared");
+}
+
+std::vector<Segment> prompt_segments(const Family& family, const Request& request,
+                                     std::span<const int64_t> rows) {
+  if (request.prompt_ids.empty()) return family.segments(request, rows);
+  if (!request.prompt.empty() || !request.messages.empty())
+    throw UsageError("a request has either ids of tokens or a text");
+  constexpr std::array kMediaTokens{"<image>", "<im_start>", "<im_end>", "<im_patch>"};
+  const auto tokenizer = family.tokenizer();
+  std::vector<int64_t> media{family.media_marker()};
+  for (const char* token : kMediaTokens)
+    if (const auto id = tokenizer->find(token)) media.push_back(*id);
+  const auto size = static_cast<int64_t>(tokenizer->vocab_size());
+  for (const int64_t id : request.prompt_ids) {
+    if (id < 0 || id >= size)
+      throw UsageError(fmt::format("{} is no token of this model; its ids go to {}", id, size - 1));
+    if (std::ranges::find(media, id) != media.end())
+      throw UsageError(
+          fmt::format("{} ({}) marks a medium; send the medium itself, in a prompt of "
+                      "parts",
+                      id, tokenizer->piece(static_cast<text::TokenId>(id))));
+  }
+  return {TextSegment{request.prompt_ids}};
 }
 
 }  // namespace isthmus::families

@@ -171,7 +171,8 @@ class Family {
   // to be merged first, UnsupportedError for one that cannot be written.
   virtual Package package() const;
   // Writes model.gguf and, of a model that sees, mmproj.gguf for llama.cpp into `folder`, whole or
-  // not at all; other files in it stay. Throws UnsupportedError for what llama.cpp has no words for.
+  // not at all; other files in it stay. Throws UnsupportedError for what llama.cpp has no words
+  // for.
   virtual void save_gguf(const std::filesystem::path& folder, GgufStorage storage);
   // Probe name of the state after the modality tokenizer (embeddings, before any encoder block).
   virtual std::string tokens_probe() const = 0;
@@ -187,5 +188,11 @@ class Family {
  private:
   nn::KvStorage kv_storage_ = nn::KvStorage::kF32;
 };
+
+// The segments of a request: of Request::prompt_ids as they are, of everything else as the family
+// makes them. Throws UsageError, naming it, for an id that stands for no token, or for one that
+// marks a medium: no medium would belong to it.
+std::vector<Segment> prompt_segments(const Family& family, const Request& request,
+                                     std::span<const int64_t> rows);
 
 }  // namespace isthmus::families

@@ -1,3 +1,4 @@
+#include "base/ordered_json.h"
 #include "formats/checkpoint_plan.h"
 
 #include <algorithm>
@@ -70,8 +71,8 @@ CheckpointPlan plan_like(const Checkpoint& original) {
   const fs::path& index = original.index_file();
   CheckpointPlan plan{original.shards(), index};
   for (CheckpointShard& shard : plan.shards)
-    shard.file = index.empty() ? shard.file.filename()
-                               : shard.file.lexically_relative(index.parent_path());
+    shard.file =
+        index.empty() ? shard.file.filename() : shard.file.lexically_relative(index.parent_path());
   return plan;
 }
 

@@ -1,6 +1,7 @@
 #include "generation/generation_config.h"
 
 #include <array>
+#include <charconv>
 #include <cmath>
 #include <string_view>
 #include <utility>
@@ -8,6 +9,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "base/ordered_json.h"
 #include "isthmus/error.h"
 
 namespace isthmus::generation {
@@ -17,6 +19,9 @@ namespace {
 constexpr int64_t kMaxNewTokens = int64_t{1} << 31;
 constexpr int64_t kMaxBeams = 256;
 constexpr int64_t kMostGuesses = 64;
+constexpr double kLargestPenalty = 2;  // OpenAI's bounds, of both kinds
+constexpr double kLargestBias = 100;
+constexpr size_t kMostBiases = 4096;
 constexpr int64_t kMaxTokenId = int64_t{1} << 31;
 
 void require(bool condition, std::string_view field, const std::string& what) {
@@ -38,8 +43,20 @@ void read_field(const std::string& key, const JsonView& value, GenerationConfig&
     config.top_p = value.as_number();
   } else if (key == "top_k") {
     config.top_k = value.as_integer();
+  } else if (key == "min_p") {
+    config.min_p = value.as_number();
+  } else if (key == "typical_p") {
+    config.typical_p = value.as_number();
   } else if (key == "repetition_penalty") {
     config.repetition_penalty = value.as_number();
+  } else if (key == "presence_penalty") {
+    config.presence_penalty = value.as_number();
+  } else if (key == "frequency_penalty") {
+    config.frequency_penalty = value.as_number();
+  } else if (key == "penalty_last_n") {
+    config.penalty_last_n = value.as_integer();
+  } else if (key == "logit_bias") {
+    config.logit_bias = parse_logit_bias(value);
   } else if (key == "num_beams") {
     config.num_beams = value.as_integer();
   } else if (key == "length_penalty") {
@@ -74,13 +91,28 @@ void read_field(const std::string& key, const JsonView& value, GenerationConfig&
   } else {
     value.fail(
         "unknown field; known are max_new_tokens, min_new_tokens, temperature, top_p, top_k, "
-        "repetition_penalty, num_beams, length_penalty, early_stopping, seed, "
+        "min_p, "
+        "typical_p, repetition_penalty, presence_penalty, frequency_penalty, penalty_last_n, "
+        "logit_bias, num_beams, length_penalty, early_stopping, seed, "
         "prompt_lookup_num_tokens, num_assistant_tokens, json_schema, grammar, stop, stop_ids, "
         "quirks");
   }
 }
 
 }  // namespace
+
+std::map<int64_t, double> parse_logit_bias(const JsonView& json) {
+  std::map<int64_t, double> biases;
+  for (const auto& [key, value] : json.members()) {
+    int64_t id = 0;
+    const auto [end, error] = std::from_chars(key.data(), key.data() + key.size(), id);
+    if (error != std::errc() || end != key.data() + key.size() || id < 0 || id >= kMaxTokenId)
+      json.fail(fmt::format("\"{}\" is not a token id", key));
+    biases[id] = value.as_number();
+  }
+  if (biases.size() > kMostBiases) json.fail(fmt::format("more than {} tokens", kMostBiases));
+  return biases;
+}
 
 void check_generation_config(const GenerationConfig& c) {
   require(c.max_new_tokens >= 1 && c.max_new_tokens <= kMaxNewTokens, "max_new_tokens",
@@ -93,6 +125,20 @@ void check_generation_config(const GenerationConfig& c) {
           fmt::format("expected 0 (greedy) or more, found {}", c.temperature));
   require(c.top_p >= 0 && c.top_p <= 1, "top_p", fmt::format("expected 0 to 1, found {}", c.top_p));
   require(c.top_k >= 0, "top_k", fmt::format("expected 0 (off) or more, found {}", c.top_k));
+  require(c.min_p >= 0 && c.min_p <= 1, "min_p", fmt::format("expected 0 to 1, found {}", c.min_p));
+  require(c.typical_p > 0 && c.typical_p <= 1, "typical_p",
+          fmt::format("expected above 0 and at most 1, found {}", c.typical_p));
+  for (const auto& [field, penalty] : {std::pair("presence_penalty", c.presence_penalty),
+                                       std::pair("frequency_penalty", c.frequency_penalty)})
+    require(std::abs(penalty) <= kLargestPenalty, field,
+            fmt::format("expected {} to {}, found {}", -kLargestPenalty, kLargestPenalty, penalty));
+  require(c.penalty_last_n >= -1, "penalty_last_n",
+          fmt::format("expected -1 (all) or more, found {}", c.penalty_last_n));
+  for (const auto& [id, bias] : c.logit_bias) {
+    require(id >= 0 && id < kMaxTokenId, "logit_bias", fmt::format("{} is not a token id", id));
+    require(std::abs(bias) <= kLargestBias, fmt::format("logit_bias.{}", id),
+            fmt::format("expected {} to {}, found {}", -kLargestBias, kLargestBias, bias));
+  }
   for (const auto& [field, guesses] :
        {std::pair("prompt_lookup_num_tokens", c.prompt_lookup_num_tokens),
         std::pair("num_assistant_tokens", c.num_assistant_tokens)})

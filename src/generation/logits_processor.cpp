@@ -35,6 +35,21 @@ void penalize_repetition(std::span<float> logits, std::span<const int64_t> seen,
   }
 }
 
+void add_bias(std::span<float> logits, const std::map<int64_t, double>& bias) {
+  for (const auto& [id, value] : bias)
+    if (is_id(id, logits)) logits[static_cast<size_t>(id)] += static_cast<float>(value);
+}
+
+void penalize_presence(std::span<float> logits, std::span<const int64_t> generated, double presence,
+                       double frequency) {
+  std::map<int64_t, int64_t> counts;
+  for (const int64_t id : generated) ++counts[id];
+  for (const auto& [id, count] : counts)
+    if (is_id(id, logits))
+      logits[static_cast<size_t>(id)] -=
+          static_cast<float>(presence + frequency * static_cast<double>(count));
+}
+
 void forbid(std::span<float> logits, std::span<const int64_t> ids) {
   for (const int64_t id : ids)
     if (is_id(id, logits)) logits[static_cast<size_t>(id)] = kForbidden;
@@ -78,6 +93,36 @@ void keep_top_p(std::span<float> logits, double p) {
   }
 }
 
+void keep_min_p(std::span<float> logits, double min_p) {
+  if (min_p <= 0 || logits.empty()) return;
+  // p >= min_p * largest p: the same of logits, without their exponentials.
+  const double least = *std::ranges::max_element(logits) + std::log(min_p);
+  for (float& logit : logits)
+    if (logit < least) logit = kForbidden;
+}
+
+void keep_typical(std::span<float> logits, double p) {
+  if (p >= 1) return;
+  std::vector<size_t> left;
+  for (size_t id = 0; id < logits.size(); ++id)
+    if (logits[id] != kForbidden) left.push_back(id);
+  if (left.empty()) return;
+  const double largest = *std::ranges::max_element(logits);
+  double total = 0;
+  for (const size_t id : left) total += std::exp(logits[id] - largest);
+  const auto surprise = [&](size_t id) { return std::log(total) + largest - logits[id]; };
+  double entropy = 0;
+  for (const size_t id : left) entropy += std::exp(-surprise(id)) * surprise(id);
+  std::ranges::stable_sort(left, {}, [&](size_t id) { return std::abs(surprise(id) - entropy); });
+  double running = 0;
+  for (const size_t id : left) {
+    if (running >= p)
+      logits[id] = kForbidden;
+    else
+      running += std::exp(-surprise(id));
+  }
+}
+
 void check_logits(std::span<const float> logits) {
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
   // Without a way out of the loop, which compilers do not vectorise.
@@ -102,13 +147,23 @@ LogitsProcessors::LogitsProcessors(const GenerationConfig& config, std::span<con
 void LogitsProcessors::apply(std::span<float> logits, std::span<const int64_t> seen,
                              int64_t num_new_tokens) const {
   check_logits(logits);
+  add_bias(logits, config_.logit_bias);
+  const auto latest = [&](std::span<const int64_t> ids) {
+    const auto most = static_cast<size_t>(config_.penalty_last_n);  // -1: more than there can be
+    return ids.last(std::min(ids.size(), most));
+  };
   if (config_.repetition_penalty != 1)
-    penalize_repetition(logits, seen, config_.repetition_penalty);
+    penalize_repetition(logits, latest(seen), config_.repetition_penalty);
+  if (config_.presence_penalty != 0 || config_.frequency_penalty != 0)
+    penalize_presence(logits, latest(seen.last(static_cast<size_t>(num_new_tokens))),
+                      config_.presence_penalty, config_.frequency_penalty);
   if (num_new_tokens < config_.min_new_tokens) forbid(logits, end_ids_);
   if (config_.temperature == 0) return;
   if (config_.temperature != 1) apply_temperature(logits, config_.temperature);
   if (config_.top_k > 0) keep_top_k(logits, config_.top_k);
   if (config_.top_p < 1) keep_top_p(logits, config_.top_p);
+  if (config_.min_p > 0) keep_min_p(logits, config_.min_p);
+  if (config_.typical_p < 1) keep_typical(logits, config_.typical_p);
 }
 
 }  // namespace isthmus::generation

@@ -2,7 +2,6 @@
 #include <algorithm>
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include "base/atomic_file.h"
 #include "base/base64.h"
@@ -39,7 +38,7 @@ std::vector<std::byte> read_data(const JsonView& part, std::string_view key) {
 Part parse_media(const JsonView& json, const std::string& type,
                  const std::filesystem::path& folder) {
   allow_only(json, {"type", "path", "data", "start", "end", "rgb", "rgb_data", "crop", "unit",
-                    "mask"});
+                    "mask", "mask_data"});
   json.require(json.contains("path") != json.contains("data"), "path", "give either path or data");
   const auto located = [&](std::string_view key) {
     const std::filesystem::path path = json.string(key);
@@ -54,7 +53,10 @@ Part parse_media(const JsonView& json, const std::string& type,
                "give either rgb or rgb_data");
   if (json.contains("rgb")) part.rgb = located("rgb");
   if (json.contains("rgb_data")) part.rgb_data = read_data(json, "rgb_data");
+  json.require(!json.contains("mask") || !json.contains("mask_data"), "mask",
+               "give either mask or mask_data");
   if (json.contains("mask")) part.mask = located("mask");
+  if (json.contains("mask_data")) part.mask_data = read_data(json, "mask_data");
   part.unit = json.string("unit", "");
   if (json.contains("start")) part.start = json.number("start");
   if (json.contains("end")) part.end = json.number("end");
@@ -92,11 +94,16 @@ std::vector<Part> parse_parts(const JsonView& json, const std::filesystem::path&
 }
 
 Request parse_request(const JsonView& json, const std::filesystem::path& folder) {
-  allow_only(json, {"messages", "prompt", "template", "generate"});
-  json.require(json.contains("messages") != json.contains("prompt"), "messages",
-               "a request has either messages or prompt");
+  allow_only(json, {"messages", "prompt", "prompt_ids", "template", "generate"});
+  json.require(
+      json.contains("messages") + json.contains("prompt") + json.contains("prompt_ids") == 1,
+      "messages", "a request has either messages or prompt or prompt_ids");
   Request request;
-  if (const auto prompt = json.find("prompt")) {
+  if (const auto ids = json.find("prompt_ids")) {
+    for (const JsonView& id : ids->elements()) request.prompt_ids.push_back(id.as_integer());
+    if (request.prompt_ids.empty()) ids->fail("is empty");
+    json.require(!json.contains("template"), "template", "has no meaning beside a literal prompt");
+  } else if (const auto prompt = json.find("prompt")) {
     request.prompt = parse_parts(*prompt, folder, true);
     json.require(!json.contains("template"), "template", "has no meaning beside a literal prompt");
     json.require(!request.prompt.empty(), "prompt", "is empty");
@@ -116,23 +123,12 @@ Request parse_request(const JsonView& json, const std::filesystem::path& folder)
   return request;
 }
 
-// JsonView forgets in which order keys stand, and that of a schema's properties is the order in
-// which they are answered.
-void keep_schema_order(const std::string& json, GenerationConfig& config) {
-  if (config.json_schema.empty()) return;
-  const auto request = nlohmann::ordered_json::parse(json);
-  const auto& schema = request.at("generate").at("json_schema");
-  if (!schema.is_string()) config.json_schema = schema.dump();
-}
-
 }  // namespace
 
 Request Request::parse(const std::string& json, const std::string& source,
                        const std::filesystem::path& folder) {
   try {
-    Request request = parse_request(JsonView::parse(json, source), folder);
-    keep_schema_order(json, request.generate);
-    return request;
+    return parse_request(JsonView::parse(json, source), folder);
   } catch (const ModelError& error) {  // JsonView speaks of models; here the fault is in a request
     throw UsageError(error.what());
   }

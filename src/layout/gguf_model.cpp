@@ -8,6 +8,7 @@
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
+#include "base/ordered_json.h"
 #include "formats/bytes.h"
 #include "isthmus/error.h"
 #include "layout/gguf_config.h"

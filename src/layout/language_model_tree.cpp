@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/check.h"
+#include "base/ordered_json.h"
 #include "isthmus/error.h"
 #include "layout/decoder_names.h"
 #include "layout/gpt_neox_config.h"

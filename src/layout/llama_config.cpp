@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "base/ordered_json.h"
 #include "isthmus/error.h"
 #include "layout/clip_vision_config.h"
 #include "layout/config_checks.h"

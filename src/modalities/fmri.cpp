@@ -89,25 +89,31 @@ Prepared prepare_fmri(media::NiftiReader& activity, media::NiftiReader& mask,
   return prepared;
 }
 
-Prepared load_fmri(const std::filesystem::path& activity, const std::filesystem::path& mask,
-                   const FmriConfig& config) {
-  const auto file = media::map_file(activity);
+Prepared decode_fmri(const NamedBytes& activity, const NamedBytes& mask, const FmriConfig& config) {
   constexpr size_t kMagicSize = 6;
-  const bool npy = file->bytes().size() >= kMagicSize && file->bytes()[0] == std::byte{0x93} &&
-                   file->bytes()[1] == std::byte{'N'};
+  const bool npy = activity.bytes.size() >= kMagicSize && activity.bytes[0] == std::byte{0x93} &&
+                   activity.bytes[1] == std::byte{'N'};
   if (npy) {
-    if (!mask.empty())
-      throw UsageError(fmt::format("{}: a vector of voxels takes no mask", activity.string()));
-    return prepare_fmri(media::NumberArray(activity), config);
+    if (!mask.bytes.empty())
+      throw UsageError(fmt::format("{}: a vector of voxels takes no mask", activity.name));
+    return prepare_fmri(media::NumberArray(activity.bytes, activity.name), config);
   }
-  media::NiftiReader volumes(activity);
-  if (mask.empty())
+  media::NiftiReader volumes(activity.bytes, activity.name);
+  if (mask.bytes.empty())
     throw UsageError(
         fmt::format("{}: whole volumes need a mask, the NIfTI file that marks the {} "
                     "voxels the model takes",
-                    activity.string(), config.num_voxels));
-  media::NiftiReader marks(mask);
+                    activity.name, config.num_voxels));
+  media::NiftiReader marks(mask.bytes, mask.name);
   return prepare_fmri(volumes, marks, config);
+}
+
+Prepared load_fmri(const std::filesystem::path& activity, const std::filesystem::path& mask,
+                   const FmriConfig& config) {
+  const auto file = media::map_file(activity);
+  if (mask.empty()) return decode_fmri({file->bytes(), activity.string()}, {{}, ""}, config);
+  const auto marks = media::map_file(mask);
+  return decode_fmri({file->bytes(), activity.string()}, {marks->bytes(), mask.string()}, config);
 }
 
 }  // namespace isthmus::modalities

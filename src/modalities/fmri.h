@@ -1,8 +1,11 @@
 // Brain activity as OneLLM prepares it.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <span>
+#include <string>
 
 #include "media/nifti.h"
 #include "media/number_array.h"
@@ -30,5 +33,12 @@ Prepared prepare_fmri(media::NiftiReader& activity, media::NiftiReader& mask,
 // UsageError if that is not so.
 Prepared load_fmri(const std::filesystem::path& activity, const std::filesystem::path& mask,
                    const FmriConfig& config = {});
+// The same of files in memory; the names stand in messages. No bytes: no mask.
+struct NamedBytes {
+  std::span<const std::byte> bytes;
+  std::string name;
+};
+Prepared decode_fmri(const NamedBytes& activity, const NamedBytes& mask,
+                     const FmriConfig& config = {});
 
 }  // namespace isthmus::modalities

@@ -15,8 +15,8 @@ namespace {
 std::vector<Message> read_conversation(const JsonView& body, const Context& context) {
   std::vector<Message> messages;
   if (const auto system = body.find("system"))
-    messages.push_back({"system", read_content(*system, context.card)});
-  for (Message& message : read_messages(body.at("messages"), context.card))
+    messages.push_back({"system", read_content(*system, context)});
+  for (Message& message : read_messages(body.at("messages"), context))
     messages.push_back(std::move(message));
   return messages;
 }

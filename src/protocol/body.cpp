@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "base/ordered_json.h"
 #include "isthmus/error.h"
 
 namespace isthmus::protocol {
@@ -15,14 +16,14 @@ constexpr int kDeepest = 64;  // no request needs more; whoever walks a value re
 }  // namespace
 
 JsonView parse_body(std::string_view text) {
-  const auto not_too_deep = [](int depth, nlohmann::json::parse_event_t, nlohmann::json&) {
+  const auto not_too_deep = [](int depth, OrderedJson::parse_event_t, OrderedJson&) {
     if (depth > kDeepest)
       throw UsageError(fmt::format("{}: nested more than {} deep", kBodySource, kDeepest));
     return true;
   };
-  nlohmann::json value;
+  OrderedJson value;
   try {
-    value = nlohmann::json::parse(text, not_too_deep);
+    value = OrderedJson::parse(text, not_too_deep);
   } catch (const nlohmann::json::parse_error& error) {
     throw UsageError(fmt::format("{}: not valid JSON at byte {}", kBodySource, error.byte));
   } catch (const nlohmann::json::exception&) {  // a number beyond the range of double

@@ -25,9 +25,9 @@ constexpr std::array kSpellings{
 };
 
 // A URI, base64, or an object that holds one: {"url": …}, {"data": …, "format": …}.
-std::vector<std::byte> read_payload(const JsonView& value) {
-  if (!value.is_object()) return read_bytes(value);
-  return read_bytes(value.contains("url") ? value.at("url") : value.at("data"));
+std::vector<std::byte> read_payload(const JsonView& value, const Context& context) {
+  if (!value.is_object()) return read_bytes(value, context);
+  return read_bytes(value.contains("url") ? value.at("url") : value.at("data"), context);
 }
 
 Part of_bytes(std::string_view modality, std::vector<std::byte> bytes) {
@@ -36,12 +36,13 @@ Part of_bytes(std::string_view modality, std::vector<std::byte> bytes) {
   return part;
 }
 
-// Anthropic's {"type": "base64", "media_type": …, "data": …}.
-std::vector<std::byte> read_source(const JsonView& source) {
+// Anthropic's {"type": "base64", "media_type": …, "data": …} or {"type": "url", "url": …}.
+std::vector<std::byte> read_source(const JsonView& source, const Context& context) {
   const std::string type = source.string("type");
+  if (type == "url") return read_bytes(source.at("url"), context);
   source.require(type == "base64", "type",
                  fmt::format("\"{}\" is not read here; send the file itself, as \"base64\"", type));
-  return read_bytes(source.at("data"));
+  return read_bytes(source.at("data"), context);
 }
 
 Part::Box read_box(const JsonView& crop) {
@@ -51,10 +52,11 @@ Part::Box read_box(const JsonView& crop) {
           sides[3].as_integer()};
 }
 
-Part read_medium(const JsonView& json, const std::string& modality) {
-  Part part = of_bytes(modality, json.contains("source") ? read_source(json.at("source"))
-                                                         : read_payload(json.at("data")));
-  if (const auto rgb = json.find("rgb")) part.rgb_data = read_payload(*rgb);
+Part read_medium(const JsonView& json, const std::string& modality, const Context& context) {
+  Part part = of_bytes(modality, json.contains("source") ? read_source(json.at("source"), context)
+                                                         : read_payload(json.at("data"), context));
+  if (const auto rgb = json.find("rgb")) part.rgb_data = read_payload(*rgb, context);
+  if (const auto mask = json.find("mask")) part.mask_data = read_payload(*mask, context);
   if (json.contains("start")) part.start = json.number("start");
   if (json.contains("end")) part.end = json.number("end");
   part.unit = json.string("unit", "");
@@ -79,7 +81,8 @@ void require_taken(const JsonView& json, const serving::Card& card, std::string_
 
 }  // namespace
 
-Part read_part(const JsonView& json, const serving::Card& card) {
+Part read_part(const JsonView& json, const Context& context) {
+  const serving::Card& card = context.card;
   const std::string type = json.string("type");
   if (type == "text" || type == "input_text" || type == "output_text")
     return Part::of_text(json.string("text"));
@@ -87,22 +90,22 @@ Part read_part(const JsonView& json, const serving::Card& card) {
   for (const Spelling& spelling : kSpellings) {
     if (type != spelling.type) continue;
     require_taken(json, card, spelling.modality);
-    return of_bytes(spelling.modality, read_payload(json.at(spelling.key)));
+    return of_bytes(spelling.modality, read_payload(json.at(spelling.key), context));
   }
   json.require(type != "file" && type != "input_file" && type != "document", "type",
                "documents are not read here; send text and media");
   json.require(!type.starts_with("tool") && !type.starts_with("function"), "type",
                fmt::format("{} calls no tools", card.name));
   require_taken(json, card, type);
-  return read_medium(json, type);
+  return read_medium(json, type, context);
 }
 
-std::vector<Part> read_content(const JsonView& content, const serving::Card& card) {
+std::vector<Part> read_content(const JsonView& content, const Context& context) {
   if (content.is_string()) return {Part::of_text(content.as_string())};
   if (!content.is_array()) content.fail("expected a text or a list of parts");
   std::vector<Part> parts;
   for (const JsonView& part : content.elements())
-    parts.push_back(part.is_string() ? Part::of_text(part.as_string()) : read_part(part, card));
+    parts.push_back(part.is_string() ? Part::of_text(part.as_string()) : read_part(part, context));
   return parts;
 }
 
@@ -116,12 +119,12 @@ std::string read_role(const JsonView& message) {
   return role;
 }
 
-std::vector<Message> read_messages(const JsonView& messages, const serving::Card& card) {
+std::vector<Message> read_messages(const JsonView& messages, const Context& context) {
   std::vector<Message> read;
   for (const JsonView& message : messages.elements()) {
     if (const auto calls = message.find("tool_calls"))
       if (!calls->elements().empty()) calls->fail("no tools are called here");
-    read.push_back({read_role(message), read_content(message.at("content"), card)});
+    read.push_back({read_role(message), read_content(message.at("content"), context)});
   }
   if (read.empty()) messages.fail("is empty");
   return read;

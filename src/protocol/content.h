@@ -15,16 +15,17 @@ namespace isthmus::protocol {
 //   image_url, input_image            {"image_url": URI, or {"url": URI}}
 //   audio_url, video_url, input_video {"audio_url", "video_url": likewise}
 //   input_audio                       {"input_audio": {"data", "format"}}
-//   image                             {"source": {"type": "base64", "media_type", "data"}}
+//   image                             {"source": {"type": "base64", "media_type", "data"}, or
+//                                                {"type": "url", "url"}}
 //   image, audio, video, points, depth, normal, imu, fmri, and any other kind the model knows
-//                                     {"data", "start", "end", "rgb", "unit", "crop"}
+//                                     {"data", "start", "end", "rgb", "mask", "unit", "crop"}
 // Text is text: it never becomes a special token or a medium by spelling one.
-std::vector<Part> read_content(const JsonView& content, const serving::Card& card);
-Part read_part(const JsonView& part, const serving::Card& card);
+std::vector<Part> read_content(const JsonView& content, const Context& context);
+Part read_part(const JsonView& part, const Context& context);
 
 // Of a request's messages; "developer" speaks as "system". Consecutive texts of one message stay
 // apart. What calls or answers a tool is refused.
-std::vector<Message> read_messages(const JsonView& messages, const serving::Card& card);
+std::vector<Message> read_messages(const JsonView& messages, const Context& context);
 // The role of a message in our words.
 std::string read_role(const JsonView& message);
 

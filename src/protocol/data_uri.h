@@ -5,11 +5,13 @@
 #include <vector>
 
 #include "base/json_view.h"
+#include "protocol/exchange.h"
 
 namespace isthmus::protocol {
 
-// Of a string that is base64, or a data URI of base64. Remote addresses and names of files are
-// refused: a server that fetched them would read, for whoever asks, what only it can see.
-std::vector<std::byte> read_bytes(const JsonView& text);
+// Of a string that is base64, or a data URI of base64. Names of files are refused, and remote
+// addresses unless the context fetches: a server that read them would read, for whoever asks, what
+// only it can see.
+std::vector<std::byte> read_bytes(const JsonView& text, const Context& context);
 
 }  // namespace isthmus::protocol

@@ -14,10 +14,10 @@ namespace {
 
 constexpr size_t kMostInputs = 2048;  // OpenAI's
 
-Part read_input(const JsonView& input, const serving::Card& card) {
+Part read_input(const JsonView& input, const Context& context) {
   if (input.is_number() || input.is_array())
     input.fail("lists of token ids are not read here; send text");
-  if (input.is_object()) return read_part(input, card);
+  if (input.is_object()) return read_part(input, context);
   Part part = Part::of_text(input.as_string());
   if (part.text.empty()) input.fail("is empty");
   return part;
@@ -40,10 +40,9 @@ Points read_points(const JsonView& body, const Context& context) {
                "points have as many dimensions as the model; they are not cut");
   const JsonView input = body.at("input");
   if (input.is_array())
-    for (const JsonView& one : input.elements())
-      asked.inputs.push_back(read_input(one, context.card));
+    for (const JsonView& one : input.elements()) asked.inputs.push_back(read_input(one, context));
   else
-    asked.inputs.push_back(read_input(input, context.card));
+    asked.inputs.push_back(read_input(input, context));
   if (asked.inputs.empty()) input.fail("is empty");
   if (asked.inputs.size() > kMostInputs) input.fail(fmt::format("more than {}", kMostInputs));
   return asked;

@@ -1,7 +1,9 @@
 // One request of one API: the questions that are in it, and how their answers are written back.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -29,6 +31,8 @@ struct Context {
   GenerationConfig defaults;  // of what a request leaves open
   uint64_t fresh_seed = 0;    // of a request that samples and names none
   int64_t most_answers = 16;  // to one request
+  // What lies at an address of the web. Throws UsageError. Empty: nothing is fetched.
+  std::function<std::vector<std::byte>(const std::string& address)> fetch;
 };
 
 // An answer as far as it is known.

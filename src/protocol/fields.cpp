@@ -5,6 +5,9 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "base/ordered_json.h"
+#include "generation/generation_config.h"
+
 namespace isthmus::protocol {
 namespace {
 
@@ -40,6 +43,21 @@ void read_sampling(const JsonView& fields, const Context& context, GenerationCon
   generate.repetition_penalty = fields.number(penalty, generate.repetition_penalty);
   fields.require(generate.repetition_penalty > 0, penalty,
                  fmt::format("expected a number above 0, found {}", generate.repetition_penalty));
+  generate.min_p = fields.number("min_p", generate.min_p);
+  require_between(fields, "min_p", generate.min_p, 0, 1);
+  generate.typical_p = fields.number("typical_p", generate.typical_p);
+  fields.require(generate.typical_p > 0 && generate.typical_p <= 1, "typical_p",
+                 fmt::format("expected above 0 and at most 1, found {}", generate.typical_p));
+  for (const auto& [key, value] : {std::pair("presence_penalty", &generate.presence_penalty),
+                                   std::pair("frequency_penalty", &generate.frequency_penalty)}) {
+    *value = fields.number(key, *value);
+    require_between(fields, key, *value, -2, 2);
+  }
+  if (const auto bias = fields.find("logit_bias")) {
+    generate.logit_bias = generation::parse_logit_bias(*bias);
+    for (const auto& [id, value] : generate.logit_bias)
+      require_between(*bias, std::to_string(id), value, -100, 100);
+  }
   if (fields.contains("seed"))
     generate.seed = static_cast<uint64_t>(fields.integer("seed"));
   else if (generate.temperature > 0)

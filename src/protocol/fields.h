@@ -15,8 +15,9 @@ namespace isthmus::protocol {
 // context.
 serving::Question question_for(const Context& context);
 
-// temperature, top_p, top_k, seed and repetition_penalty of `fields`, and the seed of a request
-// that samples without one. `penalty`: what the API calls the repetition penalty.
+// temperature, top_p, top_k, min_p, typical_p, repetition_penalty, presence_penalty,
+// frequency_penalty, logit_bias and seed of `fields`, and the seed of a request that samples
+// without one. `penalty`: what the API calls the repetition penalty.
 void read_sampling(const JsonView& fields, const Context& context, GenerationConfig& generate,
                    std::string_view penalty = "repetition_penalty");
 // A text or a list of texts that end an answer; what `generate` has when absent.

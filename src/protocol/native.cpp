@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "base/ordered_json.h"
 #include "isthmus/error.h"
 #include "protocol/body.h"
 #include "protocol/fields.h"
@@ -25,12 +26,12 @@ void refuse_files(const std::vector<Part>& parts) {
 
 // What is ours alone is taken out; what is left is a request file.
 Request read_request(const JsonView& body, const Context& context) {
-  nlohmann::json file = body.raw();
+  OrderedJson file = body.raw();
   for (const char* key : {"model", "stream", "answers", "top_logprobs", "aligner", "form"})
     file.erase(key);
   // What a request does not say stays as the server has it.
-  nlohmann::json& generate = file["generate"];
-  if (generate.is_null()) generate = nlohmann::json::object();
+  OrderedJson& generate = file["generate"];
+  if (generate.is_null()) generate = OrderedJson::object();
   if (generate.is_object() && !generate.contains("max_new_tokens"))
     generate["max_new_tokens"] = context.defaults.max_new_tokens;
   Request request = Request::parse(file.dump(), std::string(kBodySource), {});

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "base/ordered_json.h"
 #include "protocol/content.h"
 #include "protocol/data_uri.h"
 #include "protocol/fields.h"
@@ -26,25 +27,26 @@ void require_pictures(const JsonView& images, const serving::Card& card) {
 }
 
 // Pictures stand before the text they come with.
-std::vector<Part> read_images(const JsonView& holder, const serving::Card& card) {
+std::vector<Part> read_images(const JsonView& holder, const Context& context) {
   std::vector<Part> parts;
   const auto images = holder.find("images");
   if (!images) return parts;
   const auto all = images->elements();
-  if (!all.empty()) require_pictures(*images, card);
-  for (const JsonView& image : all) parts.push_back(Part::of_image_data(read_bytes(image)));
+  if (!all.empty()) require_pictures(*images, context.card);
+  for (const JsonView& image : all)
+    parts.push_back(Part::of_image_data(read_bytes(image, context)));
   return parts;
 }
 
-std::vector<Message> read_chat(const JsonView& messages, const serving::Card& card) {
+std::vector<Message> read_chat(const JsonView& messages, const Context& context) {
   std::vector<Message> read;
   for (const JsonView& message : messages.elements()) {
     if (const auto calls = message.find("tool_calls"))
       if (!calls->elements().empty()) calls->fail("no tools are called here");
-    std::vector<Part> content = read_images(message, card);
+    std::vector<Part> content = read_images(message, context);
     // Lists of parts, as other APIs have them, bring media of all kinds.
     if (const auto text = message.find("content"))
-      for (Part& part : read_content(*text, card)) content.push_back(std::move(part));
+      for (Part& part : read_content(*text, context)) content.push_back(std::move(part));
     read.push_back({read_role(message), std::move(content)});
   }
   if (read.empty()) messages.fail("is empty");
@@ -57,8 +59,10 @@ void read_options(const JsonView& body, const Context& context, GenerationConfig
   const JsonView fields = options ? *options : JsonView::of(Json::object(), "request");
   read_sampling(fields, context, generate, "repeat_penalty");
   read_stop(fields, "stop", generate);
-  for (const char* penalty : {"presence_penalty", "frequency_penalty"})
-    refuse_unless(fields, penalty, 0, "repeat_penalty is");
+  // -1: as far as the context reaches, which is all there is.
+  generate.penalty_last_n = fields.integer("repeat_last_n", generate.penalty_last_n);
+  fields.require(generate.penalty_last_n >= -1, "repeat_last_n",
+                 fmt::format("expected -1 (all) or more, found {}", generate.penalty_last_n));
   if (const int64_t length = fields.integer("num_predict", 0); length > 0)
     generate.max_new_tokens = length;
   else if (length < 0)
@@ -74,7 +78,7 @@ class Ollama : public Exchange {
     streams = body.boolean("stream", true);
     serving::Question question = question_for(context);
     if (kind == Kind::kChat)
-      question.request.messages = read_chat(body.at("messages"), context.card);
+      question.request.messages = read_chat(body.at("messages"), context);
     else
       read_prompt(body, question.request);
     read_options(body, context, question.request.generate);
@@ -117,7 +121,7 @@ class Ollama : public Exchange {
     if (const auto words = body.find("template"))
       if (!words->as_string().empty())
         words->fail("templates are not sent along; \"raw\": true takes the prompt as it is");
-    std::vector<Part> content = read_images(body, context_.card);
+    std::vector<Part> content = read_images(body, context_);
     const std::string prompt = body.string("prompt");
     content.push_back(Part::of_text(prompt));
     if (body.boolean("raw", false)) {

@@ -20,7 +20,7 @@ class Chat : public Exchange {
     streams = body.boolean("stream", false);
     include_usage_ = wants_usage(body);
     serving::Question question = question_for(context);
-    question.request.messages = read_messages(body.at("messages"), context.card);
+    question.request.messages = read_messages(body.at("messages"), context);
     GenerationConfig& generate = question.request.generate;
     read_sampling(body, context, generate);
     if (const auto length = read_length(body, {"max_completion_tokens", "max_tokens"}))
@@ -32,10 +32,6 @@ class Chat : public Exchange {
       question.form = read_form(*format, /*nested_schema=*/true);
     read_extensions(body, question);
     refuse_tools(body, context);
-    for (const char* penalty : {"presence_penalty", "frequency_penalty"})
-      refuse_unless(body, penalty, 0, "repetition_penalty is");
-    if (const auto bias = body.find("logit_bias"))
-      if (!bias->members().empty()) bias->fail("words are not made likelier or less likely here");
     questions.push_back(std::move(question));
     expect_answers();
   }

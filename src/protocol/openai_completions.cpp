@@ -19,26 +19,53 @@ constexpr int64_t kDefaultLength = 16;  // OpenAI's
 constexpr int64_t kMostLogprobs = 20;
 constexpr size_t kMostPrompts = 64;
 
-std::vector<Part> read_literal(const std::vector<JsonView>& parts, const serving::Card& card) {
+std::vector<Part> read_literal(const std::vector<JsonView>& parts, const Context& context) {
   std::vector<Part> read;
   for (const JsonView& part : parts) {
     const bool is_token = part.is_object() && part.string("type") == "token";
-    read.push_back(is_token ? Part::of_token(part.string("text")) : read_part(part, card));
+    read.push_back(is_token ? Part::of_token(part.string("text")) : read_part(part, context));
   }
   return read;
 }
 
-std::vector<std::vector<Part>> read_prompts(const JsonView& prompt, const serving::Card& card) {
-  if (prompt.is_string()) return {{Part::of_text(prompt.as_string())}};
+// What one question of the body begins with: parts, or ids of tokens.
+struct Prompt {
+  std::vector<Part> parts;
+  std::vector<int64_t> ids;
+};
+
+Prompt read_ids(const JsonView& list) {
+  Prompt prompt;
+  for (const JsonView& id : list.elements()) prompt.ids.push_back(id.as_integer());
+  if (prompt.ids.empty()) list.fail("is empty");
+  return prompt;
+}
+
+std::vector<Prompt> read_prompts(const JsonView& prompt, const Context& context) {
+  if (prompt.is_string()) return {{{Part::of_text(prompt.as_string())}, {}}};
   const auto elements = prompt.elements();
   if (elements.empty()) prompt.fail("is empty");
-  const bool numbers = elements.front().is_number() || elements.front().is_array();
-  if (numbers) prompt.fail("lists of token ids are not read here; send text");
-  if (elements.front().is_object()) return {read_literal(elements, card)};
-  std::vector<std::vector<Part>> prompts;
-  for (const JsonView& text : elements) prompts.push_back({Part::of_text(text.as_string())});
-  if (prompts.size() > kMostPrompts) prompt.fail(fmt::format("more than {} prompts", kMostPrompts));
+  if (elements.front().is_number()) return {read_ids(prompt)};
+  if (elements.front().is_object()) return {{read_literal(elements, context), {}}};
+  if (elements.size() > kMostPrompts)
+    prompt.fail(fmt::format("more than {} prompts", kMostPrompts));
+  std::vector<Prompt> prompts;
+  for (const JsonView& one : elements)
+    prompts.push_back(one.is_array() ? read_ids(one)
+                                     : Prompt{{Part::of_text(one.as_string())}, {}});
   return prompts;
+}
+
+// The text that a prompt is, to be written back before its answer.
+std::string text_of(const Prompt& prompt, const JsonView& body) {
+  body.require(prompt.ids.empty(), "echo", "is done of texts alone, not of lists of token ids");
+  std::string text;
+  for (const Part& part : prompt.parts) {
+    body.require(part.type == Part::Type::kText, "echo",
+                 "is done of texts alone, not of media and tokens");
+    text += part.text;
+  }
+  return text;
 }
 
 class Completions : public Exchange {
@@ -63,13 +90,15 @@ class Completions : public Exchange {
     read_extensions(body, question);
     question.request.conversation_template.clear();  // has no meaning beside a literal prompt
     refuse_unless(body, "best_of", static_cast<double>(question.answers), "");
-    for (const char* penalty : {"presence_penalty", "frequency_penalty"})
-      refuse_unless(body, penalty, 0, "repetition_penalty is");
-    body.require(!body.boolean("echo", false), "echo", "the prompt is not written back here");
+    const bool echo = body.boolean("echo", false);
+    body.require(!echo || !question.top_logprobs, "echo",
+                 "tokens of the prompt have no logprobs here; ask without them");
     body.require(body.string("suffix", "").empty(), "suffix", "text is not filled in here");
-    for (auto& prompt : read_prompts(body.at("prompt"), context.card)) {
+    for (auto& prompt : read_prompts(body.at("prompt"), context)) {
+      echoes_.push_back(echo ? text_of(prompt, body) : "");
       questions.push_back(question);
-      questions.back().request.prompt = std::move(prompt);
+      questions.back().request.prompt = std::move(prompt.parts);
+      questions.back().request.prompt_ids = std::move(prompt.ids);
     }
     expect_answers();
   }
@@ -78,8 +107,8 @@ class Completions : public Exchange {
     Json body = opening();
     for (size_t i = 0; i < answers().size(); ++i) {
       const AnswerSoFar& answer = answers()[i];
-      body["choices"].push_back(
-          choice(i, answer.text, logprobs(answer.tokens, 0), Json(openai_reason(*answer.end))));
+      body["choices"].push_back(choice(i, echo_of(i) + answer.text, logprobs(answer.tokens, 0),
+                                       Json(openai_reason(*answer.end))));
     }
     body["usage"] = openai_usage(*this);
     return body;
@@ -100,6 +129,12 @@ class Completions : public Exchange {
   }
 
  protected:
+  std::string begun() override {
+    std::string out;
+    for (size_t i = 0; i < answers().size(); ++i)
+      if (!echo_of(i).empty()) out += chunk(choice(i, echo_of(i), nullptr, nullptr));
+    return out;
+  }
   std::string continued(size_t answer, const serving::Piece& piece) override {
     return chunk(
         choice(answer, piece.text, logprobs(piece.tokens, answers()[answer].text.size()), nullptr));
@@ -135,6 +170,11 @@ class Completions : public Exchange {
     return questions.front().top_logprobs ? parallel_logprobs(tokens, offset) : Json(nullptr);
   }
 
+  const std::string& echo_of(size_t answer) const {
+    return echoes_[answer / static_cast<size_t>(questions.front().answers)];
+  }
+
+  std::vector<std::string> echoes_;  // of each question; "" where none is asked for
   bool include_usage_ = false;
 };
 

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "base/ordered_json.h"
 #include "protocol/content.h"
 #include "protocol/fields.h"
 #include "protocol/logprobs.h"
@@ -17,14 +18,14 @@ constexpr int64_t kMostTopLogprobs = 20;
 constexpr std::string_view kWithLogprobs = "message.output_text.logprobs";
 
 // A text, or a list of messages; items of other types speak of tools and of what is stored.
-std::vector<Message> read_input(const JsonView& input, const serving::Card& card) {
+std::vector<Message> read_input(const JsonView& input, const Context& context) {
   if (input.is_string()) return {{"user", {Part::of_text(input.as_string())}}};
   std::vector<Message> messages;
   for (const JsonView& item : input.elements()) {
     const std::string type = item.string("type", "message");
     item.require(type == "message", "type",
                  fmt::format("\"{}\" is not read here; send messages", type));
-    messages.push_back({read_role(item), read_content(item.at("content"), card)});
+    messages.push_back({read_role(item), read_content(item.at("content"), context)});
   }
   if (messages.empty()) input.fail("is empty");
   return messages;
@@ -57,7 +58,7 @@ class Responses : public Exchange {
     GenerationConfig& generate = question.request.generate;
     if (const auto instructions = body.find("instructions"))
       question.request.messages.push_back({"system", {Part::of_text(instructions->as_string())}});
-    for (Message& message : read_input(body.at("input"), context.card))
+    for (Message& message : read_input(body.at("input"), context))
       question.request.messages.push_back(std::move(message));
     read_sampling(body, context, generate);
     if (const auto length = read_length(body, {"max_output_tokens"}))

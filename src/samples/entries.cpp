@@ -5,14 +5,14 @@
 #include <fstream>
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
+#include "base/ordered_json.h"
 #include "isthmus/error.h"
 
 namespace isthmus::samples {
 namespace {
 
-using nlohmann::json;
+using json = OrderedJson;
 
 std::ifstream open(const std::filesystem::path& file) {
   std::error_code ignored;

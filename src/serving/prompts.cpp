@@ -32,7 +32,7 @@ void make_prompt(Asked& asked, const Media& media, double encode_seconds, int64_
   const Request& request = asked.question.request;
   auto prompt = std::make_shared<Prompt>();
   prompt->media = media;
-  prompt->segments = family.segments(request, rows_of(media));
+  prompt->segments = families::prompt_segments(family, request, rows_of(media));
   std::vector<families::AlignedMedia> aligned;
   for (const auto& medium : media) aligned.push_back({&medium->encoded, medium->id});
   prompt->sequence = families::build_sequence(prompt->segments, aligned, family.language_model());
@@ -60,7 +60,7 @@ void make_prompt(Asked& asked, const Media& media, double encode_seconds, int64_
 int64_t count_rows(families::Family& family, const Request& request, const Media& media) {
   const std::vector<int64_t> rows = rows_of(media);
   int64_t count = 0;
-  for (const families::Segment& segment : family.segments(request, rows)) {
+  for (const families::Segment& segment : families::prompt_segments(family, request, rows)) {
     if (const auto* text = std::get_if<families::TextSegment>(&segment)) {
       count += static_cast<int64_t>(text->ids.size());
       continue;

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "base/ordered_json.h"
 #include "formats/bytes.h"
 #include "isthmus/error.h"
 #include "text/bpe_merge.h"

@@ -12,6 +12,7 @@
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
+#include "base/ordered_json.h"
 #include "formats/bytes.h"
 #include "isthmus/error.h"
 #include "text/sentencepiece_model.h"

@@ -10,6 +10,7 @@
 
 #include "base/atomic_file.h"
 #include "base/json_view.h"
+#include "base/ordered_json.h"
 #include "base/rng.h"
 #include "families/flamingo/start.h"
 #include "families/onellm/start.h"
@@ -51,8 +52,8 @@ formats::RawTensor drawn(const std::string& name, Shape shape, int64_t fan_in, d
   return tensor;
 }
 
-void write_llava(const recipe::FreshAligner& aligner, const fs::path& base,
-                       const fs::path& vision, uint64_t seed, const fs::path& folder) {
+void write_llava(const recipe::FreshAligner& aligner, const fs::path& base, const fs::path& vision,
+                 uint64_t seed, const fs::path& folder) {
   const int64_t depth = depth_of(aligner.projector);
   const int64_t width = layout::load_tower_config(vision).hidden_size;
   nlohmann::json config = JsonView::load(base / "config.json").raw();

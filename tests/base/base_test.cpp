@@ -2,12 +2,14 @@
 #include <filesystem>
 #include <limits>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "base/atomic_file.h"
 #include "base/dtype.h"
 #include "base/json_view.h"
 #include "base/mapped_file.h"
+#include "base/ordered_json.h"
 #include "base/rng.h"
 #include "base/shape.h"
 #include "error_message.h"
@@ -63,6 +65,39 @@ TEST(JsonView, ComplaintsNameFileKeyAndWhatWasFound) {
             "llava/config.json: vision_config.x[1]: expected an integer, found 2.5 (a number)");
   EXPECT_EQ(message_of([&] { JsonView::parse("{\"a\": ", "b.json"); }),
             "b.json: not valid JSON at byte 7");
+}
+
+TEST(JsonView, MembersStandAsTheyWereWritten) {
+  std::string text;
+  for (const char* key : {"z", "a", "m"})
+    text += fmt::format("\"{}\": {{\"y\": 1, \"b\": 2}}, ", key);
+  // Beyond the size from which on an object has an index.
+  for (int i = 40; i > 0; --i) text += fmt::format("\"{:02}\": {}, ", i, i);
+  const JsonView json = JsonView::parse("{" + text + "\"a\": 7}", "a.json");
+  const auto members = json.members();
+  ASSERT_EQ(members.size(), 43u);
+  EXPECT_EQ(members[0].first, "z");
+  EXPECT_EQ(members[1].first, "a");
+  EXPECT_EQ(members[3].first, "40");
+  EXPECT_EQ(members[0].second.raw().dump(), R"({"y":1,"b":2})");
+  EXPECT_EQ(json.integer("a"), 7);  // the last of equals, in the place of the first
+  EXPECT_EQ(json.integer("17"), 17);
+  EXPECT_FALSE(json.contains("0"));
+}
+
+TEST(OrderedJson, LargeObjectsAreCopiedMovedAndErasedFrom) {
+  OrderedJson json = OrderedJson::object();
+  for (int i = 0; i < 50; ++i) json[std::to_string(99 - i)] = i;
+  OrderedJson copy = json;
+  copy.erase("90");
+  EXPECT_FALSE(copy.contains("90"));
+  EXPECT_EQ(json["90"], 9);
+  copy["90"] = "again";
+  EXPECT_EQ(std::prev(copy.end()).key(), "90");
+  const OrderedJson moved = std::move(copy);
+  EXPECT_EQ(moved.size(), 50u);
+  EXPECT_EQ(moved.at("99"), 0);
+  EXPECT_EQ(nlohmann::json(json).begin().key(), "50");  // the sorted kind
 }
 
 TEST(AtomicFile, NothingAppearsWithoutCommit) {

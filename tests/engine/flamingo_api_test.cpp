@@ -209,6 +209,10 @@ TEST(FlamingoForms, MistakesAreNamed) {
   Request literal = prompt(kNeox, "<image>A", {0});
   literal.prompt.push_back(Part::of_token("</s>"));
   expect_names(complaint(literal), {"\"</s>\"", "no special token"});
+
+  Request ids;
+  ids.prompt_ids = {5, int64_t{1} << 40};
+  expect_names(complaint(ids), {"1099511627776", "no token of this model"});
 }
 
 TEST(FlamingoForms, APromptBeyondTheContextIsRefused) {

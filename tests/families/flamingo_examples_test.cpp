@@ -1,4 +1,5 @@
 // What OpenFlamingo's data pipeline makes of pages, sequences and captions.
+#include "base/ordered_json.h"
 #include "families/flamingo/examples.h"
 
 #include <filesystem>
@@ -147,7 +148,7 @@ TEST_P(FlamingoDataGolden, PagesBecomeWhatTheReferenceMakesOfThem) {
     json page = {{"text_list", expected.at("text_list").raw()},
                  {"similarity_matrix", expected.at("similarity_matrix").raw()},
                  {"image_info", json::array()}};
-    for (const json& bytes : expected.at("bytes").raw()) {
+    for (const OrderedJson& bytes : expected.at("bytes").raw()) {
       page["image_info"].push_back(json::object());
       if (bytes.is_null()) continue;
       const auto content = picture(page["image_info"].size(), bytes.get<size_t>());

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/json_view.h"
+#include "base/ordered_json.h"
 #include "error_message.h"
 #include "families/llava/llava.h"
 #include "families/registry.h"
@@ -87,8 +88,7 @@ TEST(LlavaSave, TrainedProjectorComesBackBitForBit) {
   family->save(out, {.dtype = "f32"});
   const auto again = load(out, kBase);
   expect_same_slots(*family, *again);
-  EXPECT_EQ(structure_of(out / "mm_projector.bin").at("model.mm_projector.0.bias"),
-            "[56] float32");
+  EXPECT_EQ(structure_of(out / "mm_projector.bin").at("model.mm_projector.0.bias"), "[56] float32");
 }
 
 TEST(LlavaSave, AdapterHasThePublishedNamesTypesAndValues) {
@@ -98,8 +98,8 @@ TEST(LlavaSave, AdapterHasThePublishedNamesTypesAndValues) {
   expect_same_tensors(out / "adapter_model.safetensors", kLora / "adapter_model.bin");
   expect_same_tensors(out / "non_lora_trainables.bin", kLora / "non_lora_trainables.bin");
   expect_says_as_much(out / "config.json", kLora / "config.json");
-  const auto saved = JsonView::load(out / "adapter_config.json").raw();
-  auto original = JsonView::load(kLora / "adapter_config.json").raw();
+  const nlohmann::json saved = JsonView::load(out / "adapter_config.json").raw();
+  nlohmann::json original = JsonView::load(kLora / "adapter_config.json").raw();
   std::sort(original["target_modules"].begin(), original["target_modules"].end());
   EXPECT_EQ(saved, original);
   const auto again = load(out, kBase);
@@ -112,8 +112,8 @@ TEST(LlavaSave, WhatWasTrainedBesideAnAdapterStandsWithTheProjector) {
   train(*family, "decoder.lm_head");
   train(*family, "decoder.layers.0.self_attn.q_proj.lora_A");
   family->save(out, {.dtype = "f32"});
-  EXPECT_TRUE(structure_of(out / "non_lora_trainables.bin")
-                  .contains("base_model.model.lm_head.weight"));
+  EXPECT_TRUE(
+      structure_of(out / "non_lora_trainables.bin").contains("base_model.model.lm_head.weight"));
   const auto again = load(out, kBase);
   expect_same_slots(*family, *again);
 }
@@ -132,8 +132,9 @@ TEST(LlavaSave, FoldedAdapterIsWhatMergingOnLoadGives) {
 TEST(LlavaSave, AdapterThatWasMergedOnLoadIsNotLost) {
   const fs::path out = fresh_folder();
   const auto merged = load(kLora, kBase, /*merge_lora=*/true);
-  EXPECT_NE(message_of<UsageError>([&] { merged->save(out, {.form = OutputForm::kProjector}); })
-                .find("would lose the adapter"),
+  EXPECT_NE(message_of<UsageError>([&] {
+              merged->save(out, {.form = OutputForm::kProjector});
+            }).find("would lose the adapter"),
             std::string::npos);
   merged->save(out, {.dtype = "stored"});
   const auto again = load(out);
@@ -197,8 +198,9 @@ TEST(LlavaSave, HuggingFaceLayoutIsKept) {
   expect_same_tensors(out, model);
   for (const auto& entry : fs::directory_iterator(model))
     EXPECT_TRUE(fs::exists(out / entry.path().filename())) << entry.path();
-  EXPECT_NE(message_of<UsageError>([&] { family->save(out, {.form = OutputForm::kProjector}); })
-                .find("saved whole"),
+  EXPECT_NE(message_of<UsageError>([&] {
+              family->save(out, {.form = OutputForm::kProjector});
+            }).find("saved whole"),
             std::string::npos);
 }
 
@@ -206,11 +208,13 @@ TEST(LlavaSave, FormsThatWouldLoseSomethingAreRefused) {
   const fs::path out = fresh_folder();
   const auto family = load(kProjector, kBase);
   train(*family, "decoder.layers.0.self_attn.k_proj");
-  EXPECT_NE(message_of<UsageError>([&] { family->save(out, {.form = OutputForm::kProjector}); })
-                .find("decoder.layers.0.self_attn.k_proj.weight"),
+  EXPECT_NE(message_of<UsageError>([&] {
+              family->save(out, {.form = OutputForm::kProjector});
+            }).find("decoder.layers.0.self_attn.k_proj.weight"),
             std::string::npos);
-  EXPECT_NE(message_of<UsageError>([&] { family->save(out, {.form = OutputForm::kLora}); })
-                .find("no low-rank branch"),
+  EXPECT_NE(message_of<UsageError>([&] {
+              family->save(out, {.form = OutputForm::kLora});
+            }).find("no low-rank branch"),
             std::string::npos);
   EXPECT_NE(message_of<UsageError>([&] { family->save(out, {.dtype = "f8"}); }).find("f8"),
             std::string::npos);
@@ -221,8 +225,9 @@ TEST(LlavaSave, WeightsOfAnotherKindAreNotShadowed) {
   const fs::path out = fresh_folder();
   const auto family = load(kProjector, kBase);
   family->save(out, {});
-  EXPECT_NE(message_of<UsageError>([&] { family->save(out, {.form = OutputForm::kFull}); })
-                .find("mm_projector.bin"),
+  EXPECT_NE(message_of<UsageError>([&] {
+              family->save(out, {.form = OutputForm::kFull});
+            }).find("mm_projector.bin"),
             std::string::npos);
   family->save(out, {});  // the same again replaces it
   EXPECT_EQ(std::distance(fs::directory_iterator(out), {}), 2);

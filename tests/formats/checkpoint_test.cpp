@@ -1,4 +1,5 @@
 #include "formats/checkpoint.h"
+#include "base/ordered_json.h"
 
 #include <nlohmann/json.hpp>
 
@@ -182,7 +183,7 @@ void expect_saved_alike(const std::string& source, const std::string& name) {
   }
   const JsonView before = JsonView::load(original.index_file()),
                  after = JsonView::load(saved.index_file());
-  EXPECT_TRUE(before.raw() == after.raw());
+  EXPECT_EQ(nlohmann::json(before.raw()), nlohmann::json(after.raw()));
 }
 
 TEST(Checkpoint, TorchFolderIsSavedInItsOriginalLayout) {

@@ -30,7 +30,9 @@ TEST(GenerationConfig, AnEmptyObjectIsGreedy) {
 TEST(GenerationConfig, ReadsEveryField) {
   const GenerationConfig config =
       parse(R"({"max_new_tokens": 32, "min_new_tokens": 2, "temperature": 0.5,
-      "top_p": 0.9, "top_k": 50, "repetition_penalty": 1.1, "num_beams": 1, "length_penalty": -2,
+      "top_p": 0.9, "top_k": 50, "min_p": 0.05, "typical_p": 0.8, "repetition_penalty": 1.1,
+      "presence_penalty": 0.5, "frequency_penalty": -0.5, "penalty_last_n": 64,
+      "logit_bias": {"7": -2.5}, "num_beams": 1, "length_penalty": -2,
       "early_stopping": true, "seed": 7, "stop": ["</s>", "###"], "stop_ids": [3],
       "quirks": {"decode_offset_ignores_tags": false}})");
   EXPECT_EQ(config.max_new_tokens, 32);
@@ -39,6 +41,12 @@ TEST(GenerationConfig, ReadsEveryField) {
   EXPECT_EQ(config.top_p, 0.9);
   EXPECT_EQ(config.top_k, 50);
   EXPECT_EQ(config.repetition_penalty, 1.1);
+  EXPECT_EQ(config.min_p, 0.05);
+  EXPECT_EQ(config.typical_p, 0.8);
+  EXPECT_EQ(config.presence_penalty, 0.5);
+  EXPECT_EQ(config.frequency_penalty, -0.5);
+  EXPECT_EQ(config.penalty_last_n, 64);
+  EXPECT_EQ(config.logit_bias, (std::map<int64_t, double>{{7, -2.5}}));
   EXPECT_EQ(config.length_penalty, -2);
   EXPECT_TRUE(config.early_stopping);
   EXPECT_EQ(config.seed, 7U);
@@ -57,6 +65,13 @@ TEST(GenerationConfig, AWrongFieldIsAUsageErrorThatNamesIt) {
   EXPECT_NE(complaint(R"({"temprature": 1})").find("request.json: temprature: unknown field"),
             std::string::npos);
   for (const char* text : {R"({"temperature": -1})",
+                           R"({"min_p": 1.5})",
+                           R"({"typical_p": 0})",
+                           R"({"presence_penalty": 3})",
+                           R"({"frequency_penalty": -3})",
+                           R"({"penalty_last_n": -2})",
+                           R"({"logit_bias": {"a": 1}})",
+                           R"({"logit_bias": {"1": 101}})",
                            R"({"top_p": 1.5})",
                            R"({"top_k": -1})",
                            R"({"max_new_tokens": 0})",

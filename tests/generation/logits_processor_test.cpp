@@ -68,6 +68,58 @@ TEST(TopP, RemovesTheLowerIdOfEquals) {
   EXPECT_EQ(logits, (Row{-kInf, 0, 0, 0}));
 }
 
+TEST(MinP, KeepsWhatIsAShareOfTheMostProbable) {
+  Row logits = {std::log(0.5F), std::log(0.3F), std::log(0.15F), std::log(0.05F), -kInf};
+  const Row before = logits;
+  keep_min_p(logits, 0.2);  // at least a tenth
+  EXPECT_EQ(logits, (Row{before[0], before[1], before[2], -kInf, -kInf}));
+  keep_min_p(logits, 1);
+  EXPECT_EQ(logits, (Row{before[0], -kInf, -kInf, -kInf, -kInf}));
+}
+
+// The entropy of (1/2, 1/4, 1/8, 1/8) is 1.213 nats; the surprises are 0.693, 1.386 and 2.079.
+TEST(Typical, KeepsWhatIsAsSurprisingAsExpected) {
+  const Row before = {std::log(0.5F), std::log(0.25F), std::log(0.125F), std::log(0.125F)};
+  Row logits = before;
+  keep_typical(logits, 0.2);
+  EXPECT_EQ(logits, (Row{-kInf, before[1], -kInf, -kInf}));
+  logits = before;
+  keep_typical(logits, 0.5);
+  EXPECT_EQ(logits, (Row{before[0], before[1], -kInf, -kInf}));
+  logits = before;
+  keep_typical(logits, 0.8);
+  EXPECT_EQ(logits, (Row{before[0], before[1], before[2], -kInf}));
+}
+
+TEST(PresencePenalty, CountsEachIdThatWasGenerated) {
+  Row logits = {1, 2, 3};
+  penalize_presence(logits, std::vector<int64_t>{0, 2, 0, 99}, 0.5, 0.25);
+  EXPECT_EQ(logits, (Row{0, 2, 2.25F}));
+}
+
+TEST(LogitBias, IsAddedAndWhatIsForbiddenStaysSo) {
+  Row logits = {1, -kInf, 3};
+  add_bias(logits, {{0, -100}, {1, 100}, {2, 0.5}, {99, 1}});
+  EXPECT_EQ(logits, (Row{-99, -kInf, 3.5F}));
+}
+
+TEST(LogitsProcessors, PenaltiesLookAtTheLatestTokens) {
+  GenerationConfig config;
+  config.repetition_penalty = 2;
+  config.presence_penalty = 1;
+  const std::vector<int64_t> seen{0, 1, 1, 2};  // the first is of the prompt
+  const auto applied = [&](int64_t last) {
+    config.penalty_last_n = last;
+    Row logits = {8, 8, 8, 8};
+    LogitsProcessors(config, {}).apply(logits, seen, 3);
+    return logits;
+  };
+  EXPECT_EQ(applied(-1), (Row{4, 3, 3, 8}));  // presence is of the answer alone
+  EXPECT_EQ(applied(2), (Row{8, 3, 3, 8}));
+  EXPECT_EQ(applied(1), (Row{8, 8, 3, 8}));
+  EXPECT_EQ(applied(0), (Row{8, 8, 8, 8}));
+}
+
 TEST(CheckLogits, RefusesNanInfinityAndNothingLeft) {
   EXPECT_THROW(check_logits(Row{0, std::nanf("")}), ModelError);
   EXPECT_THROW(check_logits(Row{0, kInf}), ModelError);

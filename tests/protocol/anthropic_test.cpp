@@ -85,8 +85,12 @@ TEST(Anthropic, WhatIsWrongIsNamed) {
         open_messages,
         R"({"max_tokens": 1, "messages": [{"role": "user", "content": [)" + part + "]}]}");
   };
-  EXPECT_EQ(with(R"({"type": "image", "source": {"type": "url", "url": "https://a/b.png"}})"),
-            "request: messages[0].content[0].source.type: \"url\" is not read here; send the file "
+  EXPECT_EQ(
+      with(R"({"type": "image", "source": {"type": "url", "url": "https://a/b.png"}})"),
+      "request: messages[0].content[0].source.url: this server fetches nothing; send the file "
+      "itself, as \"data:TYPE;base64,…\" or base64");
+  EXPECT_EQ(with(R"({"type": "image", "source": {"type": "file", "file_id": "x"}})"),
+            "request: messages[0].content[0].source.type: \"file\" is not read here; send the file "
             "itself, as \"base64\"");
   EXPECT_EQ(with(R"({"type": "tool_result", "tool_use_id": "x"})"),
             "request: messages[0].content[0].type: onellm calls no tools");

@@ -10,14 +10,14 @@ namespace {
 Part part_of(const std::string& text) {
   std::optional<Part> part;
   const JsonView json = parse_body(text);
-  reading_a_request([&] { part = read_part(json, context().card); });
+  reading_a_request([&] { part = read_part(json, context()); });
   return *part;
 }
 
-std::string wrong(const std::string& text, const serving::Card& card = context().card) {
+std::string wrong(const std::string& text, const Context& with = context()) {
   return message_of<UsageError>([&] {
     const JsonView json = parse_body(text);
-    reading_a_request([&] { read_part(json, card); });
+    reading_a_request([&] { read_part(json, with); });
   });
 }
 
@@ -51,6 +51,8 @@ TEST(Content, DetailsOfAMedium) {
   EXPECT_EQ(depth.rgb_data.size(), 2u);
   EXPECT_EQ(depth.unit, "mm");
   EXPECT_EQ(depth.crop->width, 4);
+  const Part brain = part_of(R"({"type": "fmri", "data": "QUJD", "mask": "QUI="})");
+  EXPECT_EQ(brain.mask_data.size(), 2u);
   const Part video = part_of(R"({"type": "video", "data": "QUJD", "start": 1.5, "end": 3})");
   EXPECT_EQ(video.start, 1.5);
   EXPECT_EQ(video.end, 3);
@@ -64,6 +66,34 @@ TEST(Content, NothingIsFetched) {
         "\"data:TYPE;base64,…\" or base64");
 }
 
+TEST(Content, WhatIsFetchedStandsWhereTheFileWould) {
+  Context fetching = context();
+  std::vector<std::string> asked;
+  fetching.fetch = [&](const std::string& address) -> std::vector<std::byte> {
+    asked.push_back(address);
+    if (address.ends_with("wrong")) throw UsageError("did not come in the time that is allowed");
+    return std::vector<std::byte>(address.ends_with("empty") ? 0 : 7);
+  };
+  const auto read = [&](const std::string& text) {
+    std::optional<Part> part;
+    const JsonView json = parse_body(text);
+    reading_a_request([&] { part = read_part(json, fetching); });
+    return *part;
+  };
+  EXPECT_EQ(read(R"({"type": "image_url", "image_url": {"url": "https://a/b.png"}})").data.size(),
+            7u);
+  EXPECT_EQ(
+      read(R"({"type": "image", "source": {"type": "url", "url": "http://a/c"}})").data.size(), 7u);
+  EXPECT_EQ(read(R"({"type": "points", "data": "QUJD"})").data.size(), 3u);
+  EXPECT_EQ(asked, (std::vector<std::string>{"https://a/b.png", "http://a/c"}));
+  EXPECT_EQ(wrong(R"({"type": "image", "data": "https://a/wrong"})", fetching),
+            "request: data: did not come in the time that is allowed");
+  EXPECT_EQ(wrong(R"({"type": "image", "data": "https://a/empty"})", fetching),
+            "request: data: there is nothing at that address");
+  EXPECT_TRUE(wrong(R"({"type": "image", "data": "file:///etc/passwd"})", fetching)
+                  .starts_with("request: data: this server fetches nothing; "));
+}
+
 TEST(Content, WhatIsWrongIsNamed) {
   EXPECT_EQ(wrong(R"({"type": "image_url", "image_url": {"url": "data:image/png,QUJD"}})"),
             "request: image_url.url: a data URI must be base64: \"data:TYPE;base64,…\"");
@@ -74,8 +104,8 @@ TEST(Content, WhatIsWrongIsNamed) {
   EXPECT_EQ(wrong(R"({"type": "depth", "data": "QUJD", "unit": "ft"})"),
             "request: unit: expected m or mm, found \"ft\"");
   EXPECT_EQ(wrong(R"({"text": "a"})"), "request: type: missing");
-  serving::Card pictures = context().card;
-  pictures.modalities = {"image"};
+  Context pictures = context();
+  pictures.card.modalities = {"image"};
   EXPECT_EQ(wrong(R"({"type": "audio", "data": "QUJD"})", pictures),
             "request: type: onellm takes image and text, no audio");
 }

@@ -11,7 +11,7 @@ namespace {
 TEST(Ollama, ReadsAChat) {
   const auto exchange =
       opened(open_ollama_chat, R"({"model": "onellm", "stream": false, "keep_alive": "5m",
-    "options": {"temperature": 0.5, "num_predict": 9, "repeat_penalty": 1.2, "num_ctx": 4096, "stop": ["END"]},
+    "options": {"temperature": 0.5, "num_predict": 9, "repeat_penalty": 1.2, "repeat_last_n": 64, "min_p": 0.05, "presence_penalty": 0.5, "num_ctx": 4096, "stop": ["END"]},
     "messages": [{"role": "system", "content": "S"},
                  {"role": "user", "content": "What?", "images": ["QUJD", "QUJD"]}]})");
   EXPECT_FALSE(exchange->streams);
@@ -23,6 +23,9 @@ TEST(Ollama, ReadsAChat) {
   EXPECT_EQ(request.generate.temperature, 0.5);
   EXPECT_EQ(request.generate.max_new_tokens, 9);
   EXPECT_EQ(request.generate.repetition_penalty, 1.2);
+  EXPECT_EQ(request.generate.penalty_last_n, 64);
+  EXPECT_EQ(request.generate.min_p, 0.05);
+  EXPECT_EQ(request.generate.presence_penalty, 0.5);
   EXPECT_EQ(request.generate.stop, std::vector<std::string>{"END"});
 }
 

@@ -162,14 +162,41 @@ TEST(OpenAiChat, WhatIsWrongIsNamed) {
             "request: top_logprobs: expected 0 to 20, found 21");
   EXPECT_EQ(with(R"("tools": [{"type": "function"}])"),
             "request: tools: the template of onellm has no place for tools");
-  EXPECT_EQ(with(R"("presence_penalty": 0.5)"),
-            "request: presence_penalty: only 0 is done here; repetition_penalty is");
-  EXPECT_EQ(with(R"("logit_bias": {"5": 1})"),
-            "request: logit_bias: words are not made likelier or less likely here");
+  EXPECT_EQ(with(R"("presence_penalty": 2.5)"),
+            "request: presence_penalty: expected -2 to 2, found 2.5");
+  EXPECT_EQ(with(R"("frequency_penalty": -3)"),
+            "request: frequency_penalty: expected -2 to 2, found -3");
+  EXPECT_EQ(with(R"("logit_bias": {"5": 101})"),
+            "request: logit_bias.5: expected -100 to 100, found 101");
+  EXPECT_EQ(with(R"("logit_bias": {"cat": 1})"), "request: logit_bias: \"cat\" is not a token id");
+  EXPECT_EQ(with(R"("min_p": 1.5)"), "request: min_p: expected 0 to 1, found 1.5");
+  EXPECT_EQ(with(R"("typical_p": 0)"),
+            "request: typical_p: expected above 0 and at most 1, found 0");
   EXPECT_EQ(with(R"("response_format": {"type": "xml"})"),
             "request: response_format.type: \"xml\" is none of text, json_object, json_schema");
   EXPECT_EQ(with(R"("stream_options": {"include_usage": true})"),
             "request: stream_options: needs \"stream\": true");
+}
+
+TEST(OpenAiChat, TokensAreMadeLikelierOrLess) {
+  const auto exchange = opened(open_chat, R"({"presence_penalty": 0.5, "frequency_penalty": -0.25,
+    "logit_bias": {"5": 1.5, "50256": -100}, "min_p": 0.1, "typical_p": 0.9,
+    "messages":[{"role":"user","content":"Hi"}]})");
+  const GenerationConfig& generate = exchange->questions.front().request.generate;
+  EXPECT_EQ(generate.presence_penalty, 0.5);
+  EXPECT_EQ(generate.frequency_penalty, -0.25);
+  EXPECT_EQ(generate.logit_bias, (std::map<int64_t, double>{{5, 1.5}, {50256, -100}}));
+  EXPECT_EQ(generate.min_p, 0.1);
+  EXPECT_EQ(generate.typical_p, 0.9);
+  EXPECT_EQ(generate.penalty_last_n, -1);
+}
+
+TEST(OpenAiChat, PropertiesOfASchemaKeepTheirOrder) {
+  const auto exchange = opened(open_chat, R"({"messages":[{"role":"user","content":"Hi"}],
+    "response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema":
+      {"type": "object", "properties": {"z": {"type": "integer"}, "a": {"type": "string"}}}}}})");
+  EXPECT_EQ(exchange->questions.front().form->text,
+            R"({"type":"object","properties":{"z":{"type":"integer"},"a":{"type":"string"}}})");
 }
 
 TEST(OpenAiChat, WhatChangesNothingIsNoFault) {

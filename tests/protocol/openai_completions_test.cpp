@@ -72,11 +72,46 @@ TEST(OpenAiCompletions, StreamsText) {
   EXPECT_EQ(events[3].data, "[DONE]");
 }
 
+TEST(OpenAiCompletions, PromptsAreIdsOfTokensToo) {
+  const auto one = opened(open_completions, R"({"prompt": [1, 15043, 2]})");
+  ASSERT_EQ(one->questions.size(), 1u);
+  EXPECT_EQ(one->questions[0].request.prompt_ids, (std::vector<int64_t>{1, 15043, 2}));
+  EXPECT_TRUE(one->questions[0].request.prompt.empty());
+  const auto several = opened(open_completions, R"({"prompt": [[1, 2], [3]]})");
+  ASSERT_EQ(several->questions.size(), 2u);
+  EXPECT_EQ(several->questions[1].request.prompt_ids, (std::vector<int64_t>{3}));
+}
+
+TEST(OpenAiCompletions, TextsAreWrittenBackBeforeTheirAnswers) {
+  const auto whole =
+      opened(open_completions, R"({"prompt": ["One ", "Two "], "n": 2, "echo": true})");
+  for (const size_t question : {0, 1})
+    for (const int64_t answer : {0, 1}) {
+      whole->take(question, serving::Piece{answer, "x", {}});
+      whole->take(question, finished(answer, "eos", 1));
+    }
+  const Json choices = whole->whole()["choices"];
+  EXPECT_EQ(choices[1]["text"], "One x");
+  EXPECT_EQ(choices[2]["text"], "Two x");
+  const auto stream =
+      opened(open_completions, R"({"prompt": "Say ", "echo": true, "stream": true})");
+  const auto events = sse_events(streamed(*stream, hello()));
+  EXPECT_EQ(events[0].json()["choices"][0]["text"], "Say ");
+  EXPECT_EQ(events[1].json()["choices"][0]["text"], "Hel");
+}
+
 TEST(OpenAiCompletions, WhatIsNotDoneIsRefused) {
-  EXPECT_EQ(complaint(open_completions, R"({"prompt": [1, 2]})"),
-            "request: prompt: lists of token ids are not read here; send text");
-  EXPECT_EQ(complaint(open_completions, R"({"prompt": "a", "echo": true})"),
-            "request: echo: the prompt is not written back here");
+  EXPECT_EQ(complaint(open_completions, R"({"prompt": [1, "a"]})"),
+            "request: prompt[1]: expected an integer, found \"a\" (a string)");
+  EXPECT_EQ(complaint(open_completions, R"({"prompt": [[1], []]})"),
+            "request: prompt[1]: is empty");
+  EXPECT_EQ(complaint(open_completions, R"({"prompt": [1], "echo": true})"),
+            "request: echo: is done of texts alone, not of lists of token ids");
+  EXPECT_EQ(complaint(open_completions,
+                      R"({"prompt": [{"type": "image", "data": "QUJD"}], "echo": true})"),
+            "request: echo: is done of texts alone, not of media and tokens");
+  EXPECT_EQ(complaint(open_completions, R"({"prompt": "a", "echo": true, "logprobs": 1})"),
+            "request: echo: tokens of the prompt have no logprobs here; ask without them");
   EXPECT_EQ(complaint(open_completions, R"({"prompt": "a", "suffix": "b"})"),
             "request: suffix: text is not filled in here");
   EXPECT_EQ(complaint(open_completions, R"({"prompt": "a", "best_of": 3})"),

@@ -1,4 +1,5 @@
 #include "text/pattern.h"
+#include "base/ordered_json.h"
 
 #include <string>
 #include <string_view>

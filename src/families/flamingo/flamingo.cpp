@@ -206,7 +206,7 @@ std::vector<int64_t> Flamingo::displayed_ids(std::span<const Segment> segments,
 
 StopRules Flamingo::stop_rules(const Request& request) const {
   StopRules rules{{model_.tokens.endofchunk}, {}};
-  if (request.prompt.empty()) rules.strings = form_stop_strings(request);
+  if (!request.is_literal()) rules.strings = form_stop_strings(request);
   return rules;
 }
 

@@ -232,7 +232,7 @@ std::vector<int64_t> Llava::displayed_ids(std::span<const Segment> segments,
 
 StopRules Llava::stop_rules(const Request& request) const {
   StopRules rules{settings_.config.eos_token_ids, {}};
-  if (request.prompt.empty())
+  if (!request.is_literal())
     rules.strings = text::template_stop_strings(template_of(request, settings_.prompts));
   return rules;
 }

@@ -11,6 +11,7 @@
 #include "base/atomic_file.h"
 #include "base/atomic_folder.h"
 #include "base/check.h"
+#include "base/ordered_json.h"
 #include "formats/checkpoint_plan.h"
 #include "isthmus/error.h"
 #include "layout/llava_folder.h"

@@ -217,7 +217,7 @@ std::vector<int64_t> OneLlm::displayed_ids(std::span<const Segment> segments,
 StopRules OneLlm::stop_rules(const Request& request) const {
   StopRules rules;
   if (const auto eos = model_.tokenizer->eos_id()) rules.ids.push_back(*eos);
-  if (request.prompt.empty()) rules.strings = stop_strings(request);
+  if (!request.is_literal()) rules.strings = stop_strings(request);
   return rules;
 }
 

@@ -2,10 +2,13 @@
 
 #include <algorithm>
 #include <array>
+#include <memory>
+#include <span>
 #include <string_view>
 
 #include <fmt/format.h>
 
+#include "base/mapped_file.h"
 #include "isthmus/error.h"
 #include "media/audio.h"
 #include "media/decode_image.h"
@@ -34,6 +37,18 @@ struct Job {
   const layout::ModalityConfig& modality;
 
   const Part& part() const { return *source.part; }
+};
+
+// Of a file or of what stands in the request.
+class Bytes {
+ public:
+  Bytes(const std::filesystem::path& path, std::span<const std::byte> data)
+      : file_(path.empty() ? nullptr : media::map_file(path)), data_(data) {}
+  std::span<const std::byte> view() const { return file_ ? file_->bytes() : data_; }
+
+ private:
+  std::shared_ptr<const MappedFile> file_;
+  std::span<const std::byte> data_;
 };
 
 media::NativeImage open_image(const Job& job) {
@@ -108,7 +123,7 @@ Prepared prepare_points(const Job& job) {
 }
 
 // A file, for readers that look beside it or tell formats from names. In memory a motion recording
-// is csv, and brain activity npy.
+// is csv.
 const std::filesystem::path& file_of(const Job& job) {
   if (job.part().path.empty())
     throw UsageError(fmt::format("{}: {} is read from a file, not from data in the request",
@@ -133,9 +148,12 @@ Prepared prepare_imu(const Job& job) {
 
 Prepared prepare_fmri(const Job& job) {
   const modalities::FmriConfig config{.num_voxels = job.modality.channels};
-  if (job.part().path.empty() && !job.part().data.empty())
-    return modalities::prepare_fmri(media::NumberArray(job.part().data, job.source.name), config);
-  return modalities::load_fmri(file_of(job), job.part().mask, config);
+  const Part& part = job.part();
+  if (!part.path.empty() && part.mask_data.empty())
+    return modalities::load_fmri(part.path, part.mask, config);
+  const Bytes activity(part.path, part.data), mask(part.mask, part.mask_data);
+  return modalities::decode_fmri({activity.view(), job.source.name},
+                                 {mask.view(), job.source.name + ", its mask"}, config);
 }
 
 Prepared prepare_by_recipe(const Job& job) {
@@ -180,10 +198,10 @@ void check_details(const MediaSource& source, const Details& known) {
           fmt::format("{}: {} says nothing about {}", source.name, what, part.modality));
   };
   refuse(part.crop.has_value(), known.crop, "crop");
-  refuse(!part.rgb.empty(), known.rgb, "rgb");
+  refuse(!part.rgb.empty() || !part.rgb_data.empty(), known.rgb, "rgb");
   refuse(part.start || part.end, known.time, "start or end");
   refuse(!part.unit.empty(), known.unit, "unit");
-  refuse(!part.mask.empty(), known.mask, "mask");
+  refuse(!part.mask.empty() || !part.mask_data.empty(), known.mask, "mask");
 }
 
 // A convolution takes one size only: its positions are a table.
