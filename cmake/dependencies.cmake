@@ -16,6 +16,8 @@ pkg_check_modules(YAML REQUIRED IMPORTED_TARGET yaml-cpp>=0.7)
 pkg_check_modules(EDIT REQUIRED IMPORTED_TARGET libedit)
 # Its header must be read with the options the library was built with.
 pkg_check_modules(HTTPLIB REQUIRED IMPORTED_TARGET cpp-httplib>=0.11)
+# 7.85 brought CURLOPT_PROTOCOLS_STR.
+pkg_check_modules(CURL REQUIRED IMPORTED_TARGET libcurl>=7.85)
 find_package(OpenSSL REQUIRED)
 pkg_check_modules(PROMETHEUS REQUIRED IMPORTED_TARGET prometheus-cpp-core)
 pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)

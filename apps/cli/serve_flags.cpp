@@ -52,6 +52,16 @@ void add_serve_flags(CLI::App& app, Options& o) {
       ->check(CLI::Range(1.0, 1e6))
       ->type_name("S")
       ->capture_default_str();
+  app.add_option("--allow-fetch", s.fetch.hosts,
+                 "Host from which media are fetched that requests name by address: example.org, "
+                 "*.example.org, example.org:8080 (may be repeated)")
+      ->type_name("HOST");
+  app.add_flag("--allow-fetch-private", s.fetch.private_addresses,
+               "Fetch from such hosts even where they are this machine or behind it");
+  app.add_option("--fetch-ca", s.fetch.authorities,
+                 "Certificates that such hosts are checked against, as PEM (default: the system's)")
+      ->check(CLI::ExistingFile)
+      ->type_name("FILE");
   app.add_option_function<int64_t>(
          "--timeout", [&s](int64_t seconds) { s.longest_answer = std::chrono::seconds(seconds); },
          "Longest time for an answer, waiting included, in seconds; 0: any")

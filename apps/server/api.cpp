@@ -10,6 +10,7 @@
 #include "access.h"
 #include "answering.h"
 #include "connection.h"
+#include "fetcher.h"
 #include "isthmus/error.h"
 #include "media_caps.h"
 #include "protocol/anthropic.h"
@@ -74,7 +75,8 @@ protocol::Failure unfinished(Visit& visit) {
 
 }  // namespace
 
-protocol::Context Api::context_for(const Models::Chosen& chosen, Visit& visit) const {
+protocol::Context Api::context_for(const Models::Chosen& chosen, Visit& visit,
+                                    std::function<bool()> client_left) const {
   protocol::Context context;
   context.card = chosen.service->card();
   visit.model = context.card.name;
@@ -85,6 +87,10 @@ protocol::Context Api::context_for(const Models::Chosen& chosen, Visit& visit) c
   context.defaults = settings_.defaults;
   context.fresh_seed = fresh_seed();
   context.most_answers = settings_.most_answers;
+  if (!settings_.fetch.hosts.empty()) {
+    const auto fetcher = std::make_shared<Fetcher>(settings_.fetch, std::move(client_left));
+    context.fetch = [fetcher](const std::string& address) { return fetcher->fetch(address); };
+  }
   return context;
 }
 
@@ -92,10 +98,12 @@ void Api::converse(Opener open, const std::string& body, const httplib::Request&
                    httplib::Response& response, const std::shared_ptr<Visit>& visit) const {
   std::unique_ptr<protocol::Exchange> exchange;
   Models::Chosen chosen;
+  const Connection connection(request);
   {
     const JsonView json = protocol::parse_body(body);
     chosen = models_.chosen(model_of(json));
-    const protocol::Context context = context_for(chosen, *visit);
+    const protocol::Context context =
+        context_for(chosen, *visit, [connection] { return connection.left(); });
     protocol::reading_a_request([&] { exchange = open(json, context); });
   }
   check_media(exchange->questions, settings_.caps);
@@ -110,7 +118,6 @@ void Api::converse(Opener open, const std::string& body, const httplib::Request&
       std::make_shared<Answering>(std::move(exchange), *chosen.service, meters_, *visit);
 
   // A stream begins with its first event: until then, what is wrong has a status of its own.
-  const Connection connection(request);
   std::string out;
   const auto enough = [&] { return answering->done() || (visit->streams && !out.empty()); };
   while (!enough())

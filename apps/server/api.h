@@ -36,7 +36,9 @@ class Api {
   protocol::Json show(const std::string& body) const;
 
  private:
-  protocol::Context context_for(const Models::Chosen& chosen, Visit& visit) const;
+  // `client_left` is asked while something is fetched; empty: nobody looks.
+  protocol::Context context_for(const Models::Chosen& chosen, Visit& visit,
+                                std::function<bool()> client_left = {}) const;
   void stream(std::shared_ptr<Answering> answering, const Connection& connection,
               httplib::Response& response, const std::shared_ptr<Visit>& visit,
               std::string begun) const;

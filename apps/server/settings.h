@@ -19,6 +19,18 @@ struct MediaCaps {
   int64_t frames = 1 << 18;     // of a video
 };
 
+// What requests may name by its address instead of bringing it.
+struct FetchSettings {
+  std::vector<std::string> hosts;     // HostPattern; none: nothing is fetched
+  bool private_addresses = false;     // of this machine and the networks behind it, too
+  std::filesystem::path authorities;  // PEM of certificates to trust; empty: the system's
+  // Of one request, all it names together.
+  size_t most_bytes = size_t{64} << 20;
+  std::chrono::milliseconds patience{20'000};
+  int most_fetches = 32;
+  int most_redirects = 3;  // of one address
+};
+
 struct Settings {
   std::string host = "127.0.0.1";
   int port = 8642;                                 // 0: any that is free
@@ -33,6 +45,7 @@ struct Settings {
   MediaCaps caps;
   // Clients may add aligners that lie in it, and take aligners away; empty: neither.
   std::filesystem::path aligner_folder;
+  FetchSettings fetch;
   GenerationConfig defaults;  // of what requests leave open
   int64_t most_answers = 16;  // to one request
 };

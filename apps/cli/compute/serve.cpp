@@ -13,6 +13,7 @@
 #include <fmt/ranges.h>
 
 #include "../../server/api_keys.h"
+#include "../../server/fetch_rules.h"
 #include "../../server/server.h"
 #include "base/log.h"
 #include "isthmus/error.h"
@@ -75,6 +76,10 @@ void add_aligners(const server::Models& models, const Options& options) {
 }
 
 void check(const Options& options) {
+  for (const std::string& host : options.server.fetch.hosts) server::HostPattern{host};
+  if (options.server.fetch.hosts.empty() &&
+      (options.server.fetch.private_addresses || !options.server.fetch.authorities.empty()))
+    throw UsageError("--allow-fetch-private, --fetch-ca: nothing is fetched without --allow-fetch");
   if (options.models.size() < 2) return;
   if (!options.base.empty() || !options.load.vision.empty() || !options.served_name.empty())
     throw UsageError(
