@@ -9,6 +9,7 @@
 #include <fmt/ranges.h>
 
 #include "protocol/data_uri.h"
+#include "protocol/tools.h"
 
 namespace isthmus::protocol {
 namespace {
@@ -79,6 +80,21 @@ void require_taken(const JsonView& json, const serving::Card& card, std::string_
                                  fmt::join(card.modalities, ", "), modality));
 }
 
+// A call or a result stands on lines of its own.
+void add_lines(std::vector<Part>& parts, const std::string& text) {
+  parts.push_back(Part::of_text(parts.empty() ? text : "\n" + text));
+}
+
+// What a tool answered: a text, or a list of texts.
+std::string text_of_result(const JsonView& content, const Context& context) {
+  std::string text;
+  for (const Part& part : read_content(content, context)) {
+    if (part.type != Part::Type::kText) content.fail("tools answer with text alone here");
+    text += part.text;
+  }
+  return text;
+}
+
 }  // namespace
 
 Part read_part(const JsonView& json, const Context& context) {
@@ -94,6 +110,12 @@ Part read_part(const JsonView& json, const Context& context) {
   }
   json.require(type != "file" && type != "input_file" && type != "document", "type",
                "documents are not read here; send text and media");
+  if (context.calls_tools && type == "tool_use")
+    return Part::of_text(call_as_text(json.string("name"), json.at("input")));
+  if (context.calls_tools && type == "tool_result") {
+    const auto content = json.find("content");
+    return Part::of_text(result_as_text(content ? text_of_result(*content, context) : ""));
+  }
   json.require(!type.starts_with("tool") && !type.starts_with("function"), "type",
                fmt::format("{} calls no tools", card.name));
   require_taken(json, card, type);
@@ -104,8 +126,12 @@ std::vector<Part> read_content(const JsonView& content, const Context& context) 
   if (content.is_string()) return {Part::of_text(content.as_string())};
   if (!content.is_array()) content.fail("expected a text or a list of parts");
   std::vector<Part> parts;
-  for (const JsonView& part : content.elements())
+  for (const JsonView& part : content.elements()) {
     parts.push_back(part.is_string() ? Part::of_text(part.as_string()) : read_part(part, context));
+    const bool own_line = context.calls_tools && part.is_object() &&
+                          part.string("type").starts_with("tool_") && parts.size() > 1;
+    if (own_line) parts.back().text.insert(0, "\n");
+  }
   return parts;
 }
 
@@ -119,12 +145,41 @@ std::string read_role(const JsonView& message) {
   return role;
 }
 
+void read_calls(const JsonView& message, const Context& context, std::vector<Part>& content) {
+  const auto calls = message.find("tool_calls");
+  if (!calls || calls->elements().empty()) return;
+  if (!context.calls_tools) calls->fail("no tools are called here");
+  std::erase_if(content, [](const Part& part) {
+    return part.type == Part::Type::kText && part.text.empty();
+  });
+  for (const JsonView& call : calls->elements()) {
+    const JsonView function = call.at("function");
+    add_lines(content, call_as_text(function.string("name"), function.at("arguments")));
+  }
+}
+
+bool read_result(const JsonView& message, const Context& context, bool after_result,
+                 std::vector<Message>& messages) {
+  if (!context.calls_tools || message.string("role") != "tool") return false;
+  const std::string text = result_as_text(text_of_result(message.at("content"), context));
+  if (!after_result) messages.push_back({"user", {}});
+  add_lines(messages.back().content, text);
+  return true;
+}
+
 std::vector<Message> read_messages(const JsonView& messages, const Context& context) {
   std::vector<Message> read;
+  bool after_result = false;
   for (const JsonView& message : messages.elements()) {
-    if (const auto calls = message.find("tool_calls"))
-      if (!calls->elements().empty()) calls->fail("no tools are called here");
-    read.push_back({read_role(message), read_content(message.at("content"), context)});
+    after_result = read_result(message, context, after_result, read);
+    if (after_result) continue;
+    std::vector<Part> content;
+    const auto calls = message.find("tool_calls");
+    const bool called = calls && !calls->elements().empty();
+    if (!called || message.contains("content"))
+      content = read_content(message.at("content"), context);
+    read_calls(message, context, content);
+    read.push_back({read_role(message), std::move(content)});
   }
   if (read.empty()) messages.fail("is empty");
   return read;

@@ -24,8 +24,14 @@ std::vector<Part> read_content(const JsonView& content, const Context& context);
 Part read_part(const JsonView& part, const Context& context);
 
 // Of a request's messages; "developer" speaks as "system". Consecutive texts of one message stay
-// apart. What calls or answers a tool is refused.
+// apart. What calls or answers a tool becomes the text that the template has for it, the answers of
+// one turn together, and is refused where the template has none.
 std::vector<Message> read_messages(const JsonView& messages, const Context& context);
+// The same of what an API reads in its own way: the calls of an assistant's message are added to
+// `content`; whether a message is the answer of a tool, and that answer added to `messages`.
+void read_calls(const JsonView& message, const Context& context, std::vector<Part>& content);
+bool read_result(const JsonView& message, const Context& context, bool after_result,
+                 std::vector<Message>& messages);
 // The role of a message in our words.
 std::string read_role(const JsonView& message);
 

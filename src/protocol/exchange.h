@@ -31,6 +31,7 @@ struct Context {
   GenerationConfig defaults;  // of what a request leaves open
   uint64_t fresh_seed = 0;    // of a request that samples and names none
   int64_t most_answers = 16;  // to one request
+  bool calls_tools = false;   // the template of this request has a place for tools
   // What lies at an address of the web. Throws UsageError. Empty: nothing is fetched.
   std::function<std::vector<std::byte>(const std::string& address)> fetch;
 };

@@ -13,6 +13,7 @@
 #include "protocol/data_uri.h"
 #include "protocol/fields.h"
 #include "protocol/logprobs.h"
+#include "protocol/tools.h"
 
 namespace isthmus::protocol {
 namespace {
@@ -40,13 +41,15 @@ std::vector<Part> read_images(const JsonView& holder, const Context& context) {
 
 std::vector<Message> read_chat(const JsonView& messages, const Context& context) {
   std::vector<Message> read;
+  bool after_result = false;
   for (const JsonView& message : messages.elements()) {
-    if (const auto calls = message.find("tool_calls"))
-      if (!calls->elements().empty()) calls->fail("no tools are called here");
+    after_result = read_result(message, context, after_result, read);
+    if (after_result) continue;
     std::vector<Part> content = read_images(message, context);
     // Lists of parts, as other APIs have them, bring media of all kinds.
     if (const auto text = message.find("content"))
       for (Part& part : read_content(*text, context)) content.push_back(std::move(part));
+    read_calls(message, context, content);
     read.push_back({read_role(message), std::move(content)});
   }
   if (read.empty()) messages.fail("is empty");
@@ -73,8 +76,9 @@ class Ollama : public Exchange {
  public:
   enum class Kind { kChat, kGenerate };
 
-  Ollama(Kind kind, const JsonView& body, const Context& context)
-      : Exchange(context), kind_(kind), began_(serving::Clock::now()) {
+  Ollama(Kind kind, const JsonView& body, const Context& given)
+      : Exchange(context_with_template(given, "")), kind_(kind), began_(serving::Clock::now()) {
+    const Context& context = context_;
     streams = body.boolean("stream", true);
     serving::Question question = question_for(context);
     if (kind == Kind::kChat)
@@ -82,7 +86,10 @@ class Ollama : public Exchange {
     else
       read_prompt(body, question.request);
     read_options(body, context, question.request.generate);
-    refuse_tools(body, context);
+    if (kind == Kind::kChat)
+      use_ = read_tools(body, context, ToolsSpelling::kOpenAi);
+    else
+      refuse_tools(body, context);
     if (const auto think = body.find("think"))
       if (!think->is_boolean() || think->as_boolean())
         think->fail("this model does not think aloud; leave it out");
@@ -92,13 +99,21 @@ class Ollama : public Exchange {
       require_between(body, "top_logprobs", static_cast<double>(*question.top_logprobs), 0,
                       kMostTopLogprobs);
     }
+    body.require(use_.tools.empty() || !question.top_logprobs, "logprobs",
+                 "are not told beside tools; leave one of them out");
+    tell_tools(use_, question, body);
     question.aligner = body.string("aligner", "");
     questions.push_back(std::move(question));
     expect_answers();
   }
 
-  Json whole() const override { return finished(answers().front().text, answers().front().tokens); }
-  std::string last() override { return dumped(finished("", {})) + "\n"; }
+  Json whole() const override {
+    const WholeAnswer said = split_calls(use_, answers().front().text);
+    Json line = finished(said.text, answers().front().tokens);
+    for (const ToolCall& call : said.calls) line["message"]["tool_calls"].push_back(called(call));
+    return line;
+  }
+  std::string last() override { return lines(finder_.finish()) + dumped(finished("", {})) + "\n"; }
   std::string broken_off(const Failure& failure) override {
     return error_body(failure, Dialect::kOllama, context_.id) + "\n";
   }
@@ -106,6 +121,7 @@ class Ollama : public Exchange {
 
  protected:
   std::string continued(size_t, const serving::Piece& piece) override {
+    if (!use_.tools.empty()) return lines(finder_.take(piece.text));
     Json line = with_text(piece.text, piece.tokens);
     line["done"] = false;
     return dumped(line) + "\n";
@@ -113,6 +129,21 @@ class Ollama : public Exchange {
   std::string ended(size_t, const serving::Finished&) override { return ""; }
 
  private:
+  static Json called(const ToolCall& call) {
+    return {{"function", {{"name", call.name}, {"arguments", Json::parse(call.arguments)}}}};
+  }
+
+  std::string lines(const std::vector<Said>& all) const {
+    std::string out;
+    for (const Said& said : all) {
+      Json line = with_text(said.text, {});
+      if (said.call) line["message"]["tool_calls"] = Json::array({called(*said.call)});
+      line["done"] = false;
+      out += dumped(line) + "\n";
+    }
+    return out;
+  }
+
   void read_prompt(const JsonView& body, Request& request) const {
     body.require(body.string("suffix", "").empty(), "suffix", "text is not filled in here");
     if (const auto context = body.find("context"))
@@ -173,6 +204,8 @@ class Ollama : public Exchange {
 
   Kind kind_;
   serving::Clock::time_point began_;
+  ToolUse use_;
+  CallFinder finder_{use_};
 };
 
 }  // namespace

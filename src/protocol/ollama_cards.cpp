@@ -7,6 +7,7 @@
 
 #include "protocol/ollama.h"
 #include "protocol/openai_cards.h"
+#include "protocol/tools.h"
 
 namespace isthmus::protocol {
 namespace {
@@ -51,6 +52,9 @@ Json ollama_show(const serving::Card& card, int64_t created) {
   Json capabilities = Json::array({"completion", "embedding"});
   if (std::ranges::find(card.modalities, "image") != card.modalities.end())
     capabilities.push_back("vision");
+  Context about;
+  about.card = card;
+  if (context_with_template(about, "").calls_tools) capabilities.push_back("tools");
   return {{"modelfile", ""},
           {"parameters", ""},
           {"template", card.conversation_template},

@@ -2,12 +2,14 @@
 
 #include <utility>
 
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "protocol/content.h"
 #include "protocol/fields.h"
 #include "protocol/logprobs.h"
 #include "protocol/server_sent_events.h"
+#include "protocol/tools.h"
 
 namespace isthmus::protocol {
 namespace {
@@ -16,7 +18,9 @@ constexpr int64_t kMostTopLogprobs = 20;
 
 class Chat : public Exchange {
  public:
-  Chat(const JsonView& body, const Context& context) : Exchange(context) {
+  Chat(const JsonView& body, const Context& given)
+      : Exchange(context_with_template(given, body.string("template", ""))) {
+    const Context& context = context_;
     streams = body.boolean("stream", false);
     include_usage_ = wants_usage(body);
     serving::Question question = question_for(context);
@@ -31,20 +35,30 @@ class Chat : public Exchange {
     if (const auto format = body.find("response_format"))
       question.form = read_form(*format, /*nested_schema=*/true);
     read_extensions(body, question);
-    refuse_tools(body, context);
+    use_ = read_tools(body, context, ToolsSpelling::kOpenAi);
+    body.require(use_.tools.empty() || !question.top_logprobs, "logprobs",
+                 "are not told beside tools; leave one of them out");
+    tell_tools(use_, question, body);
     questions.push_back(std::move(question));
     expect_answers();
+    finders_.assign(answers().size(), CallFinder(use_));
+    called_.assign(answers().size(), 0);
   }
 
   Json whole() const override {
     Json body = opening("chat.completion");
     for (size_t i = 0; i < answers().size(); ++i) {
       const AnswerSoFar& answer = answers()[i];
-      Json choice{
-          {"index", i},
-          {"message", {{"role", "assistant"}, {"content", answer.text}, {"refusal", nullptr}}}};
+      const WholeAnswer said = split_calls(use_, answer.text);
+      Json message{{"role", "assistant"}, {"content", said.text}, {"refusal", nullptr}};
+      if (!said.calls.empty()) {
+        if (said.text.empty()) message["content"] = nullptr;
+        for (const ToolCall& call : said.calls)
+          message["tool_calls"].push_back(called(i, message["tool_calls"].size(), call));
+      }
+      Json choice{{"index", i}, {"message", std::move(message)}};
       choice["logprobs"] = logprobs(answer.tokens);
-      choice["finish_reason"] = openai_reason(*answer.end);
+      choice["finish_reason"] = reason(*answer.end, !said.calls.empty());
       body["choices"].push_back(std::move(choice));
     }
     body["usage"] = openai_usage(*this);
@@ -75,13 +89,44 @@ class Chat : public Exchange {
     return out;
   }
   std::string continued(size_t answer, const serving::Piece& piece) override {
+    if (!use_.tools.empty()) return chunks(answer, finders_[answer].take(piece.text));
     return chunk(answer, {{"content", piece.text}}, logprobs(piece.tokens), nullptr);
   }
   std::string ended(size_t answer, const serving::Finished& end) override {
-    return chunk(answer, Json::object(), nullptr, openai_reason(end));
+    const std::string rest = chunks(answer, finders_[answer].finish());
+    return rest + chunk(answer, Json::object(), nullptr, reason(end, called_[answer] > 0));
   }
 
  private:
+  static std::string_view reason(const serving::Finished& end, bool calls) {
+    return calls && !was_cut(end) ? "tool_calls" : openai_reason(end);
+  }
+
+  Json called(size_t answer, size_t number, const ToolCall& call) const {
+    return {{"id", fmt::format("call_{}_{}_{}", context_.id, answer, number)},
+            {"type", "function"},
+            {"function", {{"name", call.name}, {"arguments", call.arguments}}}};
+  }
+
+  // The name of a call first, then its arguments, as OpenAI's own streams have it.
+  std::string chunks(size_t answer, const std::vector<Said>& all) {
+    std::string out;
+    const auto add = [&](Json call, size_t number) {
+      call["index"] = number;
+      out += chunk(answer, {{"tool_calls", Json::array({std::move(call)})}}, nullptr, nullptr);
+    };
+    for (const Said& said : all) {
+      if (!said.call) {
+        out += chunk(answer, {{"content", said.text}}, nullptr, nullptr);
+        continue;
+      }
+      const size_t number = called_[answer]++;
+      add(called(answer, number, {said.call->name, ""}), number);
+      add({{"function", {{"arguments", said.call->arguments}}}}, number);
+    }
+    return out;
+  }
+
   static void read_logprobs(const JsonView& body, serving::Question& question) {
     if (!body.boolean("logprobs", false)) {
       body.require(!body.contains("top_logprobs"), "top_logprobs", "needs \"logprobs\": true");
@@ -132,6 +177,9 @@ class Chat : public Exchange {
   }
 
   bool include_usage_ = false;
+  ToolUse use_;
+  std::vector<CallFinder> finders_;  // of each answer, which a stream is read by
+  std::vector<size_t> called_;       // how many calls each has had
 };
 
 }  // namespace

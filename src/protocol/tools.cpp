@@ -1,0 +1,265 @@
+#include "protocol/tools.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "base/ordered_json.h"
+
+namespace isthmus::protocol {
+namespace {
+
+constexpr std::string_view kTemplate = "llava_hf_chatml";
+constexpr std::string_view kCall = "<tool_call>", kCallEnd = "</tool_call>";
+constexpr size_t kMostTools = 128;  // OpenAI's
+
+// Python's json.dumps, which is what tojson prints: a space behind colons and commas.
+std::string dumped_as_python(const OrderedJson& json) {
+  std::string out;
+  if (json.is_object()) {
+    for (const auto& [key, value] : json.items())
+      out += fmt::format("{}{}: {}", out.empty() ? "" : ", ", dumped_as_python(key),
+                         dumped_as_python(value));
+    return "{" + out + "}";
+  }
+  if (json.is_array()) {
+    for (const OrderedJson& value : json)
+      out += (out.empty() ? "" : ", ") + dumped_as_python(value);
+    return "[" + out + "]";
+  }
+  return json.dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
+}
+
+// Discarded (no object) where it is not JSON, or nested so deep that whoever walks it would recurse
+// too far.
+OrderedJson parse_shallow(std::string_view text) {
+  constexpr int kDeepest = 64;
+  bool deep = false;
+  auto json = OrderedJson::parse(
+      text,
+      [&](int depth, OrderedJson::parse_event_t, OrderedJson&) {
+        deep = deep || depth > kDeepest;
+        return !deep;
+      },
+      /*allow_exceptions=*/false);
+  return deep ? OrderedJson() : json;
+}
+
+Tool read_tool(const JsonView& json, ToolsSpelling spelling) {
+  const bool anthropic = spelling == ToolsSpelling::kAnthropic;
+  const std::string type = json.string("type", anthropic ? "custom" : "function");
+  json.require(type == (anthropic ? "custom" : "function"), "type",
+               fmt::format("\"{}\" is not done here; tools are functions of the client's", type));
+  const JsonView function = anthropic ? json : json.at("function");
+  const auto parameters = function.find(anthropic ? "input_schema" : "parameters");
+  Tool tool;
+  tool.name = function.string("name");
+  function.require(!tool.name.empty(), "name", "is empty");
+  OrderedJson schema = parameters ? parameters->raw() : OrderedJson{{"type", "object"}};
+  if (!schema.is_object()) parameters->fail("expected a JSON schema");
+  OrderedJson told{{"name", tool.name}};
+  if (function.contains("description")) told["description"] = function.string("description");
+  told["parameters"] = schema;
+  tool.parameters = schema.dump();
+  tool.signature = dumped_as_python({{"type", "function"}, {"function", std::move(told)}});
+  return tool;
+}
+
+// What the client says about calls, in one word: "none", "auto", "required", or "=NAME".
+std::string choice_of(const JsonView& body, ToolsSpelling spelling) {
+  const auto choice = body.find("tool_choice");
+  if (!choice) return "auto";
+  std::string word;
+  if (spelling == ToolsSpelling::kAnthropic) {
+    word = choice->string("type");
+    if (word == "any") return "required";
+    if (word == "tool") return "=" + choice->string("name");
+  } else if (choice->is_object()) {
+    return "=" + choice->at("function").string("name");
+  } else {
+    word = choice->as_string();
+    if (word == "required") return word;
+  }
+  if (word != "none" && word != "auto")
+    choice->fail(fmt::format("\"{}\" is no choice of tools", word));
+  return word;
+}
+
+// {"name": …, "arguments": …} of one of the tools. References within a schema of parameters count
+// from its root, so what they refer to becomes the root's.
+std::string schema_of_call(const std::vector<Tool>& tools, const JsonView& body) {
+  OrderedJson any = OrderedJson::array(), shared = OrderedJson::object();
+  for (const Tool& tool : tools) {
+    OrderedJson arguments = OrderedJson::parse(tool.parameters);
+    for (const char* key : {"$defs", "definitions"}) {
+      if (!arguments.contains(key)) continue;
+      for (const auto& [name, definition] : arguments[key].items()) {
+        body.require(!shared[key].contains(name) || shared[key][name] == definition, "tools",
+                     fmt::format("{} has another meaning in each of two tools", name));
+        shared[key][name] = definition;
+      }
+      arguments.erase(key);
+    }
+    any.push_back({{"type", "object"},
+                   {"properties", {{"name", {{"const", tool.name}}}, {"arguments", arguments}}},
+                   {"required", {"name", "arguments"}},
+                   {"additionalProperties", false}});
+  }
+  OrderedJson schema = any.size() == 1 ? any.front() : OrderedJson{{"anyOf", std::move(any)}};
+  schema.update(shared);
+  return schema.dump();
+}
+
+// The longest end of `text` that may be the beginning of `tag`.
+size_t begun_tag(std::string_view text, std::string_view tag) {
+  for (size_t size = std::min(text.size(), tag.size() - 1); size > 0; --size)
+    if (text.ends_with(tag.substr(0, size))) return size;
+  return 0;
+}
+
+std::string_view without_space_behind(std::string_view text) {
+  const size_t last = text.find_last_not_of(" \n\r\t");
+  return text.substr(0, last == std::string_view::npos ? 0 : last + 1);
+}
+
+}  // namespace
+
+Context context_with_template(const Context& context, const std::string& name) {
+  Context with = context;
+  with.calls_tools = (name.empty() ? context.card.conversation_template : name) == kTemplate;
+  return with;
+}
+
+ToolUse read_tools(const JsonView& body, const Context& context, ToolsSpelling spelling) {
+  ToolUse use;
+  if (const auto old = body.find("functions"))
+    if (!old->elements().empty()) old->fail("is the old spelling; send tools");
+  const auto tools = body.find("tools");
+  if (!tools || tools->elements().empty()) return use;
+  if (!context.calls_tools)
+    tools->fail(fmt::format("the template of {} has no place for tools", context.card.name));
+  const std::string choice = choice_of(body, spelling);
+  for (const JsonView& tool : tools->elements()) use.tools.push_back(read_tool(tool, spelling));
+  if (use.tools.size() > kMostTools) tools->fail(fmt::format("more than {} tools", kMostTools));
+  if (choice == "none") return {};
+  use.forced = choice != "auto";
+  if (choice.starts_with('=')) {
+    const auto named = std::ranges::find(use.tools, choice.substr(1), &Tool::name);
+    body.require(named != use.tools.end(), "tool_choice",
+                 fmt::format("there is no tool \"{}\"", choice.substr(1)));
+    std::rotate(use.tools.begin(), named, named + 1);
+    use.only_first = true;
+  }
+  return use;
+}
+
+void tell_tools(const ToolUse& use, serving::Question& question, const JsonView& body) {
+  if (use.tools.empty()) return;
+  std::string text =
+      "# Tools\n\nYou may call one or more functions to assist with the user query.\n\n"
+      "You are provided with function signatures within <tools></tools> XML tags:\n<tools>";
+  for (const Tool& tool : use.tools) text += "\n" + tool.signature;
+  text +=
+      "\n</tools>\n\nFor each function call, return a json object with function name and arguments "
+      "within <tool_call></tool_call> XML tags:\n<tool_call>\n{\"name\": <function-name>, "
+      "\"arguments\": <args-json-object>}\n</tool_call>";
+  std::vector<Message>& messages = question.request.messages;
+  if (messages.empty() || messages.front().role != "system")
+    messages.insert(messages.begin(), {"system", {}});
+  std::vector<Part>& system = messages.front().content;
+  system.push_back(Part::of_text(system.empty() ? text : "\n\n" + text));
+  if (!use.forced) return;
+  body.require(!question.form, "tool_choice", "the answer has another form already");
+  std::vector<Tool> allowed = use.tools;
+  if (use.only_first) allowed.resize(1);
+  question.form = {serving::OutputForm::Kind::kJsonSchema, schema_of_call(allowed, body)};
+}
+
+std::string call_as_text(const std::string& name, const JsonView& arguments) {
+  OrderedJson json = arguments.raw();
+  if (arguments.is_string()) json = parse_shallow(arguments.as_string());
+  if (!json.is_object()) arguments.fail("expected a JSON object");
+  return fmt::format("<tool_call>\n{{\"name\": {}, \"arguments\": {}}}\n</tool_call>",
+                     dumped_as_python(name), dumped_as_python(json));
+}
+
+std::string result_as_text(const std::string& result) {
+  return "<tool_response>\n" + result + "\n</tool_response>";
+}
+
+std::optional<ToolCall> CallFinder::parsed(std::string_view text) const {
+  const OrderedJson json = parse_shallow(text);
+  if (!json.is_object() || !json.contains("name") || !json["name"].is_string()) return std::nullopt;
+  const auto name = json["name"].get<std::string>();
+  if (std::ranges::find(use_->tools, name, &Tool::name) == use_->tools.end()) return std::nullopt;
+  const OrderedJson arguments =
+      json.contains("arguments") ? json["arguments"] : OrderedJson::object();
+  if (!arguments.is_object()) return std::nullopt;
+  return ToolCall{name, arguments.dump(-1, ' ', false, OrderedJson::error_handler_t::replace)};
+}
+
+std::vector<Said> CallFinder::take(std::string_view piece) {
+  std::vector<Said> said;
+  const auto say = [&](std::string_view text) {
+    if (!text.empty()) said.push_back({std::string(text), {}});
+  };
+  if (use_->tools.empty()) {
+    say(piece);
+    return said;
+  }
+  held_ += piece;
+  if (use_->forced) return said;
+  while (true) {
+    if (!inside_) {
+      const size_t begin = held_.find(kCall);
+      if (begin == std::string::npos) {
+        // White space goes with the call that may follow it.
+        std::string_view text = held_;
+        text.remove_suffix(begun_tag(text, kCall));
+        text = without_space_behind(text);
+        say(text);
+        held_.erase(0, text.size());
+        return said;
+      }
+      say(without_space_behind(std::string_view(held_).substr(0, begin)));
+      held_.erase(0, begin);
+      inside_ = true;
+    }
+    const size_t end = held_.find(kCallEnd);
+    if (end == std::string::npos) return said;
+    const std::string_view whole = std::string_view(held_).substr(0, end + kCallEnd.size());
+    if (auto call = parsed(whole.substr(kCall.size(), end - kCall.size()))) {
+      said.push_back({"", std::move(call)});
+      called_ = true;
+    } else {
+      say(whole);
+    }
+    held_.erase(0, whole.size());
+    inside_ = false;
+  }
+}
+
+std::vector<Said> CallFinder::finish() {
+  const std::string rest = std::exchange(held_, "");
+  if (rest.empty() || (called_ && without_space_behind(rest).empty())) return {};
+  // A model may end without closing its last call.
+  std::string_view json = rest;
+  if (inside_) json.remove_prefix(kCall.size());
+  if (inside_ || use_->forced)
+    if (auto call = parsed(json)) return {{"", std::move(call)}};
+  return {{rest, {}}};
+}
+
+WholeAnswer split_calls(const ToolUse& use, const std::string& text) {
+  WholeAnswer whole;
+  CallFinder finder(use);
+  for (const auto& some : {finder.take(text), finder.finish()})
+    for (const Said& said : some) {
+      whole.text += said.text;
+      if (said.call) whole.calls.push_back(*said.call);
+    }
+  return whole;
+}
+
+}  // namespace isthmus::protocol
