@@ -10,6 +10,7 @@
 #include <CLI/CLI.hpp>
 
 #include "base/atomic_file.h"
+#include "cache_flags.h"
 #include "eval_flags.h"
 #include "isthmus/error.h"
 #include "isthmus/version.h"
@@ -395,6 +396,7 @@ Parsed parse_command_line(int argc, char** argv) {
   run->add_option("--request", o.request, "Request file (docs/formats.md)")->type_name("FILE");
   run->add_flag("--json", o.json, "Print text, ids and timings as JSON");
   add_compute(*run, o);
+  add_cache_flags(*run, o);
   add_generation(*run, o);
   add_guesses(*run, o);
 
@@ -425,6 +427,7 @@ Parsed parse_command_line(int argc, char** argv) {
   EvalFlags eval_flags(*eval, o.eval);
   eval->add_flag("--json", o.json, "Print the report as JSON instead of a table of scores");
   add_compute(*eval, o);
+  add_cache_flags(*eval, o);
 
   CLI::App* align = app.add_subcommand(
       "align", "Train the stages of a recipe; goes on where it ended (docs/training.md)");

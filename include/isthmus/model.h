@@ -37,6 +37,10 @@ struct LoadOptions {
   // several tokens in one pass (GenerationConfig::num_assistant_tokens). Empty: none. It needs the
   // same vocabulary; its weights are held as `draft_storage` says.
   std::string draft, draft_storage = "stored";
+  // Folder in which it is kept what media became behind encoder and aligner, for the next process
+  // that loads this model; empty: nothing is kept. At most so many bytes, all models together.
+  std::filesystem::path media_cache;
+  int64_t media_cache_bytes = int64_t{10} << 30;
 };
 
 // Turns text into ids and back. Cheap to copy, safe from any thread.

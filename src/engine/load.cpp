@@ -7,6 +7,7 @@
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
 
+#include "engine/media_disk.h"
 #include "families/registry.h"
 #include "isthmus/error.h"
 #include "nn/blas_setup.h"
@@ -24,6 +25,14 @@ void prepare_arithmetic(const LoadOptions& options) {
   at::set_num_threads(threads);
 }
 
+std::shared_ptr<DiskCache> media_files(const LoadOptions& options) {
+  if (options.media_cache.empty()) return nullptr;
+  if (options.composed)
+    throw UsageError("--cache-dir: what --composed computes records gradients, and is not kept");
+  const auto bytes = static_cast<uint64_t>(std::max<int64_t>(options.media_cache_bytes, 0));
+  return std::make_shared<DiskCache>(options.media_cache, bytes);
+}
+
 std::unique_ptr<Engine> load_engine(const std::function<std::shared_ptr<families::Family>()>& load,
                                     const LoadOptions& options) {
   prepare_arithmetic(options);
@@ -31,6 +40,9 @@ std::unique_ptr<Engine> load_engine(const std::function<std::shared_ptr<families
   std::shared_ptr<families::Family> family = load();
   family->hold_cache_in(cache);
   auto engine = std::make_unique<Engine>(std::move(family), options.composed);
+  if (auto files = media_files(options))
+    engine->media().cache().keep_on(
+        std::make_unique<MediaDisk>(engine->family(), std::move(files)));
   if (!options.draft.empty()) {
     LoadOptions own = options;
     own.vision.clear();

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "base/disk_cache.h"
 #include "engine/engine.h"
 #include "isthmus/model.h"
 
@@ -18,6 +19,10 @@ std::unique_ptr<Engine> load_engine(const std::string& model, const std::string&
 // Threads to compute with (0: one per processor), and what else is set once a process. Throws
 // UnsupportedError for a device that this build cannot compute on.
 void prepare_arithmetic(const LoadOptions& options);
+
+// Where `options` ask that it be kept what media become; null: nowhere. Throws UsageError where
+// gradients would be kept, ResourceError where the folder cannot be used.
+std::shared_ptr<DiskCache> media_files(const LoadOptions& options);
 
 // The family that `load` gives, called once the arithmetic is set up.
 std::unique_ptr<Engine> load_engine(const std::function<std::shared_ptr<families::Family>()>& load,

@@ -103,7 +103,7 @@ ContentHash MediaLoader::key_of(const ContentHash& identity) const {
   return salt_.empty() ? identity : hash_text(identity.hex() + salt_);
 }
 
-void MediaLoader::forget() { cache_ = MediaCache(kCachedMediaBytes); }
+void MediaLoader::forget() { cache_.clear(); }
 
 std::shared_ptr<const CachedMedia> MediaLoader::find(const std::optional<ContentHash>& identity) {
   return identity ? cache_.find(key_of(*identity)) : nullptr;

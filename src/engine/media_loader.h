@@ -59,6 +59,9 @@ class MediaLoader {
   // Prepares media in place of the family: golden cases bring the pixels their reference saw.
   void prepare_with(Preparer preparer) { preparer_ = std::move(preparer); }
   void forget();
+  // Where what media became is kept besides memory.
+  MediaCache& cache() { return cache_; }
+  const MediaCache& cache() const { return cache_; }
 
  private:
   struct Shared;

@@ -162,6 +162,9 @@ class Family {
   virtual int64_t pad_id() const { return 0; }
   // Of the files the weights came from: their paths, sizes and times of change.
   virtual std::string fingerprint() const = 0;
+  // All but weights and the medium that decides what a medium becomes: how it is prepared, what is
+  // taken of the encoder, how rows are laid out; as text, in no particular form.
+  virtual std::string media_settings() const = 0;
   // The module tree as print(model) shows it.
   virtual std::string print() const = 0;
   // Writes the weights as they are now into `folder`, in files that the original code loads, whole

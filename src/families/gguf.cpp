@@ -81,7 +81,7 @@ std::shared_ptr<Family> load_llava(const GgufModel& model, const LoadOptions& op
   settings.tower = model.tower;
   const layout::LlamaConfig& text = settings.config.text;
   settings.tokenizer = tokenizer_of(model, text.vocab_size);
-  if (model.preprocessor) set_preprocessing(settings, *model.preprocessor);
+  if (model.preprocessor) set_preprocessing(settings, model.config, *model.preprocessor);
   settings.prompts.layout = settings.config.layout;
   settings.prompts.default_template = model.conversation_template;
   const auto sources = sources_of(model);

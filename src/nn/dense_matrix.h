@@ -28,6 +28,7 @@ class DenseMatrix final : public WeightMatrix {
   Tensor to_dense() const override;
 
   const StoredMatrix& stored() const { return stored_; }
+  Arithmetic arithmetic() const { return arithmetic_; }
 
  private:
   bool fused(const Tensor& x) const;

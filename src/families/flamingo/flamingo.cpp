@@ -214,6 +214,19 @@ std::vector<int64_t> Flamingo::seen_before(std::span<const Segment> segments) co
   return displayed_ids(segments, {});
 }
 
+// What is not here follows from the shapes of the weights.
+std::string Flamingo::media_settings() const {
+  const layout::OpenClipVisionConfig& vision = model_.vision;
+  const layout::FlamingoConfig& config = model_.config;
+  return fmt::format("{} {} {} {} {} {} {} {} {} {} {} {}",
+                     model_.sources.vision_files == layout::VisionFiles::kHuggingFace,
+                     vision.image_size, vision.patch_size, vision.heads, vision.layer_norm_eps,
+                     static_cast<int>(vision.activation), config.vision_ln_post,
+                     config.resampler.heads, config.resampler.dim_head,
+                     config.cross_attention.heads, config.cross_attention.dim_head,
+                     config.cross_attn_every_n_layers);
+}
+
 LateMarker Flamingo::late_marker(const GenerationConfig& config) const {
   const auto quirk = config.quirks.find("image_token_resets_media");
   if (quirk != config.quirks.end() && !quirk->second) return LateMarker::kIgnored;

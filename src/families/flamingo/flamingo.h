@@ -88,6 +88,7 @@ class Flamingo : public Family {
   std::string feature_fingerprint() const override {
     return feature_fingerprint_.empty() ? fingerprint_ : feature_fingerprint_;
   }
+  std::string media_settings() const override;
   std::string print() const override;
   std::string tokens_probe() const override { return "encoder.hidden.0"; }
   void save(const std::filesystem::path& folder, const OutputOptions& options) override;

@@ -48,6 +48,7 @@ class PlainLanguageModel : public Family {
   Padding padding() const override { return Padding::kLeft; }
   std::vector<int64_t> seen_before(std::span<const Segment> segments) const override;
   std::string fingerprint() const override { return settings_.fingerprint; }
+  std::string media_settings() const override { return {}; }
   std::string print() const override;
   Package package() const override;
   std::string tokens_probe() const override { return "encoder.hidden.0"; }

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
 #include "base/check.h"
 #include "families/documents.h"
 #include "families/llava/examples.h"
@@ -50,9 +53,17 @@ void set_tiling(LlavaSettings& settings) {
     settings.grid_pinpoints.emplace_back(size.width, size.height);
 }
 
-void set_preprocessing(LlavaSettings& settings, const JsonView& preprocessor) {
+void set_preprocessing(LlavaSettings& settings, const JsonView& config,
+                       const JsonView& preprocessor) {
   set_tiling(settings);
   settings.image = modalities::ClipImageConfig::parse(preprocessor);
+  settings.media = config.raw().dump() + preprocessor.raw().dump();
+  if (settings.tower) {  // its own file may lie elsewhere; its sizes are the weights' shapes
+    const layout::ClipVisionConfig& tower = *settings.tower;
+    settings.media += fmt::format(" {} {} {} {} {}", tower.image_size, tower.patch_size,
+                                  tower.num_attention_heads, tower.layer_norm_eps,
+                                  static_cast<int>(tower.hidden_act));
+  }
 }
 
 LlavaModules::LlavaModules(const layout::LlavaConfig& config,

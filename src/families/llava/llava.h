@@ -50,6 +50,7 @@ struct LlavaSettings {
   std::vector<modalities::Resolution> grid_pinpoints;
   PromptRules prompts{};
   std::string fingerprint;                    // of the files of the weights
+  std::string media;                          // Family::media_settings
   std::shared_ptr<const LlavaOrigin> origin;  // save.h; null: of GGUF files
   std::shared_ptr<const Package> gguf;        // of GGUF files: what they consist of
   std::shared_ptr<const text::Tokenizer> tokenizer;
@@ -58,8 +59,10 @@ struct LlavaSettings {
 
 // How pictures are cut: from the config.
 void set_tiling(LlavaSettings& settings);
-// How pictures are prepared: from the config, and from a preprocessor_config.json.
-void set_preprocessing(LlavaSettings& settings, const JsonView& preprocessor);
+// How pictures are prepared: from the config, and from a preprocessor_config.json. `config`: the
+// document that settings.config was read from.
+void set_preprocessing(LlavaSettings& settings, const JsonView& config,
+                       const JsonView& preprocessor);
 
 class Llava : public Family {
  public:
@@ -94,6 +97,7 @@ class Llava : public Family {
     return settings_.feature_fingerprint.empty() ? settings_.fingerprint
                                                  : settings_.feature_fingerprint;
   }
+  std::string media_settings() const override { return settings_.media; }
   std::string print() const override;
   std::string tokens_probe() const override { return "encoder.hidden.0"; }
   void save(const std::filesystem::path& folder, const OutputOptions& options) override;

@@ -106,7 +106,8 @@ LlavaSettings load_settings(const Sources& sources, const std::string& name) {
   if (settings.tower) {
     const auto folder = settings.config.layout == LlavaLayout::kOriginal ? folder_of(sources.tower)
                                                                          : sources.model.path;
-    set_preprocessing(settings, JsonView::load(folder / "preprocessor_config.json"));
+    set_preprocessing(settings, JsonView::load(sources.model.path / "config.json"),
+                      JsonView::load(folder / "preprocessor_config.json"));
   }
   settings.prompts.layout = settings.config.layout;
   settings.prompts.default_template = default_template(

@@ -3,7 +3,9 @@
 #include <algorithm>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include "base/atomic_file.h"
 #include "base/check.h"
 #include "families/documents.h"
 #include "families/onellm/examples.h"
@@ -48,6 +50,15 @@ size_t end_of_batch(std::span<const modalities::Prepared> media, size_t begin) {
   return end;
 }
 
+// What is not here follows from the shapes of the weights.
+std::string media_settings_of(const layout::OneLlmModel& model) {
+  const layout::OneLlmConfig& config = model.config;
+  const std::string options = model.sources.options.empty() ? "" : read_file(model.sources.options);
+  return fmt::format("{} {} {} {} {} {} {}", config.encoder.image_size, config.encoder.patch_size,
+                     config.encoder.heads, config.projection.heads, config.projection.rms_norm_eps,
+                     fmt::join(config.projection.experts, " "), options);
+}
+
 }  // namespace
 
 OneLlmModules::OneLlmModules(const layout::OneLlmConfig& config) {
@@ -77,7 +88,8 @@ OneLlm::OneLlm(layout::OneLlmModel model, std::shared_ptr<OneLlmModules> modules
     : model_(std::move(model)),
       modules_(std::move(modules)),
       fingerprint_(std::move(fingerprint)),
-      feature_fingerprint_(std::move(feature_fingerprint)) {}
+      feature_fingerprint_(std::move(feature_fingerprint)),
+      media_settings_(media_settings_of(model_)) {}
 
 std::shared_ptr<Family> OneLlm::with_aligner(const std::filesystem::path& folder,
                                              const LoadOptions& options) const {

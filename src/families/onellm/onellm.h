@@ -64,6 +64,7 @@ class OneLlm : public Family {
   std::string feature_fingerprint() const override {
     return feature_fingerprint_.empty() ? fingerprint_ : feature_fingerprint_;
   }
+  std::string media_settings() const override { return media_settings_; }
   std::string print() const override;
   std::string tokens_probe() const override { return "encoder.tokens"; }
   void save(const std::filesystem::path& folder, const OutputOptions& options) override;
@@ -76,7 +77,7 @@ class OneLlm : public Family {
  private:
   layout::OneLlmModel model_;
   std::shared_ptr<OneLlmModules> modules_;
-  std::string fingerprint_, feature_fingerprint_;
+  std::string fingerprint_, feature_fingerprint_, media_settings_;
 };
 
 }  // namespace isthmus::families::onellm
