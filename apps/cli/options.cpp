@@ -407,6 +407,7 @@ Parsed parse_command_line(int argc, char** argv) {
   add_model_parts(*serve, o);
   add_serve_flags(*serve, o);
   add_compute(*serve, o);
+  add_cache_flags(*serve, o);
   add_generation(*serve, o);
   add_guesses(*serve, o);
 

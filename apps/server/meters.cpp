@@ -64,6 +64,10 @@ constexpr Reading kReadings[] = {
      MetricType::Counter, field_of<&Load::media_queries>},
     {"isthmus:mm_cache_hits_total", "Those that were found.", MetricType::Counter,
      field_of<&Load::media_hits>},
+    {"isthmus:mm_disk_cache_queries_total", "Media looked for on disk, not being in memory.",
+     MetricType::Counter, field_of<&Load::media_disk_queries>},
+    {"isthmus:mm_disk_cache_hits_total", "Those that were found.", MetricType::Counter,
+     field_of<&Load::media_disk_hits>},
     {"isthmus:num_preemptions_total", "Questions put back to wait.", MetricType::Counter,
      field_of<&Load::preemptions>},
 };

@@ -55,5 +55,5 @@ export class Bar {
 }
 
 function factsOf({ storage, context_length: length }) {
-  return [storage, length && `${length.toLocaleString("en")} tokens`].filter(Boolean).join(" · ");
+  return [storage === "stored" ? "" : storage, length && `${length.toLocaleString("en")} tokens`].filter(Boolean).join(" · ");
 }

@@ -156,6 +156,8 @@ OneLlmConfig read_onellm_config(const OneLlmTensors& tensors, const OneLlmConfig
   config.projection = read_projection(tensors, options, config.encoder, config.language);
   config.modalities = read_modalities(tensors, options, config.encoder);
   config.leftovers = read_leftovers(tensors);
+  if (const auto offset = options.find("decode_offset_ignores_tags"))
+    config.decode_offset_ignores_tags = offset->as_boolean();
   return config;
 }
 

@@ -44,6 +44,10 @@ struct OneLlmConfig {
   ProjectionConfig projection;
   std::vector<ModalityConfig> modalities;
   ClipLeftovers leftovers;
+  // Quirk: what the reference generates overwrites the last two tokens of the prompt. Models that
+  // learnt to answer behind them say so in onellm.json.         model/LLM/onellm.py,
+  // forward_inference
+  bool decode_offset_ignores_tags = true;
 
   bool is_language_model() const { return modalities.empty(); }
 };

@@ -11,6 +11,7 @@
 
 #include "base/system_memory.h"
 #include "engine/answering.h"
+#include "engine/media_disk.h"
 #include "generation/generation_config.h"
 #include "isthmus/error.h"
 #include "serving/prompts.h"
@@ -71,7 +72,12 @@ Scheduler::Scheduler(std::shared_ptr<families::Family> family, Card card,
              .between_blocks = [this] { interrupt(); }}),
       runner_(*own_->family,
               {pages_of(*own_->family, options), options.max_running, options.rows_per_pass}),
-      thread_([this] { run(); }) {}
+      thread_([this] { run(); }) {
+  // The thread looks at nothing before it is asked.
+  if (options.media_files)
+    own_->media->cache().keep_on(
+        std::make_unique<engine::MediaDisk>(*own_->family, options.media_files));
+}
 
 Scheduler::~Scheduler() {
   {
@@ -493,6 +499,10 @@ void Scheduler::publish() {
   load_.prefix_hits = counts.prefix_hits;
   load_.media_queries = desk_.queries();
   load_.media_hits = desk_.hits();
+  if (const engine::MediaDisk* disk = own_->media->cache().disk()) {
+    load_.media_disk_queries = disk->queries();
+    load_.media_disk_hits = disk->hits();
+  }
   load_.preemptions = counts.preemptions;
   load_.model_seconds = counts.model_seconds;
   load_.scheduling_seconds = seconds_around_passes_ - counts.model_seconds;

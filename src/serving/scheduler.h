@@ -12,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/disk_cache.h"
 #include "families/family.h"
 #include "generation/constraints.h"
 #include "isthmus/model.h"
@@ -27,6 +28,7 @@ struct SchedulerOptions {
   int64_t max_running = 32;   // answers
   int64_t max_waiting = 256;  // questions
   int64_t rows_per_pass = 256;
+  std::shared_ptr<DiskCache> media_files;  // null: what media become is kept in memory alone
 };
 
 // Clients take turns, and each is served in the order in which it asked (FairOrder). Media are

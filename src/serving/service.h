@@ -100,6 +100,8 @@ struct Load {
   int64_t prompt_tokens = 0, generation_tokens = 0;
   int64_t prefix_queries = 0, prefix_hits = 0;  // tokens
   int64_t media_queries = 0, media_hits = 0;    // media
+  // Those that were not in memory and looked for on disk; 0 without a folder for them.
+  int64_t media_disk_queries = 0, media_disk_hits = 0;
   int64_t preemptions = 0;
   // In passes of the language model, and around them: dividing, choosing tokens, text, events.
   double model_seconds = 0, scheduling_seconds = 0;

@@ -25,11 +25,11 @@ TEST(ServeFlags, WithoutAnyTheServerIsForThisMachineAlone) {
 
 TEST(ServeFlags, AreRead) {
   const Options options =
-      parse({"OTHER", "--port",           "0",         "--api-key",  "a",  "--api-key",
-             "b",     "--cors",           "https://x", "--max-body", "8",  "--timeout",
-             "30",    "--max-pixels",     "1000",      "--drain",    "5",  "--max-queue",
-             "3",     "--max-new-tokens", "7",         "--storage",  "q4", "--log-format",
-             "json"});
+      parse({"OTHER", "--port",           "0",         "--api-key",    "a",   "--api-key",
+             "b",     "--cors",           "https://x", "--max-body",   "8",   "--timeout",
+             "30",    "--max-pixels",     "1000",      "--drain",      "5",   "--max-queue",
+             "3",     "--max-new-tokens", "7",         "--storage",    "q4",  "--cache-dir",
+             "kept",  "--cache-size",     "3G",        "--log-format", "json"});
   EXPECT_EQ(options.models, (std::vector<std::string>{"MODEL", "OTHER"}));
   EXPECT_EQ(options.server.port, 0);
   EXPECT_EQ(options.server.api_keys, (std::vector<std::string>{"a", "b"}));
@@ -41,6 +41,8 @@ TEST(ServeFlags, AreRead) {
   EXPECT_EQ(options.longest_queue, 3);
   EXPECT_EQ(options.generate.max_new_tokens, 7);
   EXPECT_EQ(options.load.decoder_storage, "q4");
+  EXPECT_EQ(options.load.media_cache, "kept");
+  EXPECT_EQ(options.load.media_cache_bytes, int64_t{3} << 30);
   EXPECT_EQ(options.log_format, "json");
 }
 
@@ -57,6 +59,8 @@ TEST(ServeFlags, OutOfRangeAreRefused) {
   EXPECT_THROW(parse({"--port", "65536"}), UsageError);
   EXPECT_THROW(parse({"--max-body", "0"}), UsageError);
   EXPECT_THROW(parse({"--max-queue", "0"}), UsageError);
+  EXPECT_THROW(parse({"--cache-dir", "kept", "--cache-size", "1K"}), UsageError);
+  EXPECT_THROW(parse({"--cache-size", "1G"}), UsageError);  // of what?
   EXPECT_THROW(parse({"--log-format", "xml"}), UsageError);
 }
 

@@ -119,6 +119,18 @@ TEST(OneLlm, ASecondTurnIsTheSameWithAndWithoutAKeptCache) {
   }
 }
 
+// The demo model learnt to answer behind its prompt, and its onellm.json says so.
+TEST(OneLlm, AModelSaysWhetherAnswersLieOverTheEndOfItsPrompts) {
+  const fs::path demo = fs::path(ISTHMUS_SOURCE_DIR) / "demo";
+  const auto engine = load_engine((demo / "models/onellm").string(), "", "", {});
+  Request request = question({Part::of_image(demo / "pictures/table01.png")}, "what is it ?");
+  const auto own = engine->generate(request, {}).output_ids;
+  request.generate.quirks["decode_offset_ignores_tags"] = false;
+  EXPECT_EQ(engine->generate(request, {}).output_ids, own);
+  request.generate.quirks["decode_offset_ignores_tags"] = true;
+  EXPECT_NE(engine->generate(request, {}).output_ids, own);
+}
+
 TEST(OneLlm, ABatchOfQuestionsWithAndWithoutMediaIsAnsweredAsEachAlone) {
   const auto engine = tiny();
   const std::vector<Request> requests = {question({image()}), question({}),

@@ -8,8 +8,10 @@
 #include <fmt/format.h>
 
 #include "base/atomic_file.h"
+#include "compare_json.h"
 #include "compare_measure.h"
 #include "compare_page.h"
+#include "compare_tables.h"
 #include "engine/load.h"
 #include "interrupt.h"
 #include "isthmus/error.h"

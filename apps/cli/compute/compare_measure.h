@@ -98,4 +98,14 @@ struct Pair {
 // Of those that answered the same questions.
 std::vector<Pair> compare_pairs(const std::vector<Measured>& all);
 
+// All that is reported.
+struct Comparison {
+  recipe::Recipe recipe;  // of any contestant: what is said of data and budget is the same
+  FrozenParts frozen;
+  std::vector<ShownQuestion> questions;
+  std::vector<Measured> measured;
+  std::vector<Pair> pairs;
+  int threads = 0;
+};
+
 }  // namespace isthmus::cli

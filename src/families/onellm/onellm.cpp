@@ -246,7 +246,8 @@ int64_t OneLlm::decode_overlap(const GenerationConfig& config,
   const auto media = std::ranges::count_if(segments, [](const Segment& segment) {
     return std::holds_alternative<MediaSegment>(segment);
   });
-  return media == 1 && quirk(config, kDecodeOffsetIgnoresTags, true) ? kTags : 0;
+  const bool shifts = model_.config.decode_offset_ignores_tags;
+  return media == 1 && quirk(config, kDecodeOffsetIgnoresTags, shifts) ? kTags : 0;
 }
 
 std::string OneLlm::print() const { return layout::to_string(model_.module_tree()); }
