@@ -135,11 +135,11 @@ ToolUse read_tools(const JsonView& body, const Context& context, ToolsSpelling s
   ToolUse use;
   if (const auto old = body.find("functions"))
     if (!old->elements().empty()) old->fail("is the old spelling; send tools");
+  const std::string choice = choice_of(body, spelling);
   const auto tools = body.find("tools");
   if (!tools || tools->elements().empty()) return use;
   if (!context.calls_tools)
     tools->fail(fmt::format("the template of {} has no place for tools", context.card.name));
-  const std::string choice = choice_of(body, spelling);
   for (const JsonView& tool : tools->elements()) use.tools.push_back(read_tool(tool, spelling));
   if (use.tools.size() > kMostTools) tools->fail(fmt::format("more than {} tools", kMostTools));
   if (choice == "none") return {};

@@ -3,9 +3,9 @@
 #include <algorithm>
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include "base/check.h"
+#include "base/ordered_json.h"
 #include "families/documents.h"
 #include "families/llava/examples.h"
 #include "families/llava/load.h"
