@@ -39,8 +39,8 @@ TITLES = {"amx": "AMX and AVX-512", "avx512": "AVX-512", "avx2": "AVX2 alone"}
 SETS = [name for name in TITLES if name == "avx2" or {"amx": "amx_int8", "avx512": "avx512f"}[name] in features()]
 
 
-def llama_folder(isa):
-    return "native" if isa == SETS[0] else isa
+def llama_folder(isa, best):
+    return best if isa == SETS[0] else isa
 
 
 def peer_environment(isa):
@@ -150,7 +150,7 @@ class Comparison:
         where, threads = self.options.peers, self.options.threads
         run = self.run([where / "native/bin/llama-mtmd-cli", "-m", where / "7b.gguf", "--mmproj", where / "mmproj.gguf",
                         "--image", picture, "-p", QUESTION, "-n", 16, "--temp", 0, "-t", threads, "-c", 2048, "--perf",
-                        "-lv", 4, "--chat-template", "vicuna"], {"LD_LIBRARY_PATH": where / llama_folder(isa) / "bin"})
+                        "-lv", 4, "--chat-template", "vicuna"], {"LD_LIBRARY_PATH": where / llama_folder(isa, self.options.llama) / "bin"})
         everything = run.errors() + run.text()
         ready = Run.arrival(run.complained, rb"main: loading model") or Run.arrival(run.said, rb"main: loading model")
         first = next((when for when, data in run.said if data.strip()), None)
@@ -169,7 +169,7 @@ class Comparison:
     def llama_text(self, isa):
         where = self.options.peers
         run = self.run([where / "native/bin/llama-bench", "-m", where / "7b.gguf", "-t", self.options.threads, "-r", 1, "-o",
-                        "json", "-p", 512, "-n", 16], {"LD_LIBRARY_PATH": where / llama_folder(isa) / "bin"})
+                        "json", "-p", 512, "-n", 16], {"LD_LIBRARY_PATH": where / llama_folder(isa, self.options.llama) / "bin"})
         for test in json.loads(run.text()):
             rate = (test["n_prompt"] or test["n_gen"]) * 1e9 / min(test["samples_ns"])
             self.keep("llama.cpp", isa, "prefill_tokens_per_s" if test["n_prompt"] else "decode_tokens_per_s", rate, max)
@@ -322,6 +322,8 @@ def main():
     parser.add_argument("--python", default=sys.executable, help="one that has torch 2.5.1")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--llama", default="native", choices=("native", "avx512"),
+                        help="its library for all this processor has; avx512 where its AMX code does not run")
     parser.add_argument("--sets", nargs="+", choices=SETS, default=SETS)
     parser.add_argument("--most-disturbed", type=float, default=0.05, help="share of the processors others may take")
     parser.add_argument("--out", type=pathlib.Path, required=True)
