@@ -57,7 +57,7 @@ def llama_server(options):
     port, slots = free_port(), max(options.clients)
     command = [options.llama_server or options.peers / "native/bin/llama-server", "-m", options.peers / f"{options.model}.gguf",
                "--mmproj", options.peers / "mmproj-q8.gguf", "--host", "127.0.0.1", "--port", port, "-t", options.threads, "-tb",
-               options.threads, "-np", slots, "-c", slots * options.context, "--chat-template", "vicuna", "--no-ui"]
+               options.threads, "-np", slots, "-c", slots * options.context, "--no-jinja", "--chat-template", "vicuna", "--no-ui"]
     process = subprocess.Popen([str(word) for word in command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         url, until = f"http://127.0.0.1:{port}", time.monotonic() + 300
