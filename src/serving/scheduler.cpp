@@ -1,13 +1,11 @@
 #include "serving/scheduler.h"
 
 #include <algorithm>
-#include <cctype>
 #include <cmath>
 #include <future>
 #include <utility>
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include "base/system_memory.h"
 #include "engine/answering.h"
@@ -48,11 +46,6 @@ int64_t pages_of(families::Family& family, const SchedulerOptions& options) {
 std::shared_ptr<const Variant> own_variant(std::shared_ptr<families::Family> family) {
   auto loader = std::make_unique<engine::MediaLoader>(*family);
   return std::make_shared<const Variant>(Variant{"", std::move(family), 0, std::move(loader)});
-}
-
-bool same_geometry(const nn::CacheGeometry& one, const nn::CacheGeometry& other) {
-  return one.num_hidden_layers == other.num_hidden_layers &&
-         one.num_key_value_heads == other.num_key_value_heads && one.head_dim == other.head_dim;
 }
 
 }  // namespace
@@ -115,81 +108,6 @@ void Scheduler::check(const Question& question) const {
   if (const auto& top = question.top_logprobs; top && (*top < 0 || *top > kMostTopLogprobs))
     throw UsageError(
         fmt::format("top_logprobs: expected 0 to {}, found {}", kMostTopLogprobs, *top));
-}
-
-std::shared_ptr<const Variant> Scheduler::variant(const std::string& name) const {
-  if (name.empty()) return own_;
-  const std::lock_guard lock(mutex_);
-  std::vector<std::string> names;
-  for (const auto& variant : variants_) {
-    if (variant->name == name) return variant;
-    names.push_back(variant->name);
-  }
-  throw NoSuchAligner{fmt::format(
-      "{} has no aligner \"{}\"{}", card_.name, name,
-      names.empty() ? " besides its own" : fmt::format("; it has {}", fmt::join(names, ", ")))};
-}
-
-namespace {
-
-void check_name(const std::string& name) {
-  constexpr size_t kLongest = 64;
-  const auto is_plain = [](unsigned char c) {
-    return std::isalnum(c) != 0 || c == '-' || c == '_' || c == '.';
-  };
-  if (name.empty() || name.size() > kLongest || name.front() == '.' || name == "latest" ||
-      !std::ranges::all_of(name, is_plain))
-    throw UsageError(fmt::format(
-        "the name of an aligner: expected up to {} letters, digits, \"-\", \"_\" and \".\", and "
-        "not \"latest\"; found \"{}\"",
-        kLongest, name));
-}
-
-}  // namespace
-
-// mutex_ is held.
-void Scheduler::check_free(const std::string& name) const {
-  if (std::ranges::any_of(variants_, [&](const auto& variant) { return variant->name == name; }))
-    throw UsageError(
-        fmt::format("{} has an aligner \"{}\" already; take it away first", card_.name, name));
-}
-
-void Scheduler::add_aligner(const std::string& name, const std::filesystem::path& folder) {
-  check_name(name);
-  {
-    const std::lock_guard lock(mutex_);
-    check_free(name);
-  }
-  std::shared_ptr<families::Family> family = own_->family->with_aligner(folder, load_options_);
-  families::Family& own = *own_->family;
-  if (!same_geometry(family->language_model().cache_geometry(),
-                     own.language_model().cache_geometry()))
-    throw ModelError(
-        fmt::format("{}: layers or heads of its language model are not those of the loaded one",
-                    folder.string()));
-  family->hold_cache_in(own.cache_storage());
-  const bool same_model = &family->language_model() == &own.language_model() &&
-                          family->block_hook() == own.block_hook();
-  Variant variant{name, std::move(family), 0, nullptr};
-  variant.media = std::make_unique<engine::MediaLoader>(*variant.family, *own_->media);
-  const std::lock_guard lock(mutex_);
-  check_free(name);  // still: loading takes a while
-  if (!same_model) variant.model = models_++;
-  variants_.push_back(std::make_shared<const Variant>(std::move(variant)));
-}
-
-void Scheduler::remove_aligner(const std::string& name) {
-  const auto leaving = variant(name);
-  if (leaving == own_) throw UsageError("the name of an aligner is missing");
-  const std::lock_guard lock(mutex_);
-  std::erase(variants_, leaving);
-}
-
-Card Scheduler::card() const {
-  Card card = card_;
-  const std::lock_guard lock(mutex_);
-  for (const auto& variant : variants_) card.aligners.push_back(variant->name);
-  return card;
 }
 
 std::unique_ptr<Ticket> Scheduler::ask(Question question) {

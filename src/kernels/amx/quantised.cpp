@@ -211,6 +211,13 @@ inline void multiply_step(const Planes<Block>& w, const QuantisedColumns* x, int
   }
 }
 
+inline void zero_sums() {
+  _tile_zero(0);
+  _tile_zero(1);
+  _tile_zero(2);
+  _tile_zero(3);
+}
+
 inline void store_tiles(TileSums& to) {
   _tile_stored(0, to.high[0], kTileBytes);
   _tile_stored(2, to.low[0], kTileBytes);
@@ -222,10 +229,7 @@ inline void store_tiles(TileSums& to) {
 template <int T, class Block>
 inline void multiply_tiles(const Planes<Block>& w, const Factors<Block>& f, const Place& next, TileSums& to,
                            const Place& last, const TileSums& from) {
-  _tile_zero(0);
-  _tile_zero(2);
-  _tile_zero(1);
-  _tile_zero(3);
+  zero_sums();
   constexpr int64_t kShare = 2 * kTileRows / kSteps;
   for (int64_t step = 0; step < kSteps; ++step) {
     multiply_step<T>(w, next.x, step);
@@ -246,10 +250,7 @@ void multiply_block(const Block& block, const Planes<Block>& w, const QuantisedC
   Place last{x, sums, 0};
   const auto take = [&]<int T>(Place next) {
     if (last.rows == 0) {
-      _tile_zero(0);
-      _tile_zero(2);
-      _tile_zero(1);
-      _tile_zero(3);
+      zero_sums();
       for (int64_t step = 0; step < kSteps; ++step) multiply_step<T>(w, next.x, step);
       store_tiles(results[turn]);
     } else {
@@ -385,10 +386,7 @@ int64_t peak(const PeakArgs& a) {
   const Tiles tiles(kTileDepth);
   alignas(64) int8_t bytes[kTileRows * kTileBytes];
   for (int8_t& byte : bytes) byte = static_cast<int8_t>(a.values[1]);
-  _tile_zero(0);
-  _tile_zero(1);
-  _tile_zero(2);
-  _tile_zero(3);
+  zero_sums();
   _tile_loadd(4, bytes, kTileBytes);
   _tile_loadd(5, bytes, kTileBytes);
   _tile_loadd(6, bytes, kTileBytes);
