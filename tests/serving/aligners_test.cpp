@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include "aligners_testing.h"
 #include "error_message.h"
 #include "made_aligners.h"
 
@@ -45,29 +46,6 @@ std::string refusal(Service& service, Question question) {
   return "it was asked";
 }
 
-// All questions through all aligners, at once; how many of the texts differ from one aligner to
-// the next.
-int expect_same(Service& service, const std::map<std::string, engine::Engine*>& alone,
-                const std::vector<Request>& requests) {
-  std::vector<Question> questions;
-  for (const Request& request : requests)
-    for (const auto& [name, engine] : alone) {
-      questions.push_back(question_of(request));
-      questions.back().aligner = name;
-    }
-  const auto outcomes = outcomes_of(service, questions);
-  int different = 0;
-  for (size_t i = 0; i < questions.size(); ++i) {
-    const std::string& name = questions[i].aligner;
-    const auto expected = alone.at(name)->generate(questions[i].request, {});
-    EXPECT_EQ(outcomes[i].failure, "") << i;
-    EXPECT_EQ(outcomes[i].answers[0].text, expected.text) << name << " " << i;
-    EXPECT_EQ(outcomes[i].answers[0].reason, expected.finish_reason) << name << " " << i;
-    if (i > 0 && outcomes[i].answers[0].text != outcomes[i - 1].answers[0].text) ++different;
-  }
-  return different;
-}
-
 std::vector<Request> some_requests() {
   std::vector<Request> requests{
       request_of("What is in this picture?", {"table02.png"}),
@@ -94,7 +72,7 @@ TEST(Aligners, EachAnswersAsIfItWereLoadedAlone) {
   for (const auto& [name, engine] : engines) alone[name] = engine.get();
   for (const int64_t rows : {256, 19}) {
     const auto service = service_with(kTabletop, "", aligners, {.rows_per_pass = rows});
-    EXPECT_GT(expect_same(*service, alone, some_requests()), 6);
+    EXPECT_GT(expect_as_alone(*service, alone, some_requests()), 6);
   }
 }
 
@@ -106,7 +84,7 @@ TEST(Aligners, OfPublishedFiles) {
                                     {{"lora", models / "llava-v1.5-tiny-lora"}});
   std::vector<Request> requests = some_requests();
   for (Request& request : requests) request.generate.max_new_tokens = 8;
-  EXPECT_GT(expect_same(*service, {{"", own.get()}, {"lora", lora.get()}}, requests), 4);
+  EXPECT_GT(expect_as_alone(*service, {{"", own.get()}, {"lora", lora.get()}}, requests), 4);
 }
 
 TEST(Aligners, AModelWithALoraOfItsOwnTakesOthers) {
@@ -120,7 +98,7 @@ TEST(Aligners, AModelWithALoraOfItsOwnTakesOthers) {
   service->add_aligner("p", models / "llava-tiny-pretrain");
   std::vector<Request> requests = some_requests();
   for (Request& request : requests) request.generate.max_new_tokens = 8;
-  expect_same(*service, {{"", own.get()}, {"p", projector.get()}}, requests);
+  expect_as_alone(*service, {{"", own.get()}, {"p", projector.get()}}, requests);
 
   const auto merged = load_service(lora.string(), (models / "vicuna-tiny").string(), "", {}, {});
   EXPECT_TRUE(message_of<UnsupportedError>([&] {

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "aligners_testing.h"
 #include "error_message.h"
 #include "families/flamingo/flamingo.h"
 #include "families/onellm/onellm.h"
@@ -47,22 +48,9 @@ int expect_same(const fs::path& model, const std::map<std::string, fs::path>& al
     service->add_aligner(name, folder);
     alone[name] = engine_of(folder);
   }
-  std::vector<Question> questions;
-  for (const Request& request : some_requests())
-    for (const auto& [name, engine] : alone) {
-      questions.push_back(question_of(request));
-      questions.back().aligner = name;
-    }
-  const auto outcomes = outcomes_of(*service, questions);
-  int different = 0;
-  for (size_t i = 0; i < questions.size(); ++i) {
-    const std::string& name = questions[i].aligner;
-    const auto expected = alone.at(name)->generate(questions[i].request, {});
-    EXPECT_EQ(outcomes[i].failure, "") << i;
-    EXPECT_EQ(outcomes[i].answers[0].text, expected.text) << name << " " << i;
-    if (i > 0 && outcomes[i].answers[0].text != outcomes[i - 1].answers[0].text) ++different;
-  }
-  return different;
+  std::map<std::string, engine::Engine*> engines;
+  for (const auto& [name, engine] : alone) engines[name] = engine.get();
+  return expect_as_alone(*service, engines, some_requests());
 }
 
 TEST(AlignersOfFlamingo, EachAnswersAsIfItWereLoadedAlone) {
