@@ -36,11 +36,22 @@ constexpr const char* kShared = R"json({
      "data": {"$ref": "#/components/schemas/Payload"}, "rgb": {"$ref": "#/components/schemas/Payload"},
      "mask": {"$ref": "#/components/schemas/Payload"},
      "start": {"type": "number"}, "end": {"type": "number"}, "unit": {"enum": ["m", "mm"]},
-     "crop": {"type": "array", "items": {"type": "integer"}, "minItems": 4, "maxItems": 4}}}]},
+     "crop": {"type": "array", "items": {"type": "integer"}, "minItems": 4, "maxItems": 4}}},
+  {"type": "object", "required": ["type", "name", "input"],
+   "properties": {"type": {"const": "tool_use"}, "id": {"type": "string"}, "name": {"type": "string"}, "input": {"type": "object"}}},
+  {"type": "object", "required": ["type"],
+   "properties": {"type": {"const": "tool_result"}, "tool_use_id": {"type": "string"}, "content": {"$ref": "#/components/schemas/Content"}}}]},
 "Content": {"anyOf": [{"type": "string"}, {"type": "array", "items": {"$ref": "#/components/schemas/Part"}}]},
 "Message": {"type": "object", "required": ["role", "content"],
   "properties": {"role": {"enum": ["system", "developer", "user", "assistant", "tool"]}, "content": {"$ref": "#/components/schemas/Content"},
-    "tool_calls": {"type": "array"}}},
+    "tool_calls": {"type": "array", "items": {"$ref": "#/components/schemas/ToolCall"}}, "tool_call_id": {"type": "string"}}},
+"ToolCall": {"type": "object", "required": ["function"], "properties": {"id": {"type": "string"}, "type": {"const": "function"},
+  "function": {"type": "object", "required": ["name", "arguments"], "properties": {"name": {"type": "string"},
+    "arguments": {"anyOf": [{"type": "object"}, {"type": "string", "examples": ["{}"]}], "description": "An object, or JSON text of one"}}}}},
+"FunctionCall": {"type": "object", "required": ["type", "name", "arguments"], "properties": {"type": {"const": "function_call"},
+  "call_id": {"type": "string"}, "name": {"type": "string"}, "arguments": {"type": "string", "examples": ["{}"]}}},
+"FunctionCallOutput": {"type": "object", "required": ["type", "output"], "properties": {"type": {"const": "function_call_output"},
+  "call_id": {"type": "string"}, "output": {"$ref": "#/components/schemas/Content"}}},
 "Stop": {"anyOf": [{"type": "string", "minLength": 1},
   {"type": "array", "items": {"type": "string", "minLength": 1}, "maxItems": 64}]},
 "Form": {"oneOf": [{"type": "object", "required": ["type"], "properties": {"type": {"enum": ["text", "json_object"]}}},
@@ -100,7 +111,9 @@ constexpr const char* kAsked = R"json({
   "presence_penalty": {"type": "number", "minimum": -2, "maximum": 2},
   "frequency_penalty": {"type": "number", "minimum": -2, "maximum": 2}, "logit_bias": {"$ref": "#/components/schemas/LogitBias"}}},
 "Response": {"type": "object", "required": ["input"], "properties": {
-  "input": {"anyOf": [{"type": "string"}, {"type": "array", "minItems": 1, "items": {"$ref": "#/components/schemas/Message"}}]},
+  "input": {"anyOf": [{"type": "string"}, {"type": "array", "minItems": 1, "items": {"anyOf": [
+    {"$ref": "#/components/schemas/Message"}, {"$ref": "#/components/schemas/FunctionCall"},
+    {"$ref": "#/components/schemas/FunctionCallOutput"}]}}]},
   "instructions": {"type": "string"}, "stream": {"type": "boolean"},
   "temperature": {"type": "number", "minimum": 0, "maximum": 100}, "top_p": {"type": "number", "minimum": 0, "maximum": 1},
   "top_k": {"type": "integer", "minimum": -1}, "repetition_penalty": {"type": "number", "exclusiveMinimum": 0},
@@ -112,7 +125,8 @@ constexpr const char* kAsked = R"json({
   "text": {"type": "object", "properties": {"format": {"$ref": "#/components/schemas/Form"}}}, "metadata": {"type": "object"},
   "background": {"type": "boolean"}, "previous_response_id": {"type": "null"}, "conversation": {"type": "null"},
   "prompt": {"type": "null"}, "grammar": {"type": "string"}, "aligner": {"type": "string"}, "template": {"type": "string"},
-  "tools": {"type": "array"}, "functions": {"type": "array"}}},
+  "tools": {"$ref": "#/components/schemas/Tools"}, "tool_choice": {"$ref": "#/components/schemas/ToolChoice"},
+  "functions": {"type": "array"}}},
 "Embeddings": {"type": "object", "required": ["input"], "properties": {
   "input": {"anyOf": [{"type": "string", "minLength": 1}, {"$ref": "#/components/schemas/Part"},
     {"type": "array", "minItems": 1, "maxItems": 2048,
@@ -121,7 +135,8 @@ constexpr const char* kAsked = R"json({
 "CountTokens": {"type": "object", "required": ["messages"], "properties": {
   "messages": {"type": "array", "minItems": 1, "items": {"$ref": "#/components/schemas/Message"}},
   "system": {"$ref": "#/components/schemas/Content"}, "template": {"type": "string"},
-  "tools": {"type": "array"}, "functions": {"type": "array"}}},
+  "tools": {"$ref": "#/components/schemas/Tools"}, "tool_choice": {"$ref": "#/components/schemas/ToolChoice"},
+  "functions": {"type": "array"}}},
 "Messages": {"type": "object", "required": ["messages", "max_tokens"], "properties": {
   "messages": {"type": "array", "minItems": 1, "items": {"$ref": "#/components/schemas/Message"}},
   "system": {"$ref": "#/components/schemas/Content"}, "max_tokens": {"type": "integer", "minimum": 1},
@@ -137,7 +152,7 @@ constexpr const char* kAsked = R"json({
   "grammar": {"type": "string"}, "aligner": {"type": "string"}, "template": {"type": "string"},
   "tools": {"$ref": "#/components/schemas/Tools"}, "tool_choice": {"$ref": "#/components/schemas/ToolChoice"},
   "functions": {"type": "array"}}},
-"OllamaOptions": {"type": "object", "properties": {
+"OllamaOptions": {"type": "object", "properties": {"template": {"type": "string"},
   "temperature": {"type": "number", "minimum": 0, "maximum": 100}, "top_p": {"type": "number", "minimum": 0, "maximum": 1},
   "top_k": {"type": "integer", "minimum": -1}, "repeat_penalty": {"type": "number", "exclusiveMinimum": 0},
   "seed": {"type": "integer"}, "stop": {"$ref": "#/components/schemas/Stop"}, "num_predict": {"type": "integer"},
@@ -148,12 +163,14 @@ constexpr const char* kAsked = R"json({
 "OllamaFormat": {"anyOf": [{"enum": ["", "json"]}, {"type": "object"}]},
 "OllamaChat": {"type": "object", "required": ["messages"], "properties": {
   "messages": {"type": "array", "minItems": 1, "items": {"type": "object", "required": ["role"], "properties": {
-    "role": {"enum": ["system", "developer", "user", "assistant"]}, "content": {"$ref": "#/components/schemas/Content"},
-    "images": {"type": "array", "items": {"$ref": "#/components/schemas/Bytes"}}, "tool_calls": {"type": "array", "maxItems": 0}}}},
+    "role": {"enum": ["system", "developer", "user", "assistant", "tool"]}, "content": {"$ref": "#/components/schemas/Content"},
+    "images": {"type": "array", "items": {"$ref": "#/components/schemas/Bytes"}},
+    "tool_calls": {"type": "array", "items": {"$ref": "#/components/schemas/ToolCall"}}, "tool_name": {"type": "string"}}}},
   "stream": {"type": "boolean"}, "options": {"$ref": "#/components/schemas/OllamaOptions"},
   "format": {"$ref": "#/components/schemas/OllamaFormat"}, "think": {"const": false}, "logprobs": {"type": "boolean"},
   "top_logprobs": {"type": "integer", "minimum": 0, "maximum": 20}, "aligner": {"type": "string"},
-  "tools": {"type": "array"}, "functions": {"type": "array"}}},
+  "tools": {"$ref": "#/components/schemas/Tools"}, "tool_choice": {"$ref": "#/components/schemas/ToolChoice"},
+  "functions": {"type": "array"}}},
 "OllamaGenerate": {"type": "object", "required": ["prompt"], "properties": {
   "prompt": {"type": "string"}, "images": {"type": "array", "items": {"$ref": "#/components/schemas/Bytes"}},
   "system": {"type": "string"}, "raw": {"type": "boolean"}, "suffix": {"type": "string", "maxLength": 0},
@@ -196,7 +213,8 @@ constexpr const char* kAnswered = R"json({
     "required": ["index", "message", "logprobs", "finish_reason"], "properties": {
       "index": {"type": "integer"}, "finish_reason": {"type": "string"}, "logprobs": {"type": ["object", "null"]},
       "message": {"type": "object", "required": ["role", "content"],
-        "properties": {"role": {"const": "assistant"}, "content": {"type": ["string", "null"]}}}}}}}},
+        "properties": {"role": {"const": "assistant"}, "content": {"type": ["string", "null"]},
+          "tool_calls": {"type": "array", "minItems": 1, "items": {"$ref": "#/components/schemas/ToolCall"}}}}}}}}},
 "CompletionAnswer": {"type": "object", "required": ["id", "object", "created", "model", "choices", "usage"], "properties": {
   "id": {"type": "string"}, "object": {"const": "text_completion"}, "created": {"type": "integer"}, "model": {"type": "string"},
   "usage": {"$ref": "#/components/schemas/Usage"},
@@ -207,8 +225,10 @@ constexpr const char* kAnswered = R"json({
   "id": {"type": "string"}, "object": {"const": "response"}, "created_at": {"type": "integer"},
   "status": {"enum": ["completed", "incomplete"]}, "model": {"type": "string"}, "metadata": {"type": "object"},
   "output": {"type": "array", "minItems": 1, "items": {"type": "object", "required": ["id", "type", "status"],
-    "properties": {"id": {"type": "string"}, "type": {"type": "string"}, "status": {"type": "string"},
-      "content": {"type": "array"}}}}, "usage": {"type": "object"}}},
+    "properties": {"id": {"type": "string"}, "type": {"enum": ["message", "function_call"]},
+      "status": {"enum": ["completed", "incomplete"]}, "content": {"type": "array"}, "call_id": {"type": "string"},
+      "name": {"type": "string"}, "arguments": {"type": "string"}}}},
+  "tools": {"type": "array"}, "tool_choice": {"type": ["string", "object"]}, "usage": {"type": "object"}}},
 "EmbeddingsAnswer": {"type": "object", "required": ["object", "data", "model", "usage"], "properties": {
   "object": {"const": "list"}, "model": {"type": "string"}, "usage": {"type": "object"},
   "data": {"type": "array", "minItems": 1, "items": {"type": "object", "required": ["object", "index", "embedding"], "properties": {

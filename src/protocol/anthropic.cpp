@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "protocol/anthropic_stream.h"
+#include "protocol/calls.h"
 #include "protocol/content.h"
 #include "protocol/fields.h"
 #include "protocol/tools.h"
@@ -51,20 +52,24 @@ class Messages : public Exchange {
   Json whole() const override {
     const AnswerSoFar& answer = answers().front();
     Json json = message();
-    const WholeAnswer said = split_calls(use_, answer.text);
-    if (said.calls.empty() || !said.text.empty())
-      json["content"].push_back({{"type", "text"}, {"text", said.text}});
-    for (size_t i = 0; i < said.calls.size(); ++i)
-      json["content"].push_back(called(i, said.calls[i]));
-    json.update(end_of(*answer.end, !said.calls.empty()));
+    std::vector<Spoken> spoken = spoken_in(use_, answer.text);
+    if (spoken.empty()) spoken.emplace_back();
+    size_t calls = 0;
+    for (const Spoken& one : spoken)
+      json["content"].push_back(one.call ? called(calls++, one.call->name, arguments_of(*one.call))
+                                         : Json{{"type", "text"}, {"text", one.text}});
+    json.update(end_of(*answer.end, calls_tools(spoken)));
     json["usage"] = usage();
     return json;
   }
 
   std::string last() override {
     std::string out = spoken(finder_.finish());
-    if (text_is_open_) out += anthropic_block_stop(block_);
-    return out + anthropic_stop(end_of(*answers().front().end, calls_ > 0), usage());
+    const bool calls = calls_ > 0 && open_ != Open::kCall;
+    // A message has a block, if only an empty one.
+    if (block_ == 0) out += block(Open::kText, {{"type", "text"}, {"text", ""}});
+    out += closed();
+    return out + anthropic_stop(end_of(*answers().front().end, calls), usage());
   }
 
   std::string broken_off(const Failure& failure) override {
@@ -79,32 +84,42 @@ class Messages : public Exchange {
   std::string ended(size_t, const serving::Finished&) override { return ""; }
 
  private:
-  Json called(size_t number, const ToolCall& call) const {
+  enum class Open { kNone, kText, kCall };
+
+  Json called(size_t number, const std::string& name, Json input) const {
     return {{"type", "tool_use"},
             {"id", fmt::format("toolu_{}_{}", context_.id, number)},
-            {"name", call.name},
-            {"input", Json::parse(call.arguments)}};
+            {"name", name},
+            {"input", std::move(input)}};
   }
 
-  // Each call is a block of its own; text goes on in a new one behind it.
+  // Each call is a block of its own, and so is each text between calls.
   std::string spoken(const std::vector<Said>& all) {
     std::string out;
-    for (const Said& said : all) {
-      if (!said.call) {
-        if (!text_is_open_) out += anthropic_block(++block_, {{"type", "text"}, {"text", ""}});
-        text_is_open_ = true;
-        out += anthropic_delta(block_, {{"type", "text_delta"}, {"text", said.text}});
-        continue;
+    const auto grow = [&](const char* type, const char* key, const std::string& text) {
+      out += anthropic_delta(block_ - 1, {{"type", type}, {key, text}});
+    };
+    for (const Said& said : all) switch (said.kind) {
+        case Said::Kind::kText:
+          if (open_ != Open::kText) out += block(Open::kText, {{"type", "text"}, {"text", ""}});
+          grow("text_delta", "text", said.text);
+          break;
+        case Said::Kind::kCall:
+          out += block(Open::kCall, called(calls_++, said.text, Json::object()));
+          break;
+        case Said::Kind::kArguments: grow("input_json_delta", "partial_json", said.text); break;
+        case Said::Kind::kCallEnd: out += closed(); break;
       }
-      if (std::exchange(text_is_open_, false)) out += anthropic_block_stop(block_);
-      Json block = called(calls_++, *said.call);
-      block["input"] = Json::object();
-      out += anthropic_block(++block_, block);
-      out += anthropic_delta(
-          block_, {{"type", "input_json_delta"}, {"partial_json", said.call->arguments}});
-      out += anthropic_block_stop(block_);
-    }
     return out;
+  }
+
+  std::string block(Open open, const Json& content) {
+    std::string out = closed();
+    open_ = open;
+    return out + anthropic_block(block_++, content);
+  }
+  std::string closed() {
+    return std::exchange(open_, Open::kNone) == Open::kNone ? "" : anthropic_block_stop(block_ - 1);
   }
 
   Json message() const {
@@ -130,8 +145,8 @@ class Messages : public Exchange {
 
   ToolUse use_;
   CallFinder finder_{use_};
-  size_t block_ = 0, calls_ = 0;
-  bool text_is_open_ = true;  // the block of a stream that is being written
+  size_t block_ = 0, calls_ = 0;  // of a stream, as many as have begun
+  Open open_ = Open::kNone;       // the block that is being written
 };
 
 }  // namespace

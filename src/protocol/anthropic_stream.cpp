@@ -8,7 +8,7 @@ namespace isthmus::protocol {
 
 std::string anthropic_start(const Json& message) {
   return sse("message_start", {{"type", "message_start"}, {"message", message}}) +
-         anthropic_block(0, {{"type", "text"}, {"text", ""}}) + sse("ping", {{"type", "ping"}});
+         sse("ping", {{"type", "ping"}});
 }
 
 std::string anthropic_block(size_t index, const Json& block) {

@@ -8,7 +8,7 @@
 
 namespace isthmus::protocol {
 
-// `message`: as it is before its text, whose block starts with it.
+// `message`: as it is before its first block.
 std::string anthropic_start(const Json& message);
 std::string anthropic_block(size_t index, const Json& block);
 std::string anthropic_delta(size_t index, const Json& delta);

@@ -149,21 +149,29 @@ void read_calls(const JsonView& message, const Context& context, std::vector<Par
   const auto calls = message.find("tool_calls");
   if (!calls || calls->elements().empty()) return;
   if (!context.calls_tools) calls->fail("no tools are called here");
+  for (const JsonView& call : calls->elements()) read_call(call.at("function"), context, content);
+}
+
+void read_call(const JsonView& call, const Context& context, std::vector<Part>& content) {
+  if (!context.calls_tools) call.fail("no tools are called here");
   std::erase_if(content, [](const Part& part) {
     return part.type == Part::Type::kText && part.text.empty();
   });
-  for (const JsonView& call : calls->elements()) {
-    const JsonView function = call.at("function");
-    add_lines(content, call_as_text(function.string("name"), function.at("arguments")));
-  }
+  add_lines(content, call_as_text(call.string("name"), call.at("arguments")));
+}
+
+void read_output(const JsonView& output, const Context& context, bool after_result,
+                 std::vector<Message>& messages) {
+  if (!context.calls_tools) output.fail("no tools are called here, so none answers");
+  const std::string text = result_as_text(text_of_result(output, context));
+  if (!after_result) messages.push_back({"user", {}});
+  add_lines(messages.back().content, text);
 }
 
 bool read_result(const JsonView& message, const Context& context, bool after_result,
                  std::vector<Message>& messages) {
   if (!context.calls_tools || message.string("role") != "tool") return false;
-  const std::string text = result_as_text(text_of_result(message.at("content"), context));
-  if (!after_result) messages.push_back({"user", {}});
-  add_lines(messages.back().content, text);
+  read_output(message.at("content"), context, after_result, messages);
   return true;
 }
 

@@ -32,6 +32,10 @@ std::vector<Message> read_messages(const JsonView& messages, const Context& cont
 void read_calls(const JsonView& message, const Context& context, std::vector<Part>& content);
 bool read_result(const JsonView& message, const Context& context, bool after_result,
                  std::vector<Message>& messages);
+// The same of a call and of an answer that stand for themselves, OpenAI's items.
+void read_call(const JsonView& call, const Context& context, std::vector<Part>& content);
+void read_output(const JsonView& output, const Context& context, bool after_result,
+                 std::vector<Message>& messages);
 // The role of a message in our words.
 std::string read_role(const JsonView& message);
 

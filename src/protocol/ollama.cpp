@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/ordered_json.h"
+#include "protocol/calls.h"
 #include "protocol/content.h"
 #include "protocol/data_uri.h"
 #include "protocol/fields.h"
@@ -72,12 +73,20 @@ void read_options(const JsonView& body, const Context& context, GenerationConfig
     generate.max_new_tokens = std::max<int64_t>(1, context.card.context_length);
 }
 
+// The name of one of ours, where the clients of others let a word of ours through.
+std::string template_of(const JsonView& body) {
+  const auto options = body.find("options");
+  return options ? options->string("template", "") : "";
+}
+
 class Ollama : public Exchange {
  public:
   enum class Kind { kChat, kGenerate };
 
   Ollama(Kind kind, const JsonView& body, const Context& given)
-      : Exchange(context_with_template(given, "")), kind_(kind), began_(serving::Clock::now()) {
+      : Exchange(context_with_template(given, template_of(body))),
+        kind_(kind),
+        began_(serving::Clock::now()) {
     const Context& context = context_;
     streams = body.boolean("stream", true);
     serving::Question question = question_for(context);
@@ -86,6 +95,8 @@ class Ollama : public Exchange {
     else
       read_prompt(body, question.request);
     read_options(body, context, question.request.generate);
+    if (question.request.prompt.empty())  // it has no meaning beside a literal prompt
+      question.request.conversation_template = template_of(body);
     if (kind == Kind::kChat)
       use_ = read_tools(body, context, ToolsSpelling::kOpenAi);
     else
@@ -108,9 +119,14 @@ class Ollama : public Exchange {
   }
 
   Json whole() const override {
-    const WholeAnswer said = split_calls(use_, answers().front().text);
-    Json line = finished(said.text, answers().front().tokens);
-    for (const ToolCall& call : said.calls) line["message"]["tool_calls"].push_back(called(call));
+    std::string text;
+    Json calls = Json::array();
+    for (const Spoken& one : spoken_in(use_, answers().front().text, CallFinder::Forced::kWhole)) {
+      text += one.text;
+      if (one.call) calls.push_back(called(*one.call));
+    }
+    Json line = finished(text, answers().front().tokens);
+    if (!calls.empty()) line["message"]["tool_calls"] = std::move(calls);
     return line;
   }
   std::string last() override { return lines(finder_.finish()) + dumped(finished("", {})) + "\n"; }
@@ -130,14 +146,17 @@ class Ollama : public Exchange {
 
  private:
   static Json called(const ToolCall& call) {
-    return {{"function", {{"name", call.name}, {"arguments", Json::parse(call.arguments)}}}};
+    return {{"function", {{"name", call.name}, {"arguments", arguments_of(call)}}}};
   }
 
+  // Of calls in pieces the API knows nothing.
   std::string lines(const std::vector<Said>& all) const {
     std::string out;
-    for (const Said& said : all) {
-      Json line = with_text(said.text, {});
-      if (said.call) line["message"]["tool_calls"] = Json::array({called(*said.call)});
+    std::vector<Spoken> spoken;
+    add_said(all, spoken);
+    for (const Spoken& one : spoken) {
+      Json line = with_text(one.text, {});
+      if (one.call) line["message"]["tool_calls"] = Json::array({called(*one.call)});
       line["done"] = false;
       out += dumped(line) + "\n";
     }
@@ -205,7 +224,7 @@ class Ollama : public Exchange {
   Kind kind_;
   serving::Clock::time_point began_;
   ToolUse use_;
-  CallFinder finder_{use_};
+  CallFinder finder_{use_, CallFinder::Forced::kWhole};
 };
 
 }  // namespace

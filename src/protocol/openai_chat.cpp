@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "protocol/calls.h"
 #include "protocol/content.h"
 #include "protocol/fields.h"
 #include "protocol/logprobs.h"
@@ -41,24 +42,28 @@ class Chat : public Exchange {
     tell_tools(use_, question, body);
     questions.push_back(std::move(question));
     expect_answers();
-    finders_.assign(answers().size(), CallFinder(use_));
-    called_.assign(answers().size(), 0);
+    written_.assign(answers().size(), Written{CallFinder(use_)});
   }
 
   Json whole() const override {
     Json body = opening("chat.completion");
     for (size_t i = 0; i < answers().size(); ++i) {
       const AnswerSoFar& answer = answers()[i];
-      const WholeAnswer said = split_calls(use_, answer.text);
-      Json message{{"role", "assistant"}, {"content", said.text}, {"refusal", nullptr}};
-      if (!said.calls.empty()) {
-        if (said.text.empty()) message["content"] = nullptr;
-        for (const ToolCall& call : said.calls)
-          message["tool_calls"].push_back(called(i, message["tool_calls"].size(), call));
+      const std::vector<Spoken> spoken = spoken_in(use_, answer.text);
+      std::string content;
+      Json calls = Json::array();
+      for (const Spoken& one : spoken) {
+        content += one.text;
+        if (one.call) calls.push_back(called(i, calls.size(), one.call->name, one.call->arguments));
+      }
+      Json message{{"role", "assistant"}, {"content", content}, {"refusal", nullptr}};
+      if (!calls.empty()) {
+        if (content.empty()) message["content"] = nullptr;
+        message["tool_calls"] = std::move(calls);
       }
       Json choice{{"index", i}, {"message", std::move(message)}};
       choice["logprobs"] = logprobs(answer.tokens);
-      choice["finish_reason"] = reason(*answer.end, !said.calls.empty());
+      choice["finish_reason"] = reason(*answer.end, calls_tools(spoken));
       body["choices"].push_back(std::move(choice));
     }
     body["usage"] = openai_usage(*this);
@@ -89,12 +94,14 @@ class Chat : public Exchange {
     return out;
   }
   std::string continued(size_t answer, const serving::Piece& piece) override {
-    if (!use_.tools.empty()) return chunks(answer, finders_[answer].take(piece.text));
+    if (!use_.tools.empty()) return chunks(answer, written_[answer].finder.take(piece.text));
     return chunk(answer, {{"content", piece.text}}, logprobs(piece.tokens), nullptr);
   }
   std::string ended(size_t answer, const serving::Finished& end) override {
-    const std::string rest = chunks(answer, finders_[answer].finish());
-    return rest + chunk(answer, Json::object(), nullptr, reason(end, called_[answer] > 0));
+    Written& written = written_[answer];
+    const std::string rest = chunks(answer, written.finder.finish());
+    const bool calls = written.calls > 0 && !written.within_call;
+    return rest + chunk(answer, Json::object(), nullptr, reason(end, calls));
   }
 
  private:
@@ -102,28 +109,33 @@ class Chat : public Exchange {
     return calls && !was_cut(end) ? "tool_calls" : openai_reason(end);
   }
 
-  Json called(size_t answer, size_t number, const ToolCall& call) const {
+  Json called(size_t answer, size_t number, const std::string& name,
+              const std::string& arguments) const {
     return {{"id", fmt::format("call_{}_{}_{}", context_.id, answer, number)},
             {"type", "function"},
-            {"function", {{"name", call.name}, {"arguments", call.arguments}}}};
+            {"function", {{"name", name}, {"arguments", arguments}}}};
   }
 
   // The name of a call first, then its arguments, as OpenAI's own streams have it.
   std::string chunks(size_t answer, const std::vector<Said>& all) {
     std::string out;
-    const auto add = [&](Json call, size_t number) {
-      call["index"] = number;
+    Written& written = written_[answer];
+    const auto add = [&](Json call) {
+      call["index"] = written.calls - 1;
       out += chunk(answer, {{"tool_calls", Json::array({std::move(call)})}}, nullptr, nullptr);
     };
-    for (const Said& said : all) {
-      if (!said.call) {
-        out += chunk(answer, {{"content", said.text}}, nullptr, nullptr);
-        continue;
+    for (const Said& said : all) switch (said.kind) {
+        case Said::Kind::kText:
+          out += chunk(answer, {{"content", said.text}}, nullptr, nullptr);
+          break;
+        case Said::Kind::kCall:
+          written.within_call = true;
+          ++written.calls;
+          add(called(answer, written.calls - 1, said.text, ""));
+          break;
+        case Said::Kind::kArguments: add({{"function", {{"arguments", said.text}}}}); break;
+        case Said::Kind::kCallEnd: written.within_call = false; break;
       }
-      const size_t number = called_[answer]++;
-      add(called(answer, number, {said.call->name, ""}), number);
-      add({{"function", {{"arguments", said.call->arguments}}}}, number);
-    }
     return out;
   }
 
@@ -178,8 +190,13 @@ class Chat : public Exchange {
 
   bool include_usage_ = false;
   ToolUse use_;
-  std::vector<CallFinder> finders_;  // of each answer, which a stream is read by
-  std::vector<size_t> called_;       // how many calls each has had
+  // How far the stream of an answer has come.
+  struct Written {
+    CallFinder finder;
+    size_t calls = 0;
+    bool within_call = false;
+  };
+  std::vector<Written> written_;
 };
 
 }  // namespace

@@ -6,10 +6,12 @@
 #include <nlohmann/json.hpp>
 
 #include "base/ordered_json.h"
+#include "protocol/calls.h"
 #include "protocol/content.h"
 #include "protocol/fields.h"
 #include "protocol/logprobs.h"
 #include "protocol/openai_responses_stream.h"
+#include "protocol/tools.h"
 
 namespace isthmus::protocol {
 namespace {
@@ -17,15 +19,28 @@ namespace {
 constexpr int64_t kMostTopLogprobs = 20;
 constexpr std::string_view kWithLogprobs = "message.output_text.logprobs";
 
-// A text, or a list of messages; items of other types speak of tools and of what is stored.
+// A text, or a list of messages, calls and what they were answered; items of other types speak of
+// what is stored or done elsewhere. What one side says without the other's word is one turn.
 std::vector<Message> read_input(const JsonView& input, const Context& context) {
   if (input.is_string()) return {{"user", {Part::of_text(input.as_string())}}};
   std::vector<Message> messages;
+  bool after_result = false;
   for (const JsonView& item : input.elements()) {
     const std::string type = item.string("type", "message");
-    item.require(type == "message", "type",
-                 fmt::format("\"{}\" is not read here; send messages", type));
-    messages.push_back({read_role(item), read_content(item.at("content"), context)});
+    const bool result = type == "function_call_output";
+    if (result) {
+      read_output(item.at("output"), context, after_result, messages);
+    } else if (type == "function_call") {
+      if (messages.empty() || messages.back().role != "assistant")
+        messages.push_back({"assistant", {}});
+      read_call(item, context, messages.back().content);
+    } else {
+      item.require(
+          type == "message", "type",
+          fmt::format("\"{}\" is not read here; send messages, and calls of functions", type));
+      messages.push_back({read_role(item), read_content(item.at("content"), context)});
+    }
+    after_result = result;
   }
   if (messages.empty()) input.fail("is empty");
   return messages;
@@ -49,11 +64,11 @@ void refuse_stored(const JsonView& body) {
 
 class Responses : public Exchange {
  public:
-  Responses(const JsonView& body, const Context& context)
-      : Exchange(context), stream_("msg_" + context.id) {
+  Responses(const JsonView& body, const Context& given)
+      : Exchange(context_with_template(given, body.string("template", ""))), stream_(given.id) {
+    const Context& context = context_;
     streams = body.boolean("stream", false);
     refuse_stored(body);
-    refuse_tools(body, context);
     serving::Question question = question_for(context);
     GenerationConfig& generate = question.request.generate;
     if (const auto instructions = body.find("instructions"))
@@ -79,13 +94,21 @@ class Responses : public Exchange {
       metadata_ = metadata->raw();
     }
     read_extensions(body, question);
+    use_ = read_tools(body, context, ToolsSpelling::kResponses);
+    body.require(use_.tools.empty() || !question.top_logprobs, "top_logprobs",
+                 "are not told beside tools; leave one of them out");
+    tell_tools(use_, question, body);
+    if (const auto tools = body.find("tools")) tools_ = tools->raw();
+    if (!tools_.empty()) choice_ = "auto";
+    if (const auto choice = body.find("tool_choice")) choice_ = choice->raw();
     questions.push_back(std::move(question));
     expect_answers();
   }
 
   Json whole() const override { return response(/*finished=*/true); }
   std::string last() override {
-    return stream_.ended(message(answers().front()), response(/*finished=*/true));
+    std::string out = stream_.continued(finder_.finish(), Json::array());
+    return out.append(stream_.ended(response(/*finished=*/true)));
   }
   std::string broken_off(const Failure& failure) override {
     return stream_.broken_off(response(/*finished=*/false), failure);
@@ -94,21 +117,24 @@ class Responses : public Exchange {
  protected:
   std::string begun() override { return stream_.begun(response(/*finished=*/false)); }
   std::string continued(size_t, const serving::Piece& piece) override {
-    return stream_.continued(piece.text, token_logprobs(piece.tokens));
+    return stream_.continued(finder_.take(piece.text), token_logprobs(piece.tokens));
   }
   std::string ended(size_t, const serving::Finished&) override { return ""; }
 
  private:
-  Json message(const AnswerSoFar& answer) const {
-    const Json content{{"type", "output_text"},
-                       {"text", answer.text},
-                       {"annotations", Json::array()},
-                       {"logprobs", token_logprobs(answer.tokens)}};
-    return {{"id", "msg_" + context_.id},
-            {"type", "message"},
-            {"status", was_cut(*answer.end) ? "incomplete" : "completed"},
-            {"role", "assistant"},
-            {"content", Json::array({content})}};
+  // Without a word it is one empty message. Probabilities come without tools, so with one message.
+  Json output(const AnswerSoFar& answer) const {
+    std::vector<Spoken> spoken = spoken_in(use_, answer.text);
+    if (spoken.empty()) spoken.emplace_back();
+    Json items = Json::array();
+    for (const Spoken& one : spoken) {
+      const bool last = items.size() + 1 == spoken.size();
+      const bool whole = one.call ? one.call->complete : !last || !was_cut(*answer.end);
+      items.push_back(response_item(context_.id, items.size(), one,
+                                    whole ? "completed" : "incomplete",
+                                    token_logprobs(answer.tokens)));
+    }
+    return items;
   }
 
   Json response(bool finished) const {
@@ -123,14 +149,14 @@ class Responses : public Exchange {
     json["instructions"] = nullptr;
     json["max_output_tokens"] = generate.max_new_tokens;
     json["model"] = context_.card.name;
-    json["output"] = finished ? Json::array({message(answer)}) : Json::array();
-    json["parallel_tool_calls"] = false;
+    json["output"] = finished ? output(answer) : Json::array();
+    json["parallel_tool_calls"] = !use_.tools.empty() && !use_.forced;
     json["previous_response_id"] = nullptr;
     json["store"] = false;
     json["temperature"] = generate.temperature;
     json["text"] = {{"format", format_}};
-    json["tool_choice"] = "none";
-    json["tools"] = Json::array();
+    json["tool_choice"] = choice_;
+    json["tools"] = tools_;
     json["top_p"] = generate.top_p;
     json["truncation"] = "disabled";
     json["usage"] = finished ? usage() : Json(nullptr);
@@ -146,8 +172,11 @@ class Responses : public Exchange {
             {"total_tokens", prompt_tokens() + generated_tokens()}};
   }
 
+  ToolUse use_;
+  CallFinder finder_{use_};  // a stream is read by it
   ResponseStream stream_;
   Json format_{{"type", "text"}}, metadata_ = Json::object();
+  Json tools_ = Json::array(), choice_ = "none";  // as they were sent
 };
 
 }  // namespace

@@ -6,12 +6,12 @@
 #include <fmt/format.h>
 
 #include "base/ordered_json.h"
+#include "protocol/object_text.h"
 
 namespace isthmus::protocol {
 namespace {
 
 constexpr std::string_view kTemplate = "llava_hf_chatml";
-constexpr std::string_view kCall = "<tool_call>", kCallEnd = "</tool_call>";
 constexpr size_t kMostTools = 128;  // OpenAI's
 
 // Python's json.dumps, which is what tojson prints: a space behind colons and commas.
@@ -31,33 +31,20 @@ std::string dumped_as_python(const OrderedJson& json) {
   return json.dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
 }
 
-// Discarded (no object) where it is not JSON, or nested so deep that whoever walks it would recurse
-// too far.
-OrderedJson parse_shallow(std::string_view text) {
-  constexpr int kDeepest = 64;
-  bool deep = false;
-  auto json = OrderedJson::parse(
-      text,
-      [&](int depth, OrderedJson::parse_event_t, OrderedJson&) {
-        deep = deep || depth > kDeepest;
-        return !deep;
-      },
-      /*allow_exceptions=*/false);
-  return deep ? OrderedJson() : json;
-}
-
 Tool read_tool(const JsonView& json, ToolsSpelling spelling) {
   const bool anthropic = spelling == ToolsSpelling::kAnthropic;
   const std::string type = json.string("type", anthropic ? "custom" : "function");
   json.require(type == (anthropic ? "custom" : "function"), "type",
                fmt::format("\"{}\" is not done here; tools are functions of the client's", type));
-  const JsonView function = anthropic ? json : json.at("function");
+  const JsonView function = spelling == ToolsSpelling::kOpenAi ? json.at("function") : json;
   const auto parameters = function.find(anthropic ? "input_schema" : "parameters");
   Tool tool;
   tool.name = function.string("name");
   function.require(!tool.name.empty(), "name", "is empty");
   OrderedJson schema = parameters ? parameters->raw() : OrderedJson{{"type", "object"}};
   if (!schema.is_object()) parameters->fail("expected a JSON schema");
+  if (schema.contains("type") && schema["type"] != "object")
+    parameters->fail("expected the schema of an object");
   OrderedJson told{{"name", tool.name}};
   if (function.contains("description")) told["description"] = function.string("description");
   told["parameters"] = schema;
@@ -74,9 +61,13 @@ std::string choice_of(const JsonView& body, ToolsSpelling spelling) {
   if (spelling == ToolsSpelling::kAnthropic) {
     word = choice->string("type");
     if (word == "any") return "required";
-    if (word == "tool") return "=" + choice->string("name");
+    if (word == "tool") return fmt::format("={}", choice->string("name"));
   } else if (choice->is_object()) {
-    return "=" + choice->at("function").string("name");
+    const std::string type = choice->string("type", "function");
+    choice->require(type == "function", "type",
+                    fmt::format("\"{}\" is not done here; name a function", type));
+    const bool flat = spelling == ToolsSpelling::kResponses;
+    return fmt::format("={}", (flat ? *choice : choice->at("function")).string("name"));
   } else {
     word = choice->as_string();
     if (word == "required") return word;
@@ -92,6 +83,7 @@ std::string schema_of_call(const std::vector<Tool>& tools, const JsonView& body)
   OrderedJson any = OrderedJson::array(), shared = OrderedJson::object();
   for (const Tool& tool : tools) {
     OrderedJson arguments = OrderedJson::parse(tool.parameters);
+    arguments["type"] = "object";  // left open, it allows more
     for (const char* key : {"$defs", "definitions"}) {
       if (!arguments.contains(key)) continue;
       for (const auto& [name, definition] : arguments[key].items()) {
@@ -109,18 +101,6 @@ std::string schema_of_call(const std::vector<Tool>& tools, const JsonView& body)
   OrderedJson schema = any.size() == 1 ? any.front() : OrderedJson{{"anyOf", std::move(any)}};
   schema.update(shared);
   return schema.dump();
-}
-
-// The longest end of `text` that may be the beginning of `tag`.
-size_t begun_tag(std::string_view text, std::string_view tag) {
-  for (size_t size = std::min(text.size(), tag.size() - 1); size > 0; --size)
-    if (text.ends_with(tag.substr(0, size))) return size;
-  return 0;
-}
-
-std::string_view without_space_behind(std::string_view text) {
-  const size_t last = text.find_last_not_of(" \n\r\t");
-  return text.substr(0, last == std::string_view::npos ? 0 : last + 1);
 }
 
 }  // namespace
@@ -186,80 +166,6 @@ std::string call_as_text(const std::string& name, const JsonView& arguments) {
 
 std::string result_as_text(const std::string& result) {
   return "<tool_response>\n" + result + "\n</tool_response>";
-}
-
-std::optional<ToolCall> CallFinder::parsed(std::string_view text) const {
-  const OrderedJson json = parse_shallow(text);
-  if (!json.is_object() || !json.contains("name") || !json["name"].is_string()) return std::nullopt;
-  const auto name = json["name"].get<std::string>();
-  if (std::ranges::find(use_->tools, name, &Tool::name) == use_->tools.end()) return std::nullopt;
-  const OrderedJson arguments =
-      json.contains("arguments") ? json["arguments"] : OrderedJson::object();
-  if (!arguments.is_object()) return std::nullopt;
-  return ToolCall{name, arguments.dump(-1, ' ', false, OrderedJson::error_handler_t::replace)};
-}
-
-std::vector<Said> CallFinder::take(std::string_view piece) {
-  std::vector<Said> said;
-  const auto say = [&](std::string_view text) {
-    if (!text.empty()) said.push_back({std::string(text), {}});
-  };
-  if (use_->tools.empty()) {
-    say(piece);
-    return said;
-  }
-  held_ += piece;
-  if (use_->forced) return said;
-  while (true) {
-    if (!inside_) {
-      const size_t begin = held_.find(kCall);
-      if (begin == std::string::npos) {
-        // White space goes with the call that may follow it.
-        std::string_view text = held_;
-        text.remove_suffix(begun_tag(text, kCall));
-        text = without_space_behind(text);
-        say(text);
-        held_.erase(0, text.size());
-        return said;
-      }
-      say(without_space_behind(std::string_view(held_).substr(0, begin)));
-      held_.erase(0, begin);
-      inside_ = true;
-    }
-    const size_t end = held_.find(kCallEnd);
-    if (end == std::string::npos) return said;
-    const std::string_view whole = std::string_view(held_).substr(0, end + kCallEnd.size());
-    if (auto call = parsed(whole.substr(kCall.size(), end - kCall.size()))) {
-      said.push_back({"", std::move(call)});
-      called_ = true;
-    } else {
-      say(whole);
-    }
-    held_.erase(0, whole.size());
-    inside_ = false;
-  }
-}
-
-std::vector<Said> CallFinder::finish() {
-  const std::string rest = std::exchange(held_, "");
-  if (rest.empty() || (called_ && without_space_behind(rest).empty())) return {};
-  // A model may end without closing its last call.
-  std::string_view json = rest;
-  if (inside_) json.remove_prefix(kCall.size());
-  if (inside_ || use_->forced)
-    if (auto call = parsed(json)) return {{"", std::move(call)}};
-  return {{rest, {}}};
-}
-
-WholeAnswer split_calls(const ToolUse& use, const std::string& text) {
-  WholeAnswer whole;
-  CallFinder finder(use);
-  for (const auto& some : {finder.take(text), finder.finish()})
-    for (const Said& said : some) {
-      whole.text += said.text;
-      if (said.call) whole.calls.push_back(*said.call);
-    }
-  return whole;
 }
 
 }  // namespace isthmus::protocol

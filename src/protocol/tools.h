@@ -1,13 +1,10 @@
-// Tools that a model may call: how they are told to it, and how its calls are found in what it
-// says.
+// Tools that a model may call, and how they are told to it. calls.h finds its calls.
 //
 // The words are those of the ChatML models that were taught <tool_call> (Hermes 2 Pro, Qwen2.5), as
 // the chat template of Qwen2.5 prints them; all of it is text, none of it special tokens.
 #pragma once
 
-#include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "base/json_view.h"
@@ -20,7 +17,8 @@ struct Tool {
   std::string parameters;       // a JSON schema
 };
 
-enum class ToolsSpelling { kOpenAi, kAnthropic };  // Ollama spells them as OpenAI does
+// Ollama spells them as OpenAI's chat does; OpenAI's responses have no "function" around a tool.
+enum class ToolsSpelling { kOpenAi, kResponses, kAnthropic };
 
 struct ToolUse {
   std::vector<Tool> tools;  // none: the model is told of none
@@ -41,37 +39,5 @@ void tell_tools(const ToolUse& use, serving::Question& question, const JsonView&
 // object, or JSON text of one.
 std::string call_as_text(const std::string& name, const JsonView& arguments);
 std::string result_as_text(const std::string& result);
-
-struct ToolCall {
-  std::string name, arguments;  // arguments: a JSON object as text
-};
-// Text as it is, or a call.
-struct Said {
-  std::string text;
-  std::optional<ToolCall> call;
-};
-
-// Finds calls in an answer while it grows. What only looks like a call, or calls no tool that there
-// is, stays text.
-class CallFinder {
- public:
-  explicit CallFinder(const ToolUse& use) : use_(&use) {}
-  std::vector<Said> take(std::string_view piece);
-  std::vector<Said> finish();
-
- private:
-  std::optional<ToolCall> parsed(std::string_view json) const;
-
-  const ToolUse* use_;
-  std::string held_;
-  bool inside_ = false, called_ = false;
-};
-
-// All of an answer that has ended.
-struct WholeAnswer {
-  std::string text;
-  std::vector<ToolCall> calls;
-};
-WholeAnswer split_calls(const ToolUse& use, const std::string& text);
 
 }  // namespace isthmus::protocol

@@ -55,9 +55,10 @@ TEST(Anthropic, StreamsItsSequenceOfEvents) {
   const auto exchange = opened(open_messages, R"({"max_tokens": 8, "stream": true,
     "messages": [{"role": "user", "content": "Hi"}]})");
   const auto events = sse_events(streamed(*exchange, hello()));
-  const std::vector<std::string> expected{
-      "message_start",       "content_block_start", "ping",          "content_block_delta",
-      "content_block_delta", "content_block_stop",  "message_delta", "message_stop"};
+  const std::vector<std::string> expected{"message_start",       "ping",
+                                          "content_block_start", "content_block_delta",
+                                          "content_block_delta", "content_block_stop",
+                                          "message_delta",       "message_stop"};
   ASSERT_EQ(events.size(), expected.size());
   for (size_t i = 0; i < events.size(); ++i) {
     EXPECT_EQ(events[i].name, expected[i]);

@@ -101,5 +101,16 @@ TEST(Ollama, TellsOfModels) {
   EXPECT_EQ(show["capabilities"][2], "vision");
 }
 
+TEST(Ollama, ATemplateOfOursIsAnOption) {
+  const auto chat = opened(open_ollama_chat, R"({"options": {"template": "llava_hf_chatml"},
+    "messages": [{"role": "user", "content": "Hi"}],
+    "tools": [{"type": "function", "function": {"name": "now"}}]})");
+  EXPECT_EQ(chat->questions[0].request.conversation_template, "llava_hf_chatml");
+  EXPECT_EQ(chat->questions[0].request.messages.front().role, "system");
+  const auto raw = opened(open_ollama_generate, R"({"options": {"template": "llava_hf_chatml"},
+    "prompt": "Hi", "raw": true})");
+  EXPECT_EQ(raw->questions[0].request.conversation_template, "");
+}
+
 }  // namespace
 }  // namespace isthmus::protocol

@@ -87,7 +87,10 @@ TEST(OpenAiResponses, NothingIsStored) {
   EXPECT_EQ(complaint(open_responses, R"({"input": "a", "previous_response_id": "resp_1"})"),
             "request: previous_response_id: nothing is stored here; send the whole conversation");
   EXPECT_EQ(complaint(open_responses, R"({"input": [{"type": "function_call_output"}]})"),
-            "request: input[0].type: \"function_call_output\" is not read here; send messages");
+            "request: input[0].output: missing");
+  EXPECT_EQ(complaint(open_responses, R"({"input": [{"type": "item_reference", "id": "msg_1"}]})"),
+            "request: input[0].type: \"item_reference\" is not read here; send messages, and calls "
+            "of functions");
   EXPECT_NO_THROW(opened(open_responses, R"({"input": "a", "store": true, "tools": []})"));
 }
 
