@@ -153,6 +153,7 @@ constexpr const char* kAsked = R"json({
   "tools": {"$ref": "#/components/schemas/Tools"}, "tool_choice": {"$ref": "#/components/schemas/ToolChoice"},
   "functions": {"type": "array"}}},
 "OllamaOptions": {"type": "object", "properties": {"template": {"type": "string"},
+  "tool_choice": {"$ref": "#/components/schemas/ToolChoice"},
   "temperature": {"type": "number", "minimum": 0, "maximum": 100}, "top_p": {"type": "number", "minimum": 0, "maximum": 1},
   "top_k": {"type": "integer", "minimum": -1}, "repeat_penalty": {"type": "number", "exclusiveMinimum": 0},
   "seed": {"type": "integer"}, "stop": {"$ref": "#/components/schemas/Stop"}, "num_predict": {"type": "integer"},

@@ -122,13 +122,6 @@ void read_extensions(const JsonView& body, serving::Question& question) {
   question.request.conversation_template = body.string("template", "");
 }
 
-void refuse_tools(const JsonView& body, const Context& context) {
-  for (const char* key : {"tools", "functions"})
-    if (const auto tools = body.find(key))
-      if (!tools->elements().empty())
-        tools->fail(fmt::format("the template of {} has no place for tools", context.card.name));
-}
-
 void refuse_unless(const JsonView& body, std::string_view key, double neutral,
                    std::string_view instead) {
   if (const auto value = body.find(key))

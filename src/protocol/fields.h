@@ -35,8 +35,6 @@ serving::OutputForm form_of_object();
 // Our own fields "grammar" (GBNF) and "aligner", and "template", beside those of any API.
 void read_extensions(const JsonView& body, serving::Question& question);
 
-// UsageError, naming the field, for a list of tools that is not empty.
-void refuse_tools(const JsonView& body, const Context& context);
 // UsageError for a field that is there and not `neutral`: what it asks for is not done here.
 void refuse_unless(const JsonView& body, std::string_view key, double neutral,
                    std::string_view instead);

@@ -84,9 +84,7 @@ class Ollama : public Exchange {
   enum class Kind { kChat, kGenerate };
 
   Ollama(Kind kind, const JsonView& body, const Context& given)
-      : Exchange(context_with_template(given, template_of(body))),
-        kind_(kind),
-        began_(serving::Clock::now()) {
+      : Exchange(context_of(kind, body, given)), kind_(kind), began_(serving::Clock::now()) {
     const Context& context = context_;
     streams = body.boolean("stream", true);
     serving::Question question = question_for(context);
@@ -97,10 +95,7 @@ class Ollama : public Exchange {
     read_options(body, context, question.request.generate);
     if (question.request.prompt.empty())  // it has no meaning beside a literal prompt
       question.request.conversation_template = template_of(body);
-    if (kind == Kind::kChat)
-      use_ = read_tools(body, context, ToolsSpelling::kOpenAi);
-    else
-      refuse_tools(body, context);
+    use_ = read_tools(body, context, ToolsSpelling::kOllama);
     if (const auto think = body.find("think"))
       if (!think->is_boolean() || think->as_boolean())
         think->fail("this model does not think aloud; leave it out");
@@ -116,6 +111,13 @@ class Ollama : public Exchange {
     question.aligner = body.string("aligner", "");
     questions.push_back(std::move(question));
     expect_answers();
+  }
+
+  // A prompt alone has no place for tools.
+  static Context context_of(Kind kind, const JsonView& body, const Context& given) {
+    Context context = context_with_template(given, template_of(body));
+    context.calls_tools = context.calls_tools && kind == Kind::kChat;
+    return context;
   }
 
   Json whole() const override {

@@ -36,7 +36,8 @@ Tool read_tool(const JsonView& json, ToolsSpelling spelling) {
   const std::string type = json.string("type", anthropic ? "custom" : "function");
   json.require(type == (anthropic ? "custom" : "function"), "type",
                fmt::format("\"{}\" is not done here; tools are functions of the client's", type));
-  const JsonView function = spelling == ToolsSpelling::kOpenAi ? json.at("function") : json;
+  const bool flat = anthropic || spelling == ToolsSpelling::kResponses;
+  const JsonView function = flat ? json : json.at("function");
   const auto parameters = function.find(anthropic ? "input_schema" : "parameters");
   Tool tool;
   tool.name = function.string("name");
@@ -55,7 +56,10 @@ Tool read_tool(const JsonView& json, ToolsSpelling spelling) {
 
 // What the client says about calls, in one word: "none", "auto", "required", or "=NAME".
 std::string choice_of(const JsonView& body, ToolsSpelling spelling) {
-  const auto choice = body.find("tool_choice");
+  auto choice = body.find("tool_choice");
+  if (const auto options = body.find("options");
+      !choice && options && spelling == ToolsSpelling::kOllama)
+    choice = options->find("tool_choice");
   if (!choice) return "auto";
   std::string word;
   if (spelling == ToolsSpelling::kAnthropic) {

@@ -17,8 +17,9 @@ struct Tool {
   std::string parameters;       // a JSON schema
 };
 
-// Ollama spells them as OpenAI's chat does; OpenAI's responses have no "function" around a tool.
-enum class ToolsSpelling { kOpenAi, kResponses, kAnthropic };
+// OpenAI's responses have no "function" around a tool. Ollama's tools are those of OpenAI's chat,
+// but its API has no choice of them: here it is one of the options, which its clients let through.
+enum class ToolsSpelling { kOpenAi, kResponses, kAnthropic, kOllama };
 
 struct ToolUse {
   std::vector<Tool> tools;  // none: the model is told of none

@@ -110,6 +110,10 @@ TEST(Ollama, ATemplateOfOursIsAnOption) {
   const auto raw = opened(open_ollama_generate, R"({"options": {"template": "llava_hf_chatml"},
     "prompt": "Hi", "raw": true})");
   EXPECT_EQ(raw->questions[0].request.conversation_template, "");
+  const auto forced = opened(open_ollama_chat, R"({"options": {"template": "llava_hf_chatml",
+    "tool_choice": "required"}, "messages": [{"role": "user", "content": "Hi"}],
+    "tools": [{"type": "function", "function": {"name": "now"}}]})");
+  EXPECT_TRUE(forced->questions[0].form);
 }
 
 }  // namespace
