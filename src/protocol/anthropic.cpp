@@ -99,7 +99,8 @@ class Messages : public Exchange {
     const auto grow = [&](const char* type, const char* key, const std::string& text) {
       out += anthropic_delta(block_ - 1, {{"type", type}, {key, text}});
     };
-    for (const Said& said : all) switch (said.kind) {
+    for (const Said& said : all) {
+      switch (said.kind) {
         case Said::Kind::kText:
           if (open_ != Open::kText) out += block(Open::kText, {{"type", "text"}, {"text", ""}});
           grow("text_delta", "text", said.text);
@@ -110,6 +111,7 @@ class Messages : public Exchange {
         case Said::Kind::kArguments: grow("input_json_delta", "partial_json", said.text); break;
         case Said::Kind::kCallEnd: out += closed(); break;
       }
+    }
     return out;
   }
 

@@ -124,7 +124,8 @@ class Chat : public Exchange {
       call["index"] = written.calls - 1;
       out += chunk(answer, {{"tool_calls", Json::array({std::move(call)})}}, nullptr, nullptr);
     };
-    for (const Said& said : all) switch (said.kind) {
+    for (const Said& said : all) {
+      switch (said.kind) {
         case Said::Kind::kText:
           out += chunk(answer, {{"content", said.text}}, nullptr, nullptr);
           break;
@@ -136,6 +137,7 @@ class Chat : public Exchange {
         case Said::Kind::kArguments: add({{"function", {{"arguments", said.text}}}}); break;
         case Said::Kind::kCallEnd: written.within_call = false; break;
       }
+    }
     return out;
   }
 
