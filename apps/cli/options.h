@@ -72,9 +72,10 @@ struct Options {
   std::string served_name;
   server::Settings server;
   std::filesystem::path api_key_file;
-  std::string log_format = "text";  // or "json"
+  std::string log_format = "text";           // or "json"
   std::vector<std::string> served_aligners;  // [MODEL/]NAME=PATH
   int64_t longest_queue = 64, drain_seconds = 30;
+  int64_t kv_cache_bytes = 0;  // of each model; 0: by the memory that is free
 
   // bench
   int64_t repetitions = 3, prompt_tokens = 64, new_tokens = 32;

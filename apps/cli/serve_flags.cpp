@@ -44,6 +44,12 @@ void add_serve_flags(CLI::App& app, Options& o) {
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 20))
       ->type_name("N")
       ->capture_default_str();
+  app.add_option("--kv-cache-size", o.kv_cache_bytes,
+                 "Memory for the keys and values of each model, those kept for later prompts "
+                 "included (default: a quarter of what is free)")
+      ->transform(CLI::AsSizeValue(/*kb_is_1000=*/false))
+      ->check(CLI::Range(int64_t{1} << 20, int64_t{1} << 60))
+      ->type_name("BYTES");
   app.add_option("--max-pixels", s.caps.pixels, "Largest picture, or frame of a video")
       ->check(CLI::Range(int64_t{1}, int64_t{178'956'970}))
       ->type_name("N")

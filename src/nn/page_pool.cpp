@@ -34,7 +34,7 @@ int64_t PagePool::page_bytes(const CacheGeometry& geometry, KvStorage storage) {
 }
 
 PagePool::PagePool(const CacheGeometry& geometry, KvStorage storage, int64_t pages)
-    : geometry_(geometry), storage_(storage), holders_(static_cast<size_t>(pages), 0) {
+    : geometry_(geometry), storage_(storage), holders_(static_cast<size_t>(pages), 0), kept_(holders_.size(), false) {
   ISTHMUS_CHECK(pages > 0, "a pool without pages");
   memory_ = torch::empty({pages * page_bytes(geometry, storage)}, torch::kByte);
   for (int64_t page = pages - 1; page >= 0; --page) free_.push_back(page);
@@ -52,12 +52,27 @@ std::optional<int64_t> PagePool::take() {
 
 void PagePool::hold(int64_t page) {
   ISTHMUS_CHECK(holders(page) > 0, "a free page is taken, not held");
-  ++holders_[static_cast<size_t>(page)];
+  if (holders_[static_cast<size_t>(page)]++ == 1 && kept_[static_cast<size_t>(page)]) --idle_;
 }
 
 void PagePool::let_go(int64_t page) {
   ISTHMUS_CHECK(holders(page) > 0, "a page is let go once by each holder");
-  if (--holders_[static_cast<size_t>(page)] == 0) free_.push_back(page);
+  const int64_t left = --holders_[static_cast<size_t>(page)];
+  if (left == 0) free_.push_back(page);
+  if (left == 1 && kept_[static_cast<size_t>(page)]) ++idle_;
+}
+
+void PagePool::keep(int64_t page) {
+  ISTHMUS_CHECK(!kept_[static_cast<size_t>(page)], "a page is kept once");
+  hold(page);
+  kept_[static_cast<size_t>(page)] = true;
+}
+
+void PagePool::give_up(int64_t page) {
+  ISTHMUS_CHECK(kept_[static_cast<size_t>(page)], "only a kept page is given up");
+  if (holders(page) == 1) --idle_;
+  kept_[static_cast<size_t>(page)] = false;
+  let_go(page);
 }
 
 PageRows PagePool::at(int64_t layer, Side side, int64_t page, int64_t head) const {

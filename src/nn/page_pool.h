@@ -40,6 +40,10 @@ class PagePool {
   int64_t holders(int64_t page) const { return holders_[static_cast<size_t>(page)]; }
   int64_t pages() const { return static_cast<int64_t>(holders_.size()); }
   int64_t free_pages() const { return static_cast<int64_t>(free_.size()); }
+  // Holds a page for later, and lets go of it. Kept pages that nobody else holds are idle.
+  void keep(int64_t page);
+  void give_up(int64_t page);
+  int64_t idle_pages() const { return idle_; }
 
   PageRows at(int64_t layer, Side side, int64_t page, int64_t head) const;
   // What the first `positions` positions of one page hold becomes what another's do.
@@ -53,6 +57,8 @@ class PagePool {
   KvStorage storage_;
   Tensor memory_;                 // bytes
   std::vector<int64_t> holders_;  // of each page
+  std::vector<bool> kept_;        // each page
+  int64_t idle_ = 0;
   std::vector<int64_t> free_;     // the last one is handed out next: its memory is warm
 };
 

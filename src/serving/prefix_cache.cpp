@@ -18,9 +18,8 @@ std::vector<int64_t> PrefixCache::find(std::span<const int64_t> keys, int64_t mo
     const auto found = nodes_by_place_.find({at, {of_page.begin(), of_page.end()}});
     if (found == nodes_by_place_.end()) break;
     at = found->second;
-    Node& node = nodes_.at(at);
-    node.used = clock_;
-    pages.push_back(node.page);
+    mark_used(at);
+    pages.push_back(nodes_.at(at).page);
   }
   return pages;
 }
@@ -34,58 +33,66 @@ void PrefixCache::insert(std::span<const int64_t> keys, std::span<const int64_t>
     const auto [place, fresh] =
         nodes_by_place_.try_emplace({at, {of_page.begin(), of_page.end()}}, next_node_);
     if (fresh) {
-      pool_.hold(pages[i]);
-      if (!is_root(at)) ++nodes_.at(at).followers;
-      nodes_.emplace(next_node_++, Node{pages[i], at, 0, 0, place});
+      pool_.keep(pages[i]);
+      if (!is_root(at)) {
+        Node& before = nodes_.at(at);
+        if (before.followers++ == 0) ends_.erase({before.used, at});
+      }
+      nodes_.emplace(next_node_, Node{pages[i], at, 0, 0, place});
+      ends_.emplace(0, next_node_++);
     }
     at = place->second;
-    nodes_.at(at).used = clock_;
+    mark_used(at);
   }
+}
+
+void PrefixCache::mark_used(int64_t node) {
+  Node& used = nodes_.at(node);
+  if (ends_.erase({used.used, node}) > 0) ends_.emplace(clock_, node);
+  used.used = clock_;
 }
 
 void PrefixCache::drop(int64_t node) {
   const auto found = nodes_.find(node);
-  for (auto follower = nodes_.begin(); found->second.followers > 0;)
-    if (follower->second.before == node) {
-      drop(follower->first);
-      follower = nodes_.begin();
-    } else {
-      ++follower;
-    }
-  if (!is_root(found->second.before)) --nodes_.at(found->second.before).followers;
-  pool_.let_go(found->second.page);
+  while (found->second.followers > 0) drop(nodes_by_place_.lower_bound({node, {}})->second);
+  ends_.erase({found->second.used, node});
+  if (const int64_t before = found->second.before; !is_root(before)) {
+    Node& shorter = nodes_.at(before);
+    if (--shorter.followers == 0) ends_.emplace(shorter.used, before);
+  }
+  pool_.give_up(found->second.page);
   nodes_by_place_.erase(found->second.place);
   nodes_.erase(found);
 }
 
 bool PrefixCache::free_pages(int64_t wanted) {
   while (pool_.free_pages() < wanted) {
-    // Whoever holds a page mostly holds those before it, so that ends go before beginnings; but who
-    // read the same rows at the same time has pages of its own for them, and then a beginning may
-    // be idle while what follows it is not.
-    const auto worse = [](const Node& a, const Node& b) {
-      return std::pair(a.followers > 0, a.used) < std::pair(b.followers > 0, b.used);
-    };
-    auto oldest = nodes_.end();
-    for (auto node = nodes_.begin(); node != nodes_.end(); ++node) {
-      if (pool_.holders(node->second.page) > 1) continue;
-      if (oldest == nodes_.end() || worse(node->second, oldest->second)) oldest = node;
-    }
-    if (oldest == nodes_.end()) return false;
-    drop(oldest->first);
+    if (pool_.idle_pages() == 0) return false;
+    // Few ends are passed over: those of answers that are being written.
+    const auto idle = std::ranges::find_if(
+        ends_, [&](const auto& end) { return pool_.holders(nodes_.at(end.second).page) == 1; });
+    drop(idle != ends_.end() ? idle->second : idle_beginning());
   }
   return true;
 }
 
-int64_t PrefixCache::idle_pages() const {
-  return std::ranges::count_if(
-      nodes_, [&](const auto& node) { return pool_.holders(node.second.page) == 1; });
+// Whoever holds a page mostly holds those before it, so that ends go before beginnings; but who
+// read the same rows at the same time has pages of its own for them, and then a beginning may be
+// idle while what follows it is not.
+int64_t PrefixCache::idle_beginning() const {
+  auto oldest = nodes_.end();
+  for (auto node = nodes_.begin(); node != nodes_.end(); ++node)
+    if (pool_.holders(node->second.page) == 1 &&
+        (oldest == nodes_.end() || node->second.used < oldest->second.used))
+      oldest = node;
+  return oldest->first;
 }
 
 void PrefixCache::forget() {
-  for (const auto& [id, node] : nodes_) pool_.let_go(node.page);
+  for (const auto& [id, node] : nodes_) pool_.give_up(node.page);
   nodes_.clear();
   nodes_by_place_.clear();
+  ends_.clear();
 }
 
 }  // namespace isthmus::serving

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <span>
 #include <utility>
 #include <vector>
@@ -13,8 +14,8 @@ namespace isthmus::serving {
 
 // A tree of full pages: what leads to a page are the keys of its rows (families::Sequence) and the
 // page before it, so that equal keys mean equal keys and values. Each page in it has this cache as
-// a holder; those that nobody else holds can be given up, least recently used first, from the ends
-// of the tree. One thread at a time.
+// a holder; those that nobody else holds, the pool's idle ones, can be given up, least recently
+// used first, from the ends of the tree. One thread at a time.
 class PrefixCache {
  public:
   explicit PrefixCache(nn::PagePool& pool) : pool_(pool) {}
@@ -29,8 +30,6 @@ class PrefixCache {
   void insert(std::span<const int64_t> keys, std::span<const int64_t> pages, int64_t model = 0);
   // Gives up pages until the pool has `wanted` free ones. False when it cannot.
   bool free_pages(int64_t wanted);
-  // How many pages could be given up now.
-  int64_t idle_pages() const;
   void forget();
 
  private:
@@ -45,11 +44,14 @@ class PrefixCache {
   static int64_t root_of(int64_t model) { return -1 - model; }
   static bool is_root(int64_t node) { return node < 0; }
 
-  void drop(int64_t node);  // and all that it leads to
+  void mark_used(int64_t node);
+  void drop(int64_t node);         // and all that it leads to
+  int64_t idle_beginning() const;  // there is an idle page
 
   nn::PagePool& pool_;
   std::map<Place, int64_t> nodes_by_place_;
   std::map<int64_t, Node> nodes_;
+  std::set<std::pair<uint64_t, int64_t>> ends_;  // nodes that lead to none, by when they were used
   int64_t next_node_ = 0;
   uint64_t clock_ = 0;
 };

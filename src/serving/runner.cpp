@@ -56,7 +56,7 @@ bool Runner::has_room(const Asked& asked) const {
     pages += std::max<int64_t>(0, pages_for(reading.length() + reading.unread()) -
                                       static_cast<int64_t>(reading.cache().pages().size()));
   }
-  return places <= options_.max_running && pages <= pool_.free_pages() + prefixes_.idle_pages();
+  return places <= options_.max_running && pages <= pool_.free_pages() + pool_.idle_pages();
 }
 
 void Runner::admit(std::shared_ptr<Asked> asked) {
@@ -295,7 +295,7 @@ int64_t Runner::questions() const {
 }
 
 double Runner::page_usage() const {
-  const auto idle = static_cast<double>(pool_.free_pages() + prefixes_.idle_pages());
+  const auto idle = static_cast<double>(pool_.free_pages() + pool_.idle_pages());
   return 1.0 - idle / static_cast<double>(pool_.pages());
 }
 

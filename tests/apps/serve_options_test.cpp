@@ -25,11 +25,12 @@ TEST(ServeFlags, WithoutAnyTheServerIsForThisMachineAlone) {
 
 TEST(ServeFlags, AreRead) {
   const Options options =
-      parse({"OTHER", "--port",           "0",         "--api-key",    "a",   "--api-key",
-             "b",     "--cors",           "https://x", "--max-body",   "8",   "--timeout",
-             "30",    "--max-pixels",     "1000",      "--drain",      "5",   "--max-queue",
-             "3",     "--max-new-tokens", "7",         "--storage",    "q4",  "--cache-dir",
-             "kept",  "--cache-size",     "3G",        "--log-format", "json"});
+      parse({"OTHER", "--port",           "0",         "--api-key",    "a",    "--api-key",
+             "b",     "--cors",           "https://x", "--max-body",   "8",    "--timeout",
+             "30",    "--max-pixels",     "1000",      "--drain",      "5",    "--max-queue",
+             "3",     "--max-new-tokens", "7",         "--storage",    "q4",   "--cache-dir",
+             "kept",  "--cache-size",     "3G",        "--log-format", "json", "--kv-cache-size",
+             "2M"});
   EXPECT_EQ(options.models, (std::vector<std::string>{"MODEL", "OTHER"}));
   EXPECT_EQ(options.server.port, 0);
   EXPECT_EQ(options.server.api_keys, (std::vector<std::string>{"a", "b"}));
@@ -44,6 +45,7 @@ TEST(ServeFlags, AreRead) {
   EXPECT_EQ(options.load.media_cache, "kept");
   EXPECT_EQ(options.load.media_cache_bytes, int64_t{3} << 30);
   EXPECT_EQ(options.log_format, "json");
+  EXPECT_EQ(options.kv_cache_bytes, int64_t{2} << 20);
 }
 
 TEST(ServeFlags, AlignersAreNamed) {
@@ -62,6 +64,7 @@ TEST(ServeFlags, OutOfRangeAreRefused) {
   EXPECT_THROW(parse({"--cache-dir", "kept", "--cache-size", "1K"}), UsageError);
   EXPECT_THROW(parse({"--cache-size", "1G"}), UsageError);  // of what?
   EXPECT_THROW(parse({"--log-format", "xml"}), UsageError);
+  EXPECT_THROW(parse({"--kv-cache-size", "1K"}), UsageError);
 }
 
 }  // namespace

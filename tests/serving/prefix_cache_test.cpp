@@ -61,7 +61,7 @@ TEST_F(PrefixCacheTest, WhatIsKnownKeepsItsPage) {
 TEST_F(PrefixCacheTest, WhatWasUsedLeastLatelyGoesFirstAndEndsBeforeBeginnings) {
   for (const int64_t first : {0, 1000}) prefixes_.insert(keys(2, first), sequence(2).pages());
   EXPECT_EQ(pool_.free_pages(), 4);
-  EXPECT_EQ(prefixes_.idle_pages(), 4);
+  EXPECT_EQ(pool_.idle_pages(), 4);
   prefixes_.find(keys(2, 0));
   EXPECT_TRUE(prefixes_.free_pages(5));
   EXPECT_EQ(prefixes_.find(keys(2, 1000)).size(), 1u) << "its end is gone";
@@ -71,10 +71,19 @@ TEST_F(PrefixCacheTest, WhatWasUsedLeastLatelyGoesFirstAndEndsBeforeBeginnings) 
   EXPECT_EQ(prefixes_.find(keys(2, 0)).size(), 2u);
 }
 
+TEST_F(PrefixCacheTest, ABeginningGoesAsAnEndOnceNothingFollowsIt) {
+  for (const int64_t first : {0, 1000}) prefixes_.insert(keys(2, first), sequence(2).pages());
+  EXPECT_TRUE(prefixes_.free_pages(7));
+  EXPECT_EQ(prefixes_.find(keys(2, 1000)).size(), 1u) << "the one used last keeps its beginning";
+  EXPECT_EQ(prefixes_.find(keys(2, 0)).size(), 0u);
+  EXPECT_TRUE(prefixes_.free_pages(8));
+  EXPECT_EQ(pool_.idle_pages(), 0);
+}
+
 TEST_F(PrefixCacheTest, PagesInUseStay) {
   const auto held = sequence(3);
   prefixes_.insert(keys(3, 0), held.pages());
-  EXPECT_EQ(prefixes_.idle_pages(), 0);
+  EXPECT_EQ(pool_.idle_pages(), 0);
   EXPECT_FALSE(prefixes_.free_pages(6));
   EXPECT_EQ(prefixes_.find(keys(3, 0)).size(), 3u);
 }
@@ -85,7 +94,7 @@ TEST_F(PrefixCacheTest, AnIdleBeginningCanBeGivenUpBeforeWhatFollows) {
   prefixes_.insert(keys(1, 0), sequence(1).pages());
   prefixes_.insert(keys(2, 0), second.pages());
   EXPECT_EQ(pool_.free_pages(), 5);
-  EXPECT_EQ(prefixes_.idle_pages(), 1);
+  EXPECT_EQ(pool_.idle_pages(), 1);
   EXPECT_TRUE(prefixes_.free_pages(6));
   EXPECT_TRUE(prefixes_.find(keys(2, 0)).empty());
   EXPECT_EQ(pool_.holders(second.pages()[1]), 1);

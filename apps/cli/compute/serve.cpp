@@ -42,6 +42,7 @@ void wait_for_signal() {
 std::unique_ptr<serving::Service> load(const std::string& model, const Options& options) {
   serving::SchedulerOptions limits;
   limits.max_waiting = options.longest_queue;
+  limits.cache_bytes = options.kv_cache_bytes;
   return serving::load_service(model, options.base, options.served_name, options.load, limits);
 }
 
