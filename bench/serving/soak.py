@@ -7,6 +7,9 @@ Clients ask through every API, with pictures, points, depths, and few-shot examp
 of an answer, some send what is wrong. Every request must end as it has to: with a whole answer, with its error, or by the client's
 leaving. A 503 counts as lost, for there are fewer clients than places in the queue.
 
+The server gets little memory for keys and values, so that all of it was used once, and the beginnings of prompts that it keeps are
+being given up again, before the warm-up is over.
+
 Memory is flat when its growth over the time after the warm-up (the first fifth, at most two minutes), by the slope of Theil and
 Sen (the median of the slopes of all pairs of samples), is at most --most-growth-mb. At the end nothing may be running or waiting,
 and the server must leave with status 0 when it is told to. Prints JSON; status 1 when a rule is broken.
@@ -200,10 +203,12 @@ def main():
     parser.add_argument("--clients", type=int, default=16)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--most-growth-mb", type=float, default=8)
+    parser.add_argument("--kv-cache-size", default="24M", help="of each model, as `isthmus serve` takes it")
     parser.add_argument("--out", type=pathlib.Path, help="JSON with the memory of every second")
     options = parser.parse_args()
     seconds = 60 * options.minutes
-    with serving(options.isthmus, MODELS, "--max-queue", str(4 * options.clients)) as (url, process):
+    flags = ["--max-queue", str(4 * options.clients), "--kv-cache-size", options.kv_cache_size]
+    with serving(options.isthmus, MODELS, *flags) as (url, process):
         tally = Tally()
         run = Run(url, mixture(options.seed), options.clients, Server(process.pid), until=seconds, finished=tally.add)
         at_rest = idle(url)

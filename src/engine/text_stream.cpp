@@ -6,6 +6,8 @@ TextStream::TextStream(std::shared_ptr<const text::Tokenizer> tokenizer,
                        std::vector<std::string> stop_strings)
     : detokenizer_(std::move(tokenizer)), stop_strings_(std::move(stop_strings)) {}
 
+void TextStream::continue_after(std::span<const int64_t> ids) { detokenizer_.continue_after(ids); }
+
 bool TextStream::push(int64_t token) {
   text_ += stop_strings_.push(detokenizer_.push(token));
   return stop_strings_.stopped();

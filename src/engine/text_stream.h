@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,8 @@ class TextStream {
  public:
   TextStream(std::shared_ptr<const text::Tokenizer> tokenizer,
              std::vector<std::string> stop_strings);
+  // As of text::StreamDetokenizer.
+  void continue_after(std::span<const int64_t> ids);
   // True when a stop string is complete.
   bool push(int64_t token);
   // Text that became certain since the last call.

@@ -88,6 +88,8 @@ class Completions : public Exchange {
     if (const auto format = body.find("response_format"))
       question.form = read_form(*format, /*nested_schema=*/true);
     read_extensions(body, question);
+    // A form says what is shown, from its first character on.
+    question.continues_text = !question.form;
     question.request.conversation_template.clear();  // has no meaning beside a literal prompt
     refuse_unless(body, "best_of", static_cast<double>(question.answers), "");
     const bool echo = body.boolean("echo", false);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <utility>
+#include <variant>
 
 #include "engine/answering.h"
 #include "isthmus/error.h"
@@ -46,7 +47,11 @@ Answer::Answer(std::shared_ptr<Asked> asked, const families::Family& family, int
           config_of(*asked_, index), asked_->rules.ids,
           family.seen_before(asked_->prompt->segments),
           [this](int64_t token) { return stopped_ = text_.push(token); },
-          asked_->constraints->for_answer(asked_->config, asked_->rules.ids)) {}
+          asked_->constraints->for_answer(asked_->config, asked_->rules.ids)) {
+  if (!asked_->question.continues_text || asked_->prompt->segments.empty()) return;
+  const auto* last = std::get_if<families::TextSegment>(&asked_->prompt->segments.back());
+  if (last != nullptr) text_.continue_after(last->ids);
+}
 
 void Answer::extend(std::span<const float> logits) {
   const int64_t token = continuation_.extend(logits);

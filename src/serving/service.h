@@ -45,6 +45,7 @@ struct Question {
   std::optional<int64_t>
       top_logprobs;  // empty: no probabilities are kept; 0: of chosen tokens alone
   std::optional<OutputForm> form;
+  bool continues_text = false;  // the answer may begin with a space, as what goes on does
   std::optional<Clock::time_point> deadline;  // later than that nobody waits for it
 };
 

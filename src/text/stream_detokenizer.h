@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 
 #include "text/tokenizer.h"
@@ -15,6 +16,9 @@ class StreamDetokenizer {
   explicit StreamDetokenizer(std::shared_ptr<const Tokenizer> tokenizer,
                              bool skip_special_tokens = true);
 
+  // Before the first push(): the text stands behind these ids, so that a space at its very
+  // beginning is part of it.
+  void continue_after(std::span<const TokenId> ids);
   std::string push(TokenId id);
   // The rest, when no more ids come. Afterwards the object starts afresh.
   std::string flush();

@@ -60,6 +60,21 @@ TEST(StreamDetokenizer, NeverReturnsHalfACharacter) {
   EXPECT_EQ(pieces, (std::vector<std::string>{"", "", "", "", "\U0001F600", "!"}));
 }
 
+TEST(StreamDetokenizer, TextBehindOtherTextKeepsItsFirstSpace) {
+  const auto tokenizer = Tokenizer::load(kLlava / "tokenizer_prompts/model/legacy_true");
+  const auto ids = tokenizer->encode("the cat", false);
+  StreamDetokenizer detokenizer(tokenizer);
+  EXPECT_EQ(stream(detokenizer, ids), "the cat");
+  detokenizer.continue_after(ids);
+  EXPECT_EQ(stream(detokenizer, ids), " the cat");
+  // Nothing was shown yet.
+  detokenizer.continue_after(tokenizer->encode("", true));
+  EXPECT_EQ(stream(detokenizer, ids), "the cat");
+  const auto half = tokenizer->encode("the \U0001F600", false);
+  detokenizer.continue_after(std::span(half).first(half.size() - 2));
+  EXPECT_EQ(stream(detokenizer, ids), " the cat");
+}
+
 TEST(StreamDetokenizer, OrdinaryTextComesWithItsToken) {
   const auto tokenizer = Tokenizer::load(kLlava / "tokenizer_prompts/model/legacy_true");
   StreamDetokenizer detokenizer(tokenizer);
