@@ -13,6 +13,9 @@ namespace {
 constexpr int64_t kTileRows = 16, kTileDepth = 64, kTileBytes = 64, kSteps = kBlockDepth / kTileDepth;
 // x of one depth block and the sums of so many rows and groups stay in the second-level cache.
 constexpr int64_t kMostRows = 512, kMostGroups = 8;
+// Rows of x come into the first cache once for the blocks of so many groups, which fit there with them. With fewer rows
+// than kManyRows what counts is how blocks come from memory, and one at a time is better.
+constexpr int64_t kGroupsAtOnce = 2, kManyRows = 128;
 
 struct alignas(64) TileShapes {
   uint8_t palette = 1, start_row = 0, unused[14] = {};
@@ -143,18 +146,21 @@ struct alignas(64) TileSums {
   int32_t high[2 * kTileRows][kGroupRows], low[2 * kTileRows][kGroupRows];
 };
 
-// Where a pair of tiles of rows of x lies, and where its products are added.
-struct Place {
-  const QuantisedColumns* x;
-  float* sums;  // [rows][kGroupRows]
-  int64_t rows;
-};
-
-// What turns the sums of a block to floats, in registers.
+// What turns the sums of a block to floats.
 template <class Block>
 struct Factors {
   __m512 d, dmin;
   __m512i mins[kSubBlocks / 2];
+};
+
+// A pair of tiles of rows of x, the block that they meet, and where their products are added.
+template <class Block>
+struct Place {
+  const QuantisedColumns* x;
+  const Planes<Block>* w;
+  const Factors<Block>* factors;
+  float* sums;  // [rows][kGroupRows]
+  int64_t rows;
 };
 
 template <class Block>
@@ -169,7 +175,7 @@ inline Factors<Block> factors_of(const Block& w) {
 }
 
 template <class Block>
-inline void finish_row(const Factors<Block>& w, const TileSums& from, const Place& at, int64_t r) {
+inline void finish_row(const Factors<Block>& w, const TileSums& from, const Place<Block>& at, int64_t r) {
   const QuantisedColumns& x = at.x[r];
   const __m512i sum = _mm512_add_epi32(_mm512_slli_epi32(_mm512_load_si512(from.high[r]), kShift<Block>),
                                        _mm512_load_si512(from.low[r]));
@@ -225,50 +231,59 @@ inline void store_tiles(TileSums& to) {
   _tile_stored(3, to.low[kTileRows], kTileBytes);
 }
 
-// Multiplies the rows at `next`, and meanwhile finishes the two tiles at `last`.
+// Multiplies the rows at `next`, and meanwhile finishes those at `done`.
 template <int T, class Block>
-inline void multiply_tiles(const Planes<Block>& w, const Factors<Block>& f, const Place& next, TileSums& to,
-                           const Place& last, const TileSums& from) {
+inline void multiply_tiles(const Place<Block>& next, TileSums& to, const Place<Block>& done, const TileSums& from) {
   zero_sums();
+  const Factors<Block> f = *done.factors;
   constexpr int64_t kShare = 2 * kTileRows / kSteps;
   for (int64_t step = 0; step < kSteps; ++step) {
-    multiply_step<T>(w, next.x, step);
+    multiply_step<T>(*next.w, next.x, step);
 #pragma GCC unroll 8
-    for (int64_t r = 0; r < kShare; ++r) finish_row(f, from, last, step * kShare + r);
+    for (int64_t r = 0; r < kShare; ++r) finish_row(f, from, done, step * kShare + r);
   }
   store_tiles(to);
 }
 
-// A block of W by m rows of x. `tail`: the rows behind the last whole tile, and anything behind them.
+template <int T, class Block>
+inline void multiply_tiles(const Place<Block>& next, TileSums& to) {
+  zero_sums();
+  for (int64_t step = 0; step < kSteps; ++step) multiply_step<T>(*next.w, next.x, step);
+  store_tiles(to);
+}
+
 template <class Block>
-void multiply_block(const Block& block, const Planes<Block>& w, const QuantisedColumns* x, const QuantisedColumns* tail,
-                    int64_t m, float* sums) {
-  const Factors<Block> f = factors_of(block);
+inline void finish(const Place<Block>& done, const TileSums& from) {
+  const Factors<Block> f = *done.factors;
+  for (int64_t r = 0; r < done.rows; ++r) finish_row(f, from, done, r);
+}
+
+// Blocks of `count` groups by m rows of x. `tail`: the rows behind the last whole tile, and anything behind them.
+template <class Block>
+void multiply_blocks(const Block* const* blocks, const Planes<Block>* w, int64_t count, const QuantisedColumns* x,
+                     const QuantisedColumns* tail, int64_t m, float* const* sums) {
+  Factors<Block> factors[kGroupsAtOnce];
+  for (int64_t g = 0; g < count; ++g) factors[g] = factors_of(*blocks[g]);
   TileSums results[2];
   int64_t turn = 0, j = 0;
   const int64_t whole = m / kTileRows * kTileRows;
-  Place last{x, sums, 0};
-  const auto take = [&]<int T>(Place next) {
-    if (last.rows == 0) {
-      zero_sums();
-      for (int64_t step = 0; step < kSteps; ++step) multiply_step<T>(w, next.x, step);
-      store_tiles(results[turn]);
-    } else {
-      multiply_tiles<T>(w, f, next, results[turn], last, results[1 - turn]);
+  Place<Block> last{x, w, factors, sums[0], 0};
+  const auto take = [&]<int T>(const QuantisedColumns* rows_of_x, int64_t rows) {
+    for (int64_t g = 0; g < count; ++g) {
+      const Place<Block> next{rows_of_x, w + g, factors + g, sums[g] + j * kGroupRows, rows};
+      if (last.rows == 2 * kTileRows) {
+        multiply_tiles<T>(next, results[turn], last, results[1 - turn]);
+      } else {
+        finish(last, results[1 - turn]);
+        multiply_tiles<T>(next, results[turn]);
+      }
+      last = next;
+      turn = 1 - turn;
     }
-    last = next;
-    turn = 1 - turn;
   };
-  for (; j + 2 * kTileRows <= whole; j += 2 * kTileRows)
-    take.template operator()<2>({x + j, sums + j * kGroupRows, 2 * kTileRows});
-  for (; j < m; j += kTileRows) {
-    if (last.rows > 0 && last.rows < 2 * kTileRows) {
-      for (int64_t r = 0; r < last.rows; ++r) finish_row(f, results[1 - turn], last, r);
-      last.rows = 0;
-    }
-    take.template operator()<1>({j < whole ? x + j : tail, sums + j * kGroupRows, m - j < kTileRows ? m - j : kTileRows});
-  }
-  for (int64_t r = 0; r < last.rows; ++r) finish_row(f, results[1 - turn], last, r);
+  for (; j + 2 * kTileRows <= whole; j += 2 * kTileRows) take.template operator()<2>(x + j, 2 * kTileRows);
+  for (; j < m; j += kTileRows) take.template operator()<1>(j < whole ? x + j : tail, m - j < kTileRows ? m - j : kTileRows);
+  finish(last, results[1 - turn]);
 }
 
 // ---- 8 bits: a scale for each 32 columns, which are half a tile
@@ -330,11 +345,12 @@ inline void eight_tile(const Planes<Q8Block>& w, const QuantisedColumns* x, int6
   }
 }
 
-void multiply_block(const Q8Block&, const Planes<Q8Block>& w, const QuantisedColumns* x, const QuantisedColumns* tail, int64_t m,
-                    float* sums) {
-  int64_t j = 0;
-  for (; j + kTileRows <= m; j += kTileRows) eight_tile(w, x + j, kTileRows, sums + j * kGroupRows);
-  if (j < m) eight_tile(w, tail, m - j, sums + j * kGroupRows);
+void multiply_blocks(const Q8Block* const*, const Planes<Q8Block>* w, int64_t count, const QuantisedColumns* x,
+                     const QuantisedColumns* tail, int64_t m, float* const* sums) {
+  for (int64_t j = 0; j < m; j += kTileRows) {
+    const int64_t rows = m - j < kTileRows ? m - j : kTileRows;
+    for (int64_t g = 0; g < count; ++g) eight_tile(w[g], rows == kTileRows ? x + j : tail, rows, sums[g] + j * kGroupRows);
+  }
 }
 
 // ---- all
@@ -343,20 +359,24 @@ inline void prefetch_whole(const char* from, size_t bytes) {
   for (size_t line = 0; line < bytes; line += 64) __builtin_prefetch(from + line, 0, 2);
 }
 
-inline void store_sums(const QuantisedProductArgs& a, int64_t group, const float* sums) {
-  const int64_t first = group * kGroupRows, left = a.rows - first;
-  const __mmask16 lanes = static_cast<__mmask16>(left >= kGroupRows ? 0xffff : (1 << left) - 1);
-  const __m512 bias = a.bias != nullptr ? _mm512_maskz_loadu_ps(lanes, a.bias + first) : _mm512_setzero_ps();
+// Row by row, all groups of it: rows of y lie in pages of their own, which take longer to find than to write.
+inline void store_sums(const QuantisedProductArgs& a, int64_t first_group, int64_t count,
+                       const float (*sums)[kMostRows * kGroupRows]) {
   for (int64_t j = 0; j < a.m; ++j)
-    _mm512_mask_storeu_ps(a.y + j * a.y_stride + first, lanes,
-                          _mm512_add_ps(_mm512_load_ps(sums + j * kGroupRows), bias));
+    for (int64_t g = 0; g < count; ++g) {
+      const int64_t first = (first_group + g) * kGroupRows, left = a.rows - first;
+      const __mmask16 lanes = static_cast<__mmask16>(left >= kGroupRows ? 0xffff : (1 << left) - 1);
+      const __m512 bias = a.bias != nullptr ? _mm512_maskz_loadu_ps(lanes, a.bias + first) : _mm512_setzero_ps();
+      _mm512_mask_storeu_ps(a.y + j * a.y_stride + first, lanes,
+                            _mm512_add_ps(_mm512_load_ps(sums[g] + j * kGroupRows), bias));
+    }
 }
 
 template <class Block>
 void multiply_groups(const QuantisedProductArgs& a, int64_t first, int64_t count) {
   const Block* blocks = static_cast<const Block*>(a.blocks) + first * a.depth_blocks;
   alignas(64) float sums[kMostGroups][kMostRows * kGroupRows];
-  alignas(64) Planes<Block> planes;
+  alignas(64) Planes<Block> planes[kGroupsAtOnce];
   alignas(64) QuantisedColumns tail[kTileRows] = {};
   for (int64_t g = 0; g < count; ++g)
     for (int64_t i = 0; i < a.m * kGroupRows; ++i) sums[g][i] = 0;
@@ -364,15 +384,22 @@ void multiply_groups(const QuantisedProductArgs& a, int64_t first, int64_t count
     const QuantisedColumns* x = a.x + b * a.x_stride;
     const int64_t whole = a.m / kTileRows * kTileRows;
     for (int64_t j = whole; j < a.m; ++j) tail[j - whole] = x[j];
-    for (int64_t g = 0; g < count; ++g) {
-      const Block* block = blocks + g * a.depth_blocks + b;
-      prefetch_whole(reinterpret_cast<const char*>(block + 1), sizeof(Block));
-      unpack(*block, planes);
+    const int64_t most_at_once = a.m < kManyRows ? 1 : kGroupsAtOnce;
+    for (int64_t g = 0; g < count; g += most_at_once) {
+      const int64_t at_once = count - g < most_at_once ? count - g : most_at_once;
+      const Block* of_groups[kGroupsAtOnce];
+      float* sums_of_groups[kGroupsAtOnce];
+      for (int64_t i = 0; i < at_once; ++i) {
+        of_groups[i] = blocks + (g + i) * a.depth_blocks + b;
+        sums_of_groups[i] = sums[g + i];
+        prefetch_whole(reinterpret_cast<const char*>(of_groups[i] + 1), sizeof(Block));
+        unpack(*of_groups[i], planes[i]);
+      }
       asm volatile("" : : : "memory");  // the compiler does not know what a tile reads
-      multiply_block(*block, planes, x, tail, a.m, sums[g]);
+      multiply_blocks(of_groups, planes, at_once, x, tail, a.m, sums_of_groups);
     }
   }
-  for (int64_t g = 0; g < count; ++g) store_sums(a, first + g, sums[g]);
+  store_sums(a, first, count, sums);
 }
 
 template <class Block, int64_t kDepth>
