@@ -16,6 +16,15 @@ endif()
 set(ISTHMUS_COMMON_HEADERS <algorithm> <filesystem> <fstream> <functional> <map> <memory> <optional> <set> <span> <string>
                            <string_view> <variant> <vector> <fmt/format.h> <fmt/ranges.h> <nlohmann/json.hpp>)
 
+# GCC keeps in a precompiled header what torch's headers leave to be instantiated, and every file that takes the header
+# instantiates it anew: 2.5 s, more than most files' own code. So files of targets with torch are compiled by fours
+# (UNITY_BUILD), which halves a clean build; names in their anonymous namespaces are therefore unique within a target. With
+# -DISTHMUS_UNITY=OFF (preset dev) each is compiled alone, and includes that a file forgets are found.
+option(ISTHMUS_UNITY "Compile files of one target together" ON)
+function(isthmus_compile_together TARGET)
+  set_target_properties(${TARGET} PROPERTIES UNITY_BUILD ${ISTHMUS_UNITY} UNITY_BUILD_BATCH_SIZE 4)
+endfunction()
+
 # isthmus_library(NAME SOURCES a.cpp … DEPENDS base … LINK fmt::fmt … [TORCH])
 function(isthmus_library NAME)
   cmake_parse_arguments(ARG "TORCH" "" "SOURCES;DEPENDS;LINK" ${ARGN})
@@ -27,6 +36,7 @@ function(isthmus_library NAME)
   target_link_libraries(isthmus_${NAME} PUBLIC ${ARG_LINK})
   if(ARG_TORCH)
     target_link_libraries(isthmus_${NAME} PUBLIC isthmus_torch)
+    isthmus_compile_together(isthmus_${NAME})
     if(NAME STREQUAL "nn")
       target_precompile_headers(isthmus_nn PRIVATE <torch/nn/module.h> <torch/nn/pimpl.h> <torch/types.h>)
     else()
@@ -54,6 +64,7 @@ function(isthmus_test NAME)
     ISTHMUS_BINARY_DIR="${PROJECT_BINARY_DIR}")
   if(ARG_TORCH)
     target_link_libraries(test_${NAME} PRIVATE isthmus_torch)
+    isthmus_compile_together(test_${NAME})
     target_precompile_headers(test_${NAME} REUSE_FROM isthmus_nn)
   else()
     target_precompile_headers(test_${NAME} REUSE_FROM isthmus_base)

@@ -140,7 +140,7 @@ inline void attack(const std::filesystem::path& file, const std::string& good, s
        --round) {
     const std::string bytes = mutations.next();
     survives(file, bytes, mutations.what(), read);
-    if (testing::Test::HasFailure()) return;  // the file stays
+    if (::testing::Test::HasFailure()) return;  // the file stays
   }
 }
 

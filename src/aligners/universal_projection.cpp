@@ -9,7 +9,7 @@
 namespace isthmus::aligners {
 namespace {
 
-constexpr double kLayerNormEps = layout::UniversalEncoderConfig::kLayerNormEps;
+constexpr double kProjectionNormEps = layout::UniversalEncoderConfig::kLayerNormEps;
 
 // A table with one entry of the same shape for each modality.
 template <typename ShapeOf>
@@ -28,7 +28,7 @@ void show(const nn::ForwardContext& context, std::string_view name, const Tensor
 
 NormedLinearImpl::NormedLinearImpl(int64_t in_features, int64_t out_features)
     : linear_(register_module("0", nn::Linear(in_features, out_features))),
-      norm_(register_module("1", nn::LayerNorm(out_features, kLayerNormEps))) {}
+      norm_(register_module("1", nn::LayerNorm(out_features, kProjectionNormEps))) {}
 
 Tensor NormedLinearImpl::forward(const Tensor& x) { return norm_(linear_(x)); }
 

@@ -21,7 +21,7 @@ double mean_cosine(const Matrix& x) {
   return (unit.colwise().sum().squaredNorm() - unit.squaredNorm()) / (n * (n - 1));
 }
 
-double entropy(const Vector& singular) {
+double spectral_entropy(const Vector& singular) {
   const double sum = singular.sum();
   double nats = 0;
   for (const double value : singular)
@@ -45,7 +45,7 @@ Spectrum spectrum(const Rows& rows) {
     return result;
   }
   const Vector singular = singular_values(x_centred), lambda = singular.cwiseAbs2();
-  const double rank = std::exp(entropy(singular)), total = lambda.sum();
+  const double rank = std::exp(spectral_entropy(singular)), total = lambda.sum();
   return {rank,
           rank / static_cast<double>(std::min(x.rows(), x.cols())),
           total * total / lambda.squaredNorm(),

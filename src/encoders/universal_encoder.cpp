@@ -7,7 +7,7 @@
 namespace isthmus::encoders {
 namespace {
 
-constexpr int64_t kChannels = 3;
+constexpr int64_t kPixelChannels = 3;
 
 OpenClipTransformerOptions transformer_options(const layout::UniversalEncoderConfig& config) {
   return {.width = config.width,
@@ -27,7 +27,7 @@ void show(const nn::ForwardContext& context, std::string_view name, const Tensor
 UniversalEncoderImpl::UniversalEncoderImpl(const layout::UniversalEncoderConfig& config,
                                            const std::vector<layout::ModalityConfig>& modalities)
     : config_(config),
-      conv1_(register_module("conv1", PatchEmbedding(PatchGrid{kChannels, config.image_size,
+      conv1_(register_module("conv1", PatchEmbedding(PatchGrid{kPixelChannels, config.image_size,
                                                                config.patch_size, config.width}))),
       ln_pre_(register_module("ln_pre", nn::LayerNorm(config.width, config.kLayerNormEps))),
       transformer_(
@@ -48,7 +48,7 @@ nn::Features UniversalEncoderImpl::forward(const Tensor& input, const std::strin
   const auto own = tokenizers_.find(key);
   const bool is_own = own != tokenizers_.end();
   ISTHMUS_CHECK(
-      is_own || (input.dim() == 4 && input.size(1) == kChannels &&
+      is_own || (input.dim() == 4 && input.size(1) == kPixelChannels &&
                  input.size(2) == config_.image_size && input.size(3) == config_.image_size),
       "pictures must be [frames, 3, image_size, image_size]");
   const Tensor tokens = is_own ? own->second->forward(input) : conv1_->forward(input);

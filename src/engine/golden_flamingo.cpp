@@ -10,8 +10,8 @@
 namespace isthmus::engine {
 namespace {
 
-constexpr double kLogProbTolerance = 5e-4;  // README of media_masking
-constexpr double kLossTolerance = 1e-3;     // that of the logits it is made of
+constexpr double kLogProbTolerance = 5e-4;       // README of media_masking
+constexpr double kFlamingoLossTolerance = 1e-3;  // that of the logits it is made of
 
 std::vector<std::filesystem::path> paths(const JsonView& list,
                                          const std::filesystem::path& folder) {
@@ -263,7 +263,7 @@ class FlamingoVerifier {
         ++count;
       }
     const Expectation expected{torch::tensor({json_.number("loss_valid_pairs")}, torch::kFloat64),
-                               kLossTolerance, 0};
+                               kFlamingoLossTolerance, 0};
     const auto mean = torch::tensor({sum / static_cast<double>(count)}, torch::kFloat64);
     findings_.add("batch", "loss", compare(mean, expected));
   }

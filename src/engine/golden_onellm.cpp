@@ -19,7 +19,7 @@ namespace {
 namespace fs = std::filesystem;
 using families::onellm::OneLlm;
 
-constexpr double kLossTolerance = 2e-3;         // that of the logits it is made of
+constexpr double kOneLlmLossTolerance = 2e-3;   // that of the logits it is made of
 constexpr double kProbabilityTolerance = 2e-5;  // of a softmax in float32
 // README of sharded2.
 constexpr double kJoinedAtol = 2e-3, kJoinedRtol = 1e-3;
@@ -230,7 +230,7 @@ class OneLlmVerifier {
       }
     findings_.add(key, "loss",
                   compare(torch::tensor({sum / static_cast<double>(count)}),
-                          {torch::tensor({expected.number("loss")}), kLossTolerance, 0}));
+                          {torch::tensor({expected.number("loss")}), kOneLlmLossTolerance, 0}));
   }
 
   void replay_prompts(const std::string& key, const JsonView& expected, const Encoded& encoded) {

@@ -16,7 +16,7 @@ namespace {
 using kernels::GemmTable;
 using kernels::KernelTable;
 
-constexpr int64_t kDepthWords = 384;  // a panel of weights stays in the first-level cache
+constexpr int64_t kGradientDepthWords = 384;  // a panel of weights stays in the first-level cache
 // Queries of a block, in register tiles. More would compute more scores that are not visible.
 constexpr int64_t kTilesPerBlock = 4;
 
@@ -28,7 +28,7 @@ struct Gradients {
 };
 
 // Keys [range.begin, range.end) of one key/value head, packed.
-struct PackedKeys {
+struct PackedForGradient {
   KeyRange range;
   const float* keys;           // panels of tile_cols keys, depth head_dim
   const float* values;         // the same
@@ -36,7 +36,7 @@ struct PackedKeys {
 };
 
 // What one block of queries of one head adds.
-void go_back(const AttentionProblem& p, const Gradients& d, const PackedKeys& packed, int64_t b,
+void go_back(const AttentionProblem& p, const Gradients& d, const PackedForGradient& packed, int64_t b,
              int64_t head, int64_t first, int64_t rows) {
   const KernelTable& table = kernels::kernels();
   const GemmTable& gemm = table.gemm;
@@ -56,7 +56,7 @@ void go_back(const AttentionProblem& p, const Gradients& d, const PackedKeys& pa
   const int64_t origin = packed.range.begin + skipped, count = seen.end - origin;
   const int64_t panels = (dim + gemm.tile_cols - 1) / gemm.tile_cols * gemm.tile_cols;
 
-  float* a = scratch(ScratchUse::kPackedRows, rows * std::max({dim, kDepthWords, count}));
+  float* a = scratch(ScratchUse::kPackedRows, rows * std::max({dim, kGradientDepthWords, count}));
   float* columns = scratch(ScratchUse::kPackedColumns, rows * panels);
   float* weights = scratch(ScratchUse::kScores, rows * count);
   float* scores =
@@ -85,8 +85,8 @@ void go_back(const AttentionProblem& p, const Gradients& d, const PackedKeys& pa
   gemm.block(
       {a, columns, gemm.tile_cols * rows, count, dim, rows, d.key + kv, key_stride, true, nullptr});
   const int64_t packed_count = packed.range.end - packed.range.begin;
-  for (int64_t k = 0; k < count; k += kDepthWords) {
-    const int64_t depth = std::min(kDepthWords, count - k);
+  for (int64_t k = 0; k < count; k += kGradientDepthWords) {
+    const int64_t depth = std::min(kGradientDepthWords, count - k);
     gemm.pack_rows({scores + k, count, rows, depth, a});
     gemm.block({a, packed.keys_by_depth + (skipped + k) * gemm.tile_cols,
                 gemm.tile_cols * packed_count, rows, dim, depth, dquery, row_stride, k > 0,

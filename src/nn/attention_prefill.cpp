@@ -14,7 +14,7 @@ using kernels::GemmTable;
 using kernels::KernelTable;
 using Problem = AttentionProblem;
 
-constexpr int64_t kDepthWords = 384;           // a panel of weights stays in the first-level cache
+constexpr int64_t kPrefillDepthWords = 384;           // a panel of weights stays in the first-level cache
 constexpr int64_t kScoresLimit = 1024 * 1024;  // floats per thread, unless one panel needs more
 
 // Keys [range.begin, range.end) of one head, packed.
@@ -40,7 +40,7 @@ void attend_block(const Problem& p, const PackedKeys& packed, int64_t b, int64_t
   const int64_t skipped = (seen.begin - packed.range.begin) / gemm.tile_cols * gemm.tile_cols;
   const int64_t origin = packed.range.begin + skipped, count = seen.end - origin;
 
-  float* packed_rows = scratch(ScratchUse::kPackedRows, rows * std::max(p.head_dim, kDepthWords));
+  float* packed_rows = scratch(ScratchUse::kPackedRows, rows * std::max(p.head_dim, kPrefillDepthWords));
   float* scores = scratch(ScratchUse::kScores, rows * count);
   gemm.pack_rows({p.query + b * p.q_batch + first * p.q_row + head * p.q_head, p.q_row, rows,
                   p.head_dim, packed_rows});
@@ -52,8 +52,8 @@ void attend_block(const Problem& p, const PackedKeys& packed, int64_t b, int64_t
                        p.slope(head), p.position(first + r) - origin});
   }
   const int64_t packed_count = packed.range.end - packed.range.begin;
-  for (int64_t k = 0; k < count; k += kDepthWords) {
-    const int64_t depth = std::min(kDepthWords, count - k);
+  for (int64_t k = 0; k < count; k += kPrefillDepthWords) {
+    const int64_t depth = std::min(kPrefillDepthWords, count - k);
     gemm.pack_rows({scores + k, count, rows, depth, packed_rows});
     gemm.block({packed_rows, packed.values + (skipped + k) * gemm.tile_cols,
                 gemm.tile_cols * packed_count, rows, p.head_dim, depth, out, out_stride, k > 0,

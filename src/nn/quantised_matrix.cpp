@@ -20,7 +20,7 @@ using kernels::kBlockDepth;
 using kernels::kGroupRows;
 using kernels::QuantisedColumns;
 
-constexpr std::align_val_t kAlignment{64};
+constexpr std::align_val_t kBlockAlignment{64};
 // Weight rows that are floats at a time where x is not rounded: 16 MB at 4096 columns.
 constexpr int64_t kDenseRows = 1024;
 
@@ -64,7 +64,7 @@ int64_t even_share(int64_t m, const kernels::QuantisedTable& table) {
   return ((m + calls - 1) / calls + table.tile_rows - 1) / table.tile_rows * table.tile_rows;
 }
 
-std::vector<int64_t> with_last(const Tensor& x, int64_t last) {
+std::vector<int64_t> with_last_size(const Tensor& x, int64_t last) {
   std::vector<int64_t> sizes = x.sizes().vec();
   sizes.back() = last;
   return sizes;
@@ -88,8 +88,8 @@ size_t QuantisedMatrix::bytes_of(DType kind, int64_t rows, int64_t cols) {
 }
 
 std::shared_ptr<std::byte> QuantisedMatrix::allocate(DType kind, int64_t rows, int64_t cols) {
-  auto* bytes = static_cast<std::byte*>(::operator new(bytes_of(kind, rows, cols), kAlignment));
-  return {bytes, [](std::byte* p) { ::operator delete(p, kAlignment); }};
+  auto* bytes = static_cast<std::byte*>(::operator new(bytes_of(kind, rows, cols), kBlockAlignment));
+  return {bytes, [](std::byte* p) { ::operator delete(p, kBlockAlignment); }};
 }
 
 std::shared_ptr<const QuantisedMatrix> QuantisedMatrix::quantise(DType kind, int64_t rows,
@@ -151,7 +151,7 @@ Tensor QuantisedMatrix::apply(const Tensor& x, const Tensor& bias) const {
     return torch::linear(x, wide, bias.defined() ? bias.to(x.scalar_type()) : bias);
   }
   const Tensor rows = x.contiguous();
-  Tensor y = torch::empty(with_last(x, rows_), x.options());
+  Tensor y = torch::empty(with_last_size(x, rows_), x.options());
   if (x.numel() == 0) return y;
   const auto& table = kernels::quantised_kernels();
   const int64_t m = rows.numel() / cols_, depth_blocks = depth_blocks_of(cols_);
@@ -213,7 +213,7 @@ Tensor QuantisedMatrix::apply_exactly(const Tensor& x) const {
                       part.data_ptr<float>(), Arithmetic::kFloat32);
     y.narrow(1, first, count).copy_(part);
   }
-  return y.view(with_last(x, rows_)).to(x.scalar_type());
+  return y.view(with_last_size(x, rows_)).to(x.scalar_type());
 }
 
 Tensor QuantisedMatrix::apply_transposed(const Tensor& dy) const {
@@ -228,7 +228,7 @@ Tensor QuantisedMatrix::apply_transposed(const Tensor& dy) const {
            {DType::kF32, w.data_ptr<float>(), count, cols_, w.stride(0)}, part.data_ptr<float>());
     dx += part;
   }
-  return dx.view(with_last(dy, cols_)).to(dy.scalar_type());
+  return dx.view(with_last_size(dy, cols_)).to(dy.scalar_type());
 }
 
 Tensor QuantisedMatrix::gather_rows(const Tensor& ids) const {

@@ -6,10 +6,10 @@
 namespace isthmus::nn {
 namespace {
 
-constexpr std::align_val_t kAlignment{64};
+constexpr std::align_val_t kScratchAlignment{64};
 
 struct Free {
-  void operator()(float* data) const { ::operator delete(data, kAlignment); }
+  void operator()(float* data) const { ::operator delete(data, kScratchAlignment); }
 };
 
 struct Buffer {
@@ -26,7 +26,7 @@ float* scratch(ScratchUse use, int64_t count) {
     buffer.data.reset();  // before the new one exists: never hold both
     buffer.capacity = 0;
     buffer.data.reset(static_cast<float*>(
-        ::operator new(static_cast<size_t>(count) * sizeof(float), kAlignment)));
+        ::operator new(static_cast<size_t>(count) * sizeof(float), kScratchAlignment)));
     buffer.capacity = count;
   }
   return buffer.data.get();

@@ -1,12 +1,16 @@
 // Probabilities of tokens as the APIs write them.
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <string>
 
 #include "protocol/exchange.h"
 
 namespace isthmus::protocol {
+
+// So many alternatives to a token can be asked for, as of OpenAI.
+constexpr int64_t kMostTopLogprobs = 20;
 
 // {"token", "logprob", "bytes", "top_logprobs": [{"token", "logprob", "bytes"}, …]} each.
 Json token_logprobs(std::span<const serving::Token> tokens);

@@ -14,7 +14,7 @@
 namespace isthmus::protocol {
 namespace {
 
-constexpr int64_t kMostTopLogprobs = 1000;
+constexpr int64_t kMostNativeTopLogprobs = 1000;
 
 void refuse_files(const std::vector<Part>& parts) {
   for (const Part& part : parts)
@@ -56,7 +56,7 @@ class Native : public Exchange {
     if (body.contains("top_logprobs")) {
       question.top_logprobs = body.integer("top_logprobs");
       require_between(body, "top_logprobs", static_cast<double>(*question.top_logprobs), 0,
-                      kMostTopLogprobs);
+                      kMostNativeTopLogprobs);
     }
     question.aligner = body.string("aligner", "");
     if (const auto form = body.find("form")) question.form = read_own_form(*form);

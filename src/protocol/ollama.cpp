@@ -19,8 +19,6 @@
 namespace isthmus::protocol {
 namespace {
 
-constexpr int64_t kMostTopLogprobs = 20;
-
 int64_t nanoseconds(double seconds) { return static_cast<int64_t>(seconds * 1e9); }
 
 void require_pictures(const JsonView& images, const serving::Card& card) {

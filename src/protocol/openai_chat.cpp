@@ -15,8 +15,6 @@
 namespace isthmus::protocol {
 namespace {
 
-constexpr int64_t kMostTopLogprobs = 20;
-
 class Chat : public Exchange {
  public:
   Chat(const JsonView& body, const Context& given)

@@ -16,12 +16,11 @@
 namespace isthmus::protocol {
 namespace {
 
-constexpr int64_t kMostTopLogprobs = 20;
 constexpr std::string_view kWithLogprobs = "message.output_text.logprobs";
 
 // A text, or a list of messages, calls and what they were answered; items of other types speak of
 // what is stored or done elsewhere. What one side says without the other's word is one turn.
-std::vector<Message> read_input(const JsonView& input, const Context& context) {
+std::vector<Message> read_turns(const JsonView& input, const Context& context) {
   if (input.is_string()) return {{"user", {Part::of_text(input.as_string())}}};
   std::vector<Message> messages;
   bool after_result = false;
@@ -73,7 +72,7 @@ class Responses : public Exchange {
     GenerationConfig& generate = question.request.generate;
     if (const auto instructions = body.find("instructions"))
       question.request.messages.push_back({"system", {Part::of_text(instructions->as_string())}});
-    for (Message& message : read_input(body.at("input"), context))
+    for (Message& message : read_turns(body.at("input"), context))
       question.request.messages.push_back(std::move(message));
     read_sampling(body, context, generate);
     if (const auto length = read_length(body, {"max_output_tokens"}))

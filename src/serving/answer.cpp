@@ -9,6 +9,10 @@
 #include "serving/probabilities.h"
 
 namespace isthmus::serving {
+
+double seconds(Clock::time_point from, Clock::time_point to) {
+  return std::chrono::duration<double>(to - from).count();
+}
 namespace {
 
 // Answers of one question differ by their seeds.
@@ -16,10 +20,6 @@ GenerationConfig config_of(const Asked& asked, int64_t index) {
   GenerationConfig config = asked.config;
   config.seed += static_cast<uint64_t>(index);
   return config;
-}
-
-double seconds(Clock::time_point from, Clock::time_point to) {
-  return std::chrono::duration<double>(to - from).count();
 }
 
 Timings timings_of(const Asked& asked, int64_t generated) {

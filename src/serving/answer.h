@@ -20,6 +20,8 @@
 
 namespace isthmus::serving {
 
+double seconds(Clock::time_point from, Clock::time_point to);
+
 // A question on its way, shared by its answers. Filled in by the scheduler's thread alone.
 struct Asked {
   Question question;

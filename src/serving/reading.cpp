@@ -9,8 +9,6 @@ namespace {
 
 using families::LateMarker;
 
-constexpr int64_t kPage = nn::PagePool::kPositions;
-
 }  // namespace
 
 Reading::Reading(std::shared_ptr<const Prompt> prompt, nn::PagedCache cache)
@@ -89,12 +87,13 @@ int64_t Reading::begin_with(PrefixCache& prefixes) {
   // Rows that the answer overwrites must not lie in a page that others hold, nor the last row.
   const auto most = std::min(static_cast<size_t>(known() - 1), keys_.size());
   cache_.adopt(prefixes.find(std::span(keys_).first(most), prompt_->model));
-  published_ = length() / kPage;
+  published_ = length() / nn::PagePool::kPositions;
   return length();
 }
 
 void Reading::publish(PrefixCache& prefixes) {
-  const int64_t full = std::min(length(), static_cast<int64_t>(keys_.size())) / kPage;
+  const int64_t full =
+      std::min(length(), static_cast<int64_t>(keys_.size())) / nn::PagePool::kPositions;
   if (!prompt_->shares_prefix || full <= published_) return;
   prefixes.insert(keys_, cache_.pages().first(static_cast<size_t>(full)), prompt_->model);
   published_ = full;

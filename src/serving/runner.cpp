@@ -15,7 +15,6 @@
 namespace isthmus::serving {
 namespace {
 
-constexpr int64_t kPage = nn::PagePool::kPositions;
 // A pass that reads prompts, or waits for an encoder, against one in which all write. Above 3, some
 // wait three times as long for a token as most do. Near 1, prompts are never read: with 2, half of
 // the time is theirs while there are any. Rows of prompts cost no more in small pieces, for the
@@ -25,7 +24,9 @@ constexpr double kStretch = 2.2;
 // So many rows of prompts at least, whatever else happens: nobody is never read.
 constexpr int64_t kFewestPromptRows = 8;
 
-int64_t pages_for(int64_t rows) { return (rows + kPage - 1) / kPage; }
+int64_t pages_for(int64_t rows) {
+  return (rows + nn::PagePool::kPositions - 1) / nn::PagePool::kPositions;
+}
 
 // One row at a time: the prompt is read, and what was chosen last is not.
 bool writes(const Answer& answer) {

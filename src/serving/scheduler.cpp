@@ -217,10 +217,6 @@ namespace {
 // Nobody waits for the medium any more.
 struct GivenUp {};
 
-double seconds(Clock::time_point from, Clock::time_point to) {
-  return std::chrono::duration<double>(to - from).count();
-}
-
 }  // namespace
 
 void Scheduler::run() {

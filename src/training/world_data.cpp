@@ -86,7 +86,7 @@ class Chat final : public Drawn {
   world::AskWeights asks_;
 };
 
-class Rows final : public Drawn {
+class DrawnRows final : public Drawn {
  public:
   using Drawn::Drawn;
   Sample at(size_t index) const override {
@@ -129,8 +129,7 @@ class Media : public Drawn {
     if (std::ranges::find(world::kModalities, entry.modality) == world::kModalities.end())
       throw UsageError(fmt::format("the world has no modality \"{}\": expected one of {}",
                                    entry.modality, fmt::join(world::kModalities, ", ")));
-    dark_ = world::write_png(
-        media::filled_image(entry.side, entry.side, media::Rgb{0, 0, 0}));
+    dark_ = world::write_png(media::filled_image(entry.side, entry.side, media::Rgb{0, 0, 0}));
   }
 
  protected:
@@ -152,8 +151,10 @@ class Media : public Drawn {
     options.view = {static_cast<int>(entry.side), static_cast<int>(entry.side), 1};
     options.points = kPoints;
     options.voxels = kVoxels;
-    if (entry.modality != "image") options.limits.max_objects = 2;
-    else options.limits.max_objects = 4;
+    if (entry.modality != "image")
+      options.limits.max_objects = 2;
+    else
+      options.limits.max_objects = 4;
     options.asks = asks_of(entry);
     return options;
   }
@@ -217,9 +218,9 @@ class Album final : public Drawn {
     Dice own = dice(index, 7);
     const int count = kShots[index % kShots.size()];
     Sample sample = document_of(
-        world::naming_episode(own, album_,
-                              {.of = world::NameClass::kObject, .ways = 2, .shots = count,
-                               .balanced = true}),
+        world::naming_episode(
+            own, album_,
+            {.of = world::NameClass::kObject, .ways = 2, .shots = count, .balanced = true}),
         index);
     std::ranges::fill(sample.weights, 0.0f);
     sample.weights.back() = 1;
@@ -269,15 +270,16 @@ class Album final : public Drawn {
 
 std::unique_ptr<samples::DataSet> open_world(const recipe::DataEntry& entry) {
   if (entry.kind == "chat") return std::make_unique<Chat>(entry);
-  if (entry.kind == "rows") return std::make_unique<Rows>(entry);
+  if (entry.kind == "rows") return std::make_unique<DrawnRows>(entry);
   if (entry.kind == "names") return std::make_unique<Names>(entry);
   if (entry.kind == "questions") return std::make_unique<Questions>(entry);
   if (entry.kind == "captions" || entry.kind == "plain") return std::make_unique<Captions>(entry);
   if (entry.kind == "episodes" || entry.kind == "pictures" || entry.kind == "shots")
     return std::make_unique<Album>(entry);
-  throw UsageError(fmt::format("kind \"{}\" of the world: expected chat, rows, names, questions, captions, "
-                               "plain, episodes, shots or pictures",
-                               entry.kind));
+  throw UsageError(
+      fmt::format("kind \"{}\" of the world: expected chat, rows, names, questions, captions, "
+                  "plain, episodes, shots or pictures",
+                  entry.kind));
 }
 
 }  // namespace isthmus::training

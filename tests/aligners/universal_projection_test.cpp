@@ -8,7 +8,7 @@ namespace {
 
 constexpr int64_t kWidth = 12, kHidden = 20, kRows = 3;
 
-layout::ProjectionConfig small_config() {
+layout::ProjectionConfig small_projection() {
   return {kWidth, kHidden, {"0", "1"}, /*layers=*/2, /*heads=*/3, /*intermediate_size=*/16, 1e-5};
 }
 
@@ -22,7 +22,7 @@ std::vector<layout::ModalityConfig> modalities(int64_t router_hidden = 7) {
 
 std::shared_ptr<UniversalProjection> made(int64_t router_hidden = 7) {
   auto aligner =
-      std::make_shared<UniversalProjection>(small_config(), modalities(router_hidden));
+      std::make_shared<UniversalProjection>(small_projection(), modalities(router_hidden));
   randomise(*aligner, 3);
   return aligner;
 }
@@ -33,7 +33,7 @@ Tensor features(int64_t seed) {
 }
 
 TEST(ExpertBlock, TheFirstRowsAreThoseOfTheWholeResult) {
-  ExpertBlock block(small_config());
+  ExpertBlock block(small_projection());
   randomise(*block, 1);
   on_both_paths([&](const char* path) {
     const Tensor x = features(2);

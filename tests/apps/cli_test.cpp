@@ -16,7 +16,7 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-const fs::path kModel = fixture("v15_original/model/llava-v1.5-tiny");
+const fs::path kGoldenModel = fixture("v15_original/model/llava-v1.5-tiny");
 const fs::path kDemo = demo("llava/llava-v1.5-tabletop");
 
 json golden(const std::string& name, const std::string& request) {
@@ -60,8 +60,8 @@ TEST(CommandLine, VersionAndHelpAnswerWithoutTheHalfThatComputes) {
     EXPECT_NE(own.out.find("Usage: isthmus " + verb), std::string::npos);
     EXPECT_EQ(own.err, "");
   }
-  EXPECT_EQ(run_program({alone, "describe", kModel, "--summary"}).status, 0);
-  const Outcome run = run_program({alone, "run", kModel, "-p", "Hi"});
+  EXPECT_EQ(run_program({alone, "describe", kGoldenModel, "--summary"}).status, 0);
+  const Outcome run = run_program({alone, "run", kGoldenModel, "-p", "Hi"});
   EXPECT_EQ(run.status, 70);
   EXPECT_NE(run.err.find("isthmus-compute is not beside"), std::string::npos);
 }
@@ -83,19 +83,19 @@ TEST(CommandLine, MistakesAreOneLineAndStatusTwo) {
       {{"paint"}, "there is no verb \"paint\""},
       {{"--colour"}, "there is no option --colour"},
       {{"run"}, "run: MODEL is required"},
-      {{"run", kModel, "--colour", "red"}, "--colour"},
-      {{"run", kModel, "-p", "Hi", "--max-new-tokens", "0"}, "--max-new-tokens"},
-      {{"run", kModel, "-p", "Hi", "--temperature", "warm"},
+      {{"run", kGoldenModel, "--colour", "red"}, "--colour"},
+      {{"run", kGoldenModel, "-p", "Hi", "--max-new-tokens", "0"}, "--max-new-tokens"},
+      {{"run", kGoldenModel, "-p", "Hi", "--temperature", "warm"},
        "--temperature: expected a number that is not negative"},
-      {{"run", kModel, "-p", "Hi", "--top-p", "1.5"}, "--top-p"},
-      {{"run", kModel, "-p", "Hi", "--storage", "q9"}, "\"q9\" is not one of"},
-      {{"run", kModel, "-p", "Hi", "--storage", "nose=f32"}, "no part is called \"nose\""},
-      {{"run", kModel, "-p", "Hi", "--threads", "0"}, "--threads"},
-      {{"run", kModel, "-p", "Hi", "--template", "klingon"},
+      {{"run", kGoldenModel, "-p", "Hi", "--top-p", "1.5"}, "--top-p"},
+      {{"run", kGoldenModel, "-p", "Hi", "--storage", "q9"}, "\"q9\" is not one of"},
+      {{"run", kGoldenModel, "-p", "Hi", "--storage", "nose=f32"}, "no part is called \"nose\""},
+      {{"run", kGoldenModel, "-p", "Hi", "--threads", "0"}, "--threads"},
+      {{"run", kGoldenModel, "-p", "Hi", "--template", "klingon"},
        "no conversation template \"klingon\""},
-      {{"run", kModel, "-p", "Hi", "--request", "x.json"}, "--request holds the question"},
-      {{"trace", kModel}, "--request is required"},
-      {{"describe", kModel, "--image-size", "64a"}, "expected WIDTHxHEIGHT, found \"64a\""},
+      {{"run", kGoldenModel, "-p", "Hi", "--request", "x.json"}, "--request holds the question"},
+      {{"trace", kGoldenModel}, "--request is required"},
+      {{"describe", kGoldenModel, "--image-size", "64a"}, "expected WIDTHxHEIGHT, found \"64a\""},
   };
   for (const auto& [arguments, message] : mistakes) {
     const Outcome outcome = isthmus(arguments);
@@ -109,7 +109,7 @@ TEST(CommandLine, MistakesAreOneLineAndStatusTwo) {
 
 TEST(CommandLine, AnInstructionSetThatIsNotThereIsAUsageError) {
   const auto run = [](const std::string& isa) {
-    return isthmus({"run", kModel.string(), "-p", "Hello", "--max-new-tokens", "4"},
+    return isthmus({"run", kGoldenModel.string(), "-p", "Hello", "--max-new-tokens", "4"},
                    {.environment = {{"ISTHMUS_ISA", isa}}});
   };
   const Outcome unknown = run("avx1024");
@@ -133,7 +133,7 @@ TEST(CommandLine, AnInstructionSetThatIsNotThereIsAUsageError) {
 }
 
 TEST(CommandLine, AnotherDeviceIsNotSupported) {
-  const Outcome outcome = isthmus({"run", kModel, "-p", "Hi", "--device", "cuda"});
+  const Outcome outcome = isthmus({"run", kGoldenModel, "-p", "Hi", "--device", "cuda"});
   EXPECT_EQ(outcome.status, 5);
   EXPECT_NE(outcome.err.find("--device cuda"), std::string::npos) << outcome.err;
   const Outcome align = isthmus({"align", "recipe.yaml", "--device", "cuda"});
@@ -158,10 +158,10 @@ TEST(Describe, BeginsWithTheModuleTreeOfTheReference) {
 }
 
 TEST(Describe, JsonHoldsTreePartsAndTotals) {
-  const json description = json::parse(isthmus({"describe", kModel, "--json"}).out);
+  const json description = json::parse(isthmus({"describe", kGoldenModel, "--json"}).out);
   EXPECT_EQ(description.at("module_tree").get<std::string>() + "\n",
             text_of(fixture("v15_original/expect/print_model.txt")));
-  const json summary = json::parse(isthmus({"describe", kModel, "--json", "--summary"}).out);
+  const json summary = json::parse(isthmus({"describe", kGoldenModel, "--json", "--summary"}).out);
   EXPECT_FALSE(summary.contains("module_tree"));
   json without_tree = description;
   without_tree.erase("module_tree");
@@ -169,7 +169,8 @@ TEST(Describe, JsonHoldsTreePartsAndTotals) {
 }
 
 TEST(Describe, ImageSizeShowsThePathOfThatPicture) {
-  const Outcome outcome = isthmus({"describe", kModel, "--summary", "--image-size", "640x480"});
+  const Outcome outcome =
+      isthmus({"describe", kGoldenModel, "--summary", "--image-size", "640x480"});
   EXPECT_NE(outcome.out.find("image 640x480 → pad to 640x640 → resize to 70x70"), std::string::npos)
       << outcome.out;
   EXPECT_FALSE(outcome.out.starts_with("Llava"));
@@ -210,7 +211,7 @@ TEST(Run, TextArrivesPieceByPiece) {
 
 TEST(Run, RequestFileGivesTheDocumentedFieldsAndTheIdsOfTheReference) {
   const fs::path request = write_golden_request(fresh_folder());
-  const Outcome outcome = isthmus({"run", kModel, "--request", request, "--json"});
+  const Outcome outcome = isthmus({"run", kGoldenModel, "--request", request, "--json"});
   ASSERT_EQ(outcome.status, 0) << outcome.err;
   const json answer = json::parse(outcome.out);
   const json expected = golden("v15_original", "single");
@@ -233,18 +234,18 @@ TEST(Run, AGenerationFlagReplacesTheFieldOfTheRequestAndNoOther) {
   request["generate"]["min_new_tokens"] = 3;
   put_file(folder / "request.json", request.dump());
   const Outcome three =
-      isthmus({"run", kModel, "--request", folder / "request.json", "--json", "--seed", "7"});
+      isthmus({"run", kGoldenModel, "--request", folder / "request.json", "--json", "--seed", "7"});
   ASSERT_EQ(three.status, 0) << three.err;
   EXPECT_EQ(json::parse(three.out).at("output_ids").size(), 3u);
-  const Outcome five = isthmus(
-      {"run", kModel, "--request", folder / "request.json", "--json", "--max-new-tokens", "5"});
+  const Outcome five = isthmus({"run", kGoldenModel, "--request", folder / "request.json", "--json",
+                                "--max-new-tokens", "5"});
   EXPECT_EQ(json::parse(five.out).at("output_ids").size(), 5u);
 }
 
 TEST(Run, SamplingRepeatsWithItsSeed) {
   const auto sample = [](const std::string& seed) {
-    return isthmus({"run", kModel, "-p", "Hi", "--temperature", "1.5", "--max-new-tokens", "16",
-                    "--seed", seed})
+    return isthmus({"run", kGoldenModel, "-p", "Hi", "--temperature", "1.5", "--max-new-tokens",
+                    "16", "--seed", seed})
         .out;
   };
   EXPECT_EQ(sample("1"), sample("1"));
@@ -256,8 +257,8 @@ TEST(Run, PathsOfARequestAreRelativeToItsFile) {
   json request = json::parse(text_of(write_golden_request(folder)));
   fs::copy_file(fixture("v15_original/inputs/img0.jpg"), folder / "beside.jpg");
   request["messages"][0]["content"][0]["path"] = "beside.jpg";
-  const Outcome outcome = isthmus(
-      {"run", kModel, "--request", put_file(folder / "request.json", request.dump()), "--json"});
+  const Outcome outcome = isthmus({"run", kGoldenModel, "--request",
+                                   put_file(folder / "request.json", request.dump()), "--json"});
   ASSERT_EQ(outcome.status, 0) << outcome.err;
   EXPECT_EQ(json::parse(outcome.out).at("output_ids"),
             golden("v15_original", "single").at("output_ids"));
@@ -299,7 +300,7 @@ TEST(Models, ARepositoryIsFoundInTheHuggingFaceCache) {
 
 TEST(Models, AFolderOfModelsIsSearched) {
   const Surroundings surroundings{
-      {{"ISTHMUS_MODELS", "/nonexistent:" + kModel.parent_path().string()}}};
+      {{"ISTHMUS_MODELS", "/nonexistent:" + kGoldenModel.parent_path().string()}}};
   const Outcome outcome =
       isthmus({"run", "llava-v1.5-tiny", "-p", "Hi", "--max-new-tokens", "2"}, surroundings);
   EXPECT_EQ(outcome.status, 0) << outcome.err;
@@ -320,7 +321,7 @@ TEST(Models, AdaptersStandOnTheirBase) {
 TEST(Trace, WritesEveryDocumentedStage) {
   const fs::path folder = fresh_folder(), out = folder / "stages";
   const Outcome outcome = isthmus(
-      {"trace", kModel, "--request", write_golden_request(folder), "--out", out, "--hidden"});
+      {"trace", kGoldenModel, "--request", write_golden_request(folder), "--out", out, "--hidden"});
   ASSERT_EQ(outcome.status, 0) << outcome.err;
   const json trace = json::parse(text_of(out / "trace.json"));
   const json expected = golden("v15_original", "single");
@@ -394,8 +395,8 @@ TEST(Doctor, PrintsJson) {
 }
 
 TEST(Bench, MeasuresEveryPart) {
-  const Outcome outcome = isthmus({"bench", kModel, "--repetitions", "1", "--prompt-tokens", "4",
-                                   "--new-tokens", "4", "--json"});
+  const Outcome outcome = isthmus({"bench", kGoldenModel, "--repetitions", "1", "--prompt-tokens",
+                                   "4", "--new-tokens", "4", "--json"});
   ASSERT_EQ(outcome.status, 0) << outcome.err;
   const json report = json::parse(outcome.out);
   for (const char* field :
@@ -416,8 +417,8 @@ TEST(Bench, MeasuresEveryPart) {
 }
 
 TEST(Bench, TextAlone) {
-  const Outcome outcome = isthmus({"bench", kModel, "--repetitions", "1", "--prompt-tokens", "4",
-                                   "--new-tokens", "2", "--text-only"});
+  const Outcome outcome = isthmus({"bench", kGoldenModel, "--repetitions", "1", "--prompt-tokens",
+                                   "4", "--new-tokens", "2", "--text-only"});
   ASSERT_EQ(outcome.status, 0) << outcome.err;
   EXPECT_EQ(outcome.out.find("encoder"), std::string::npos) << outcome.out;
   EXPECT_NE(outcome.out.find("% of the"), std::string::npos) << outcome.out;

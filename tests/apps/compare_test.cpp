@@ -14,7 +14,7 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 
 // The models that come with Isthmus, for a few steps.
-fs::path recipe(const fs::path& folder, int steps) {
+fs::path recipe_of_two(const fs::path& folder, int steps) {
   return put_file(folder / "recipe.yaml", fmt::format(R"(name: tiny
 model: {{base: {}, vision: {}}}
 stages:
@@ -47,8 +47,9 @@ const json& aligner(const json& report, const std::string& name) {
 
 TEST(Compare, ReportsWhatEachAlignerIsWorthAndCosts) {
   const fs::path folder = fresh_folder(), out = folder / "out";
-  const Outcome compared = isthmus({"compare", recipe(folder, 4).string(), "-o", out.string(),
-                                    "--aligners", "linear,resampler+xattn,upm", "--threads", "1"});
+  const Outcome compared =
+      isthmus({"compare", recipe_of_two(folder, 4).string(), "-o", out.string(), "--aligners",
+               "linear,resampler+xattn,upm", "--threads", "1"});
   ASSERT_EQ(compared.status, 0) << compared.err;
   EXPECT_NE(compared.err.find("<medium>: what "), std::string::npos) << compared.err;
   EXPECT_NE(compared.out.find("linear - resampler+xattn"), std::string::npos) << compared.out;
@@ -96,7 +97,7 @@ TEST(Compare, ReportsWhatEachAlignerIsWorthAndCosts) {
   EXPECT_EQ(html.find("src=\"http"), std::string::npos);
   EXPECT_EQ(html.find("<script"), std::string::npos);
 
-  const Outcome again = isthmus({"compare", recipe(folder, 4).string(), "-o", out.string(),
+  const Outcome again = isthmus({"compare", recipe_of_two(folder, 4).string(), "-o", out.string(),
                                  "--aligners", "upm", "--threads", "1"});
   EXPECT_EQ(again.status, 0) << again.err;
   EXPECT_NE(again.err.find("upm: is there already"), std::string::npos) << again.err;
@@ -104,7 +105,7 @@ TEST(Compare, ReportsWhatEachAlignerIsWorthAndCosts) {
 
 TEST(Compare, InterruptedItGoesOnToTheSameBytes) {
   const fs::path folder = fresh_folder();
-  const std::string file = recipe(folder, 40).string();
+  const std::string file = recipe_of_two(folder, 40).string();
   const auto compare = [&](const std::string& out, std::vector<std::string> before) {
     before.insert(before.end(),
                   {isthmus_program().string(), "compare", file, "-o", (folder / out).string(),
@@ -130,7 +131,7 @@ TEST(Compare, InterruptedItGoesOnToTheSameBytes) {
 
 TEST(Compare, UnknownAlignersAreRefusedWithTheNearest) {
   const fs::path folder = fresh_folder();
-  const std::string file = recipe(folder, 1).string();
+  const std::string file = recipe_of_two(folder, 1).string();
   const Outcome wrong = isthmus({"compare", file, "--aligners", "linear,qpm"});
   EXPECT_EQ(wrong.status, 2);
   EXPECT_EQ(wrong.err, "isthmus: --aligners: there is no aligner \"qpm\"; did you mean \"upm\"?\n");

@@ -10,13 +10,13 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-const fs::path kDemo = demo("llava/llava-v1.5-tabletop");
+const fs::path kTabletop = demo("llava/llava-v1.5-tabletop");
 const std::string kPicture = demo("pictures/table01.png");
 
 Outcome converse(const std::string& lines, std::vector<std::string> flags = {}) {
   Surroundings surroundings;
   surroundings.input = lines;
-  std::vector<std::string> arguments{"run", kDemo};
+  std::vector<std::string> arguments{"run", kTabletop};
   arguments.insert(arguments.end(), flags.begin(), flags.end());
   return isthmus(arguments, surroundings);
 }
@@ -61,7 +61,7 @@ TEST(Conversation, ASavedConversationReplays) {
   // Without the last answer it is the request that led to it.
   request["messages"].erase(3);
   put_file(saved, request.dump());
-  EXPECT_EQ(isthmus({"run", kDemo, "--request", saved}).out, answers[1] + "\n");
+  EXPECT_EQ(isthmus({"run", kTabletop, "--request", saved}).out, answers[1] + "\n");
 }
 
 TEST(Conversation, MistakesAreToldAndItGoesOn) {

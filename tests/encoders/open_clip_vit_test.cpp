@@ -18,8 +18,8 @@ OpenClipVit load(const GoldenCase& golden, const OpenClipVitOptions& options = {
   const auto folder = golden.path("model/clip");
   const auto checkpoint =
       formats::Checkpoint::open(folder / golden.json().at("vision").string("file"));
-  OpenClipVit vit(
-      layout::OpenClipVisionConfig::read(checkpoint, folder / "open_clip_config.json"), options);
+  OpenClipVit vit(layout::OpenClipVisionConfig::read(checkpoint, folder / "open_clip_config.json"),
+                  options);
   torch::nn::Module root;
   root.register_module("encoder", vit);
   const auto names = layout::open_clip_names(checkpoint);
@@ -54,7 +54,7 @@ INSTANTIATE_TEST_SUITE_P(Cases, OpenClipVitGolden,
                          ::testing::Values("mpt1b_mosaic_every1", "neox_rpj_every2", "mpt7b_every1",
                                            "neox_pythia_parallel", "opt_every2"));
 
-layout::OpenClipVisionConfig small_config() {
+layout::OpenClipVisionConfig small_open_clip() {
   layout::OpenClipVisionConfig c{};
   c.width = 24;
   c.layers = 2;
@@ -69,7 +69,7 @@ layout::OpenClipVisionConfig small_config() {
 }
 
 OpenClipVit with_random_weights() {
-  OpenClipVit vit(small_config());
+  OpenClipVit vit(small_open_clip());
   torch::manual_seed(4);
   for (const nn::Slot& slot : nn::slots_of(*vit)) {
     const Tensor value = torch::randn(slot.shape) * 0.3;

@@ -18,7 +18,7 @@ namespace {
 using namespace flamingo_testing;
 using engine::Engine;
 
-const char* const kNeox = "neox_rpj_every2";
+const char* const kNeoxCase = "neox_rpj_every2";
 
 std::unique_ptr<Engine> engine_of(const std::string& model) {
   return engine::load_engine(model, "", "", {});
@@ -31,7 +31,7 @@ std::vector<int64_t> answer_of(const Pretrained& loaded, const Request& request)
 // --- Batches ---
 
 TEST(FlamingoBatch, RowsWithDifferentNumbersOfPicturesAnswerAsEachAlone) {
-  for (const char* golden : {"mpt1b_mosaic_every1", "mpt7b_every1", kNeox, "opt_every2"}) {
+  for (const char* golden : {"mpt1b_mosaic_every1", "mpt7b_every1", kNeoxCase, "opt_every2"}) {
     const Pretrained loaded = load(golden);
     std::vector<Request> requests{
         prompt(golden, "Output:A cat.<|endofchunk|>Output:"), prompt(golden, "<image>Output:", {0}),
@@ -56,7 +56,7 @@ TEST(FlamingoBatch, RowsWithDifferentNumbersOfPicturesAnswerAsEachAlone) {
 }
 
 TEST(FlamingoBatch, RowsReadInSeveralPassesReadTheirOwnPictures) {
-  for (const char* golden : {"mpt1b_mosaic_every1", kNeox, "opt_every2"}) {
+  for (const char* golden : {"mpt1b_mosaic_every1", kNeoxCase, "opt_every2"}) {
     const Pretrained loaded = load(golden);
     std::vector<Request> requests;
     for (int i = 0; i < 150; ++i)
@@ -78,13 +78,13 @@ TEST(FlamingoBatch, RowsReadInSeveralPassesReadTheirOwnPictures) {
 }
 
 TEST(FlamingoBatch, RankingOfABatchIsThatOfEachAlone) {
-  const Pretrained loaded = load(kNeox);
+  const Pretrained loaded = load(kNeoxCase);
   const std::vector<std::string> names{"yes", "no", "yes it is"};
   const std::vector<Request> contexts{
-      prompt(kNeox, "<image>Is it hateful? Answer:", {0}),
-      prompt(kNeox,
+      prompt(kNeoxCase, "<image>Is it hateful? Answer:", {0}),
+      prompt(kNeoxCase,
              "<image>Is it hateful? Answer:no<|endofchunk|><image>Is it hateful? Answer:", {1, 2}),
-      prompt(kNeox, "Is it hateful? Answer:")};
+      prompt(kNeoxCase, "Is it hateful? Answer:")};
   const auto together = loaded.model.rank(contexts, names);
   ASSERT_EQ(together.size(), contexts.size());
   for (size_t i = 0; i < contexts.size(); ++i) {
@@ -103,8 +103,9 @@ TEST(FlamingoBatch, RankingOfABatchIsThatOfEachAlone) {
 // --- What is known is not computed again ---
 
 TEST(FlamingoReuse, ARepeatedPromptComputesItsLastRowAlone) {
-  const Pretrained loaded = load(kNeox);
-  const Request request = prompt(kNeox, "<image>Output:A cat.<|endofchunk|><image>Output:", {0, 1});
+  const Pretrained loaded = load(kNeoxCase);
+  const Request request =
+      prompt(kNeoxCase, "<image>Output:A cat.<|endofchunk|><image>Output:", {0, 1});
   const Answer first = loaded.model.generate(request), again = loaded.model.generate(request);
   EXPECT_EQ(first.timings.reused_tokens, 0);
   EXPECT_EQ(again.timings.reused_tokens, first.timings.prompt_tokens - 1);
@@ -113,18 +114,18 @@ TEST(FlamingoReuse, ARepeatedPromptComputesItsLastRowAlone) {
 
 TEST(FlamingoReuse, RowsThatReadAnotherPictureAreComputedAnew) {
   const std::string text = "<image>Output:A cat.<|endofchunk|><image>Output:";
-  const Pretrained loaded = load(kNeox);
-  const Answer first = loaded.model.generate(prompt(kNeox, text, {0, 1}));
-  const Answer second = loaded.model.generate(prompt(kNeox, text, {0, 4}));
+  const Pretrained loaded = load(kNeoxCase);
+  const Answer first = loaded.model.generate(prompt(kNeoxCase, text, {0, 1}));
+  const Answer second = loaded.model.generate(prompt(kNeoxCase, text, {0, 4}));
   // <image>, the answer and <|endofchunk|> of the example, and nothing behind it.
   const auto example = static_cast<int64_t>(loaded.tokenizer.encode("Output:A cat.").size()) + 2;
   EXPECT_EQ(second.timings.reused_tokens, example);
-  EXPECT_EQ(second.output_ids, answer_of(load(kNeox), prompt(kNeox, text, {0, 4})));
+  EXPECT_EQ(second.output_ids, answer_of(load(kNeoxCase), prompt(kNeoxCase, text, {0, 4})));
   EXPECT_NE(second.output_ids, first.output_ids);  // else this test sees nothing
 
-  const Answer third = loaded.model.generate(prompt(kNeox, text, {1, 4}));
+  const Answer third = loaded.model.generate(prompt(kNeoxCase, text, {1, 4}));
   EXPECT_EQ(third.timings.reused_tokens, 0);
-  EXPECT_EQ(third.output_ids, answer_of(load(kNeox), prompt(kNeox, text, {1, 4})));
+  EXPECT_EQ(third.output_ids, answer_of(load(kNeoxCase), prompt(kNeoxCase, text, {1, 4})));
 }
 
 TEST(FlamingoReuse, ALongerPromptContinuesTheAnswerItContains) {
@@ -170,8 +171,8 @@ TEST(FlamingoReuse, APictureIsEncodedOnceWhateverItsFileIsCalled) {
     return engine->family().prepare(source);
   });
   const auto copy = fresh_folder() / "another name.png";
-  std::filesystem::copy_file(picture(kNeox, 0), copy);
-  const auto first = engine->generate(prompt(kNeox, "<image>Output:", {0}), {});
+  std::filesystem::copy_file(picture(kNeoxCase, 0), copy);
+  const auto first = engine->generate(prompt(kNeoxCase, "<image>Output:", {0}), {});
   EXPECT_EQ(prepared, 1);
   Request renamed = flamingo_prompt("<image>Output:", std::span(&copy, 1));
   renamed.generate.max_new_tokens = 8;
@@ -184,9 +185,10 @@ TEST(FlamingoReuse, APictureIsEncodedOnceWhateverItsFileIsCalled) {
   EXPECT_EQ(prepared, 1);
   EXPECT_LT(quickest, first.timings.encode);
   // Twice in one prompt is once, too; and in a batch.
-  engine->generate(prompt(kNeox, "<image>A<image>B<image>", {2, 2, 0}), {});
+  engine->generate(prompt(kNeoxCase, "<image>A<image>B<image>", {2, 2, 0}), {});
   EXPECT_EQ(prepared, 2);
-  const std::vector<Request> batch{prompt(kNeox, "<image>", {3}), prompt(kNeox, "<image>", {3})};
+  const std::vector<Request> batch{prompt(kNeoxCase, "<image>", {3}),
+                                   prompt(kNeoxCase, "<image>", {3})};
   engine->generate_batch(batch);
   EXPECT_EQ(prepared, 3);
 }
@@ -296,7 +298,7 @@ TEST(FlamingoFresh, TheSameSeedGivesTheSameLatents) {
   const auto latents = [&] {
     const auto family = families::flamingo::load(sources, LoadOptions{});
     const c10::InferenceMode inference;
-    const Part part = Part::of_image(picture(kNeox, 0));
+    const Part part = Part::of_image(picture(kNeoxCase, 0));
     const auto prepared = family->prepare({&part, "picture"});
     return family->encode(std::span(&prepared, 1), nullptr).front().memory->latents.clone();
   };

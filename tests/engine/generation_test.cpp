@@ -10,13 +10,13 @@
 namespace isthmus {
 namespace {
 
-const std::filesystem::path kDemo = std::filesystem::path(ISTHMUS_SOURCE_DIR) / "demo";
+const std::filesystem::path kDemoModel = std::filesystem::path(ISTHMUS_SOURCE_DIR) / "demo";
 
-std::filesystem::path picture(const char* name) { return kDemo / "pictures" / name; }
+std::filesystem::path picture(const char* name) { return kDemoModel / "pictures" / name; }
 
 const Pretrained& demo() {
   static const Pretrained loaded =
-      load_pretrained_model((kDemo / "llava/llava-v1.5-tabletop").string());
+      load_pretrained_model((kDemoModel / "llava/llava-v1.5-tabletop").string());
   return loaded;
 }
 
@@ -29,7 +29,7 @@ Request ask(const char* file, const std::string& question) {
 
 TEST(Pretrained, TheFourHandlesOfTheReference) {
   auto [tokenizer, model, image_processor, context_len] =
-      load_pretrained_model((kDemo / "llava/llava-v1.5-tabletop").string());
+      load_pretrained_model((kDemoModel / "llava/llava-v1.5-tabletop").string());
   EXPECT_EQ(context_len, 2048);
   EXPECT_EQ(tokenizer.vocab_size(), 760u);
   EXPECT_EQ(tokenizer.decode(tokenizer.encode("The cube is blue.")), "The cube is blue.");
@@ -55,7 +55,7 @@ TEST(Generate, StreamedPiecesJoinToTheText) {
 TEST(Generate, GuessesChangeNothing) {
   for (const char* model :
        {"llava/llava-v1.5-tabletop", "models/llava-v1.5", "models/onellm", "models/flamingo"}) {
-    const Pretrained loaded = load_pretrained_model((kDemo / model).string());
+    const Pretrained loaded = load_pretrained_model((kDemoModel / model).string());
     const auto answer = [&](int64_t guesses, const std::string& question, double temperature) {
       Request request = ask("table03.png", question);
       request.generate.prompt_lookup_num_tokens = guesses;
@@ -73,7 +73,8 @@ TEST(Generate, GuessesChangeNothing) {
 }
 
 TEST(Generate, WhatWasGuessedInVainIsNoPartOfAPrefix) {
-  const Pretrained loaded = load_pretrained_model((kDemo / "llava/llava-v1.5-tabletop").string());
+  const Pretrained loaded =
+      load_pretrained_model((kDemoModel / "llava/llava-v1.5-tabletop").string());
   Request request = ask("table05.jpg", "What is in this picture?");
   request.generate.prompt_lookup_num_tokens = 6;
   const Answer first = loaded.model.generate(request);
@@ -86,8 +87,8 @@ TEST(Generate, WhatWasGuessedInVainIsNoPartOfAPrefix) {
 
 Pretrained with_draft(const char* model, const char* draft) {
   LoadOptions options;
-  options.draft = (kDemo / draft).string();
-  return load_pretrained_model((kDemo / model).string(), "", "", options);
+  options.draft = (kDemoModel / draft).string();
+  return load_pretrained_model((kDemoModel / model).string(), "", "", options);
 }
 
 // Whatever it is that guesses.
@@ -95,7 +96,7 @@ TEST(Generate, ADraftChangesNothing) {
   int64_t accepted = 0;
   for (const char* model : {"models/llava-v1.5", "models/onellm", "models/flamingo"})
     for (const char* draft : {"models/language_model", "models/llava-v1.5", "models/onellm"}) {
-      const Pretrained plain = load_pretrained_model((kDemo / model).string());
+      const Pretrained plain = load_pretrained_model((kDemoModel / model).string());
       const Pretrained drafted = with_draft(model, draft);
       for (const double temperature : {0.0, 1.0}) {
         Request request = ask("table03.png", "what is in this picture ?");
@@ -169,7 +170,8 @@ TEST(Generate, AFollowUpPaysOnlyForWhatIsNew) {
   request.messages.push_back({"user", {Part::of_text("What color is the cube?")}});
   const Answer second = demo().model.generate(request);
   EXPECT_GT(second.timings.reused_tokens, first.timings.prompt_tokens - 2);
-  const Pretrained fresh = load_pretrained_model((kDemo / "llava/llava-v1.5-tabletop").string());
+  const Pretrained fresh =
+      load_pretrained_model((kDemoModel / "llava/llava-v1.5-tabletop").string());
   EXPECT_EQ(fresh.model.generate(request).output_ids, second.output_ids);
   EXPECT_EQ(second.text, "The cube is blue.");
 }

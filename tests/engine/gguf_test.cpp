@@ -32,7 +32,7 @@ using families::GgufStorage;
 
 const fs::path kFixtures = ISTHMUS_FIXTURES;
 
-fs::path fresh_folder() {
+fs::path fresh_gguf_folder() {
   const auto* test = ::testing::UnitTest::GetInstance()->current_test_info();
   std::string name = std::string("isthmus_") + test->test_suite_name() + "_" + test->name();
   std::replace(name.begin(), name.end(), '/', '_');
@@ -43,7 +43,7 @@ fs::path fresh_folder() {
 }
 
 fs::path converted(const fs::path& model, GgufStorage storage, const std::string& base = "") {
-  const fs::path folder = fresh_folder();
+  const fs::path folder = fresh_gguf_folder();
   LoadOptions options;
   prepare_arithmetic(options);
   families::load_family(model.string(), base, "", options)->save_gguf(folder, storage);
@@ -92,7 +92,7 @@ INSTANTIATE_TEST_SUITE_P(
                     GgufCase{"v16_anyres_mistral", "llava-v1.6-mistral-tiny", ""}),
     [](const auto& info) { return std::string(info.param.name); });
 
-Trace traced(const fs::path& model, const LoadOptions& options = {}) {
+Trace traced_gguf(const fs::path& model, const LoadOptions& options = {}) {
   Request request;
   request.messages = {{"user", {Part::of_text("What is this? A red cat")}}};
   request.generate.max_new_tokens = 12;
@@ -102,10 +102,10 @@ Trace traced(const fs::path& model, const LoadOptions& options = {}) {
 // float16 and Q8_0 keep what 11 and 8 bits keep of every weight.
 TEST(Gguf, FewerBitsComeNear) {
   const fs::path model = kFixtures / "llava/v15_original/model/llava-v1.5-tiny";
-  const Trace exact = traced(model);
+  const Trace exact = traced_gguf(model);
   for (const auto& [storage, tolerance] :
        {std::pair(GgufStorage::kF16, 0.01), std::pair(GgufStorage::kQ8_0, 0.1)}) {
-    const Trace near = traced(converted(model, storage));
+    const Trace near = traced_gguf(converted(model, storage));
     EXPECT_EQ(near.input_ids, exact.input_ids);
     EXPECT_LT((*near.find("logits") - *exact.find("logits")).abs().max().item<double>(),
               tolerance * exact.find("logits")->abs().max().item<double>());
@@ -117,7 +117,7 @@ TEST(Gguf, AStorageThatIsAskedForIsUsed) {
       converted(kFixtures / "llava/v15_original/model/llava-v1.5-tiny", GgufStorage::kQ8_0);
   LoadOptions options;
   options.decoder_storage = "f32";
-  const Trace wide = traced(files, options);
+  const Trace wide = traced_gguf(files, options);
   EXPECT_FALSE(wide.output_ids.empty());
 }
 
@@ -239,13 +239,13 @@ fs::path as_gguf(const fs::path& folder, std::vector<formats::GgufEntry> entries
       };
     tensors.push_back({out, formats::GgmlType::kF32});
   }
-  const fs::path file = fresh_folder() / "model.gguf";
+  const fs::path file = fresh_gguf_folder() / "model.gguf";
   formats::write_gguf(file, entries, tensors);
   return file;
 }
 
 void expect_same_answer(const fs::path& folder, const fs::path& file) {
-  const Trace expected = traced(folder), found = traced(file);
+  const Trace expected = traced_gguf(folder), found = traced_gguf(file);
   EXPECT_EQ(found.input_ids, expected.input_ids);
   EXPECT_EQ(found.output_ids, expected.output_ids);
   // The same products; a bias may be added in another place of the vector unit.

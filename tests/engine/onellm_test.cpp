@@ -76,7 +76,7 @@ std::unique_ptr<Engine> tiny() {
   return load_engine((onellm_case() / "model").string(), "", "", {});
 }
 
-Request question(std::vector<Part> media, const std::string& text = "What is this?") {
+Request question_about(std::vector<Part> media, const std::string& text = "What is this?") {
   Request request;
   media.push_back(Part::of_text(text));
   request.messages = {{"user", std::move(media)}};
@@ -91,14 +91,14 @@ Part audio() { return Part::of_media("audio", onellm_case() / "inputs/audio.wav"
 
 TEST(OneLlm, SeveralMediaFollowEachOther) {
   const auto engine = tiny();
-  const int64_t text = engine->generate(question({}), {}).timings.prompt_tokens;
+  const int64_t text = engine->generate(question_about({}), {}).timings.prompt_tokens;
   const int64_t rows = 6 + 2;
-  EXPECT_EQ(engine->generate(question({image()}), {}).timings.prompt_tokens, text + rows);
-  const Answer both = engine->generate(question({image(), audio()}), {});
+  EXPECT_EQ(engine->generate(question_about({image()}), {}).timings.prompt_tokens, text + rows);
+  const Answer both = engine->generate(question_about({image(), audio()}), {});
   EXPECT_EQ(both.timings.prompt_tokens, text + 2 * rows);
   const auto fresh = tiny();
-  EXPECT_EQ(fresh->generate(question({image(), audio()}), {}).output_ids, both.output_ids);
-  EXPECT_NE(fresh->generate(question({audio(), image()}), {}).output_ids, both.output_ids);
+  EXPECT_EQ(fresh->generate(question_about({image(), audio()}), {}).output_ids, both.output_ids);
+  EXPECT_NE(fresh->generate(question_about({audio(), image()}), {}).output_ids, both.output_ids);
 }
 
 // With the reference's offset the answer lies over the end of the prompt: what follows must not be
@@ -106,7 +106,7 @@ TEST(OneLlm, SeveralMediaFollowEachOther) {
 TEST(OneLlm, ASecondTurnIsTheSameWithAndWithoutAKeptCache) {
   for (const bool offset : {true, false}) {
     const auto engine = tiny();
-    Request request = question({image()});
+    Request request = question_about({image()});
     request.generate.quirks["decode_offset_ignores_tags"] = offset;
     const Answer first = engine->generate(request, {});
     request.messages.push_back({"assistant", {Part::of_text(first.text)}});
@@ -123,7 +123,7 @@ TEST(OneLlm, ASecondTurnIsTheSameWithAndWithoutAKeptCache) {
 TEST(OneLlm, AModelSaysWhetherAnswersLieOverTheEndOfItsPrompts) {
   const fs::path demo = fs::path(ISTHMUS_SOURCE_DIR) / "demo";
   const auto engine = load_engine((demo / "models/onellm").string(), "", "", {});
-  Request request = question({Part::of_image(demo / "pictures/table02.png")}, "what is it ?");
+  Request request = question_about({Part::of_image(demo / "pictures/table02.png")}, "what is it ?");
   request.generate.max_new_tokens = 8;
   const auto own = engine->generate(request, {}).output_ids;
   request.generate.quirks["decode_offset_ignores_tags"] = false;
@@ -134,8 +134,8 @@ TEST(OneLlm, AModelSaysWhetherAnswersLieOverTheEndOfItsPrompts) {
 
 TEST(OneLlm, ABatchOfQuestionsWithAndWithoutMediaIsAnsweredAsEachAlone) {
   const auto engine = tiny();
-  const std::vector<Request> requests = {question({image()}), question({}),
-                                         question({image(1)}, "Name three colors.")};
+  const std::vector<Request> requests = {question_about({image()}), question_about({}),
+                                         question_about({image(1)}, "Name three colors.")};
   const auto together = engine->generate_batch(requests);
   for (size_t i = 0; i < requests.size(); ++i) {
     engine->forget();
@@ -155,15 +155,16 @@ TEST(OneLlm, ARequestFileNamesAnyKindAndTheModelKnowsWhich) {
         << error.what();
   }
   EXPECT_THROW(
-      tiny()->generate(question({Part::of_media("depth", onellm_case() / "inputs/depth.png")}), {}),
+      tiny()->generate(
+          question_about({Part::of_media("depth", onellm_case() / "inputs/depth.png")}), {}),
       UsageError);  // without --rgb
 }
 
 TEST(OneLlm, ALlamaInMetasFilesAnswersText) {
   const auto llama = load_engine(layout::onellm_llama("onellm_engine_llama").string(), "", "", {});
-  EXPECT_EQ(llama->generate(question({}), {}).output_ids,
-            tiny()->generate(question({}), {}).output_ids);
-  EXPECT_THROW(llama->generate(question({image()}), {}), UnsupportedError);
+  EXPECT_EQ(llama->generate(question_about({}), {}).output_ids,
+            tiny()->generate(question_about({}), {}).output_ids);
+  EXPECT_THROW(llama->generate(question_about({image()}), {}), UnsupportedError);
 }
 
 TEST(OneLlm, MissingAndUnexpectedTensorsAreSaidTogether) {
@@ -231,7 +232,8 @@ fs::path with_ecg() {
 TEST(OneLlm, ANinthModalityIsOneEntryOfAFile) {
   const fs::path folder = with_ecg();
   const auto engine = load_engine(folder.string(), "", "", {});
-  const Request request = question({Part::of_media("ecg", folder / "heart.csv")}, "Is it regular?");
+  const Request request =
+      question_about({Part::of_media("ecg", folder / "heart.csv")}, "Is it regular?");
   const Trace trace = engine->trace(request, false);
   const auto shape_of = [&](const char* name) {
     const torch::Tensor* tensor = trace.find(name);

@@ -28,13 +28,13 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::ordered_json;
 
-fs::path fresh_folder() { return new_folder("isthmus_record_golden"); }
+fs::path fresh_recordings() { return new_folder("isthmus_record_golden"); }
 
 fs::path in_one_file(const fs::path& model, const std::string& storage) {
   LoadOptions options;
   options.decoder_storage = options.encoder_storage = options.aligner_storage = storage;
   const auto family = families::load_family(model.string(), "", "", {});
-  const fs::path file = fresh_folder() / (storage + ".isthmus");
+  const fs::path file = fresh_recordings() / (storage + ".isthmus");
   formats::write_bundle(file, families::contents_of(family->package(), family->modules(),
                                                     families::storage_options(options).storage));
   return file;
@@ -59,7 +59,7 @@ struct Recorded {
 };
 
 Recorded recorded(const fs::path& source, const std::string& storage) {
-  Recorded all{fresh_folder(), in_one_file(source, storage), {}, {}, {}, {}, {}};
+  Recorded all{fresh_recordings(), in_one_file(source, storage), {}, {}, {}, {}, {}};
   const auto asked = questions(all.folder);
   const auto model = load_engine(all.model.string(), "", "", {}),
              original = load_engine(source.string(), "", "", {});

@@ -25,7 +25,7 @@ fs::path model_of(const std::string& name) {
   return fs::path(ISTHMUS_FIXTURES) / "openflamingo" / name / "model";
 }
 
-std::shared_ptr<Family> load(const fs::path& model) {
+std::shared_ptr<Family> load_flamingo(const fs::path& model) {
   return load_family(model.string(), "", "", {});
 }
 
@@ -33,10 +33,10 @@ class FlamingoSave : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(FlamingoSave, HasThePublishedNamesTypesAndValues) {
   const fs::path out = fresh_folder(), model = model_of(GetParam());
-  const auto family = load(model);
+  const auto family = load_flamingo(model);
   family->save(out, {});
   expect_same_tensors(out / "checkpoint.pt", model / "checkpoint.pt");
-  const auto again = load(out);
+  const auto again = load_flamingo(out);
   const auto left = nn::slots_of(family->modules()), right = nn::slots_of(again->modules());
   ASSERT_EQ(left.size(), right.size());
   for (size_t i = 0; i < left.size(); ++i)
@@ -71,18 +71,17 @@ INSTANTIATE_TEST_SUITE_P(All, FlamingoSave,
 
 TEST(FlamingoSaveForms, TrainingStateIsWrappedAndPrefixed) {
   const fs::path out = fresh_folder(), model = model_of("mpt7b_every1");
-  load(model)->save(out, {.as_training_state = true});
+  load_flamingo(model)->save(out, {.as_training_state = true});
   const auto saved = formats::Checkpoint::open(out / "checkpoint.pt");
-  EXPECT_EQ(saved.shards().front().layout.wrappers,
-            std::vector<std::string>{"model_state_dict"});
+  EXPECT_EQ(saved.shards().front().layout.wrappers, std::vector<std::string>{"model_state_dict"});
   EXPECT_EQ(saved.shards().front().layout.prefix, "module.");
   expect_same_tensors(out / "checkpoint.pt", model / "checkpoint.pt");
-  EXPECT_NE(load(out), nullptr);
+  EXPECT_NE(load_flamingo(out), nullptr);
 }
 
 TEST(FlamingoSaveForms, WhatWasTrainedComesBackBitForBit) {
   const fs::path out = fresh_folder();
-  const auto family = load(model_of("neox_rpj_every2"));
+  const auto family = load_flamingo(model_of("neox_rpj_every2"));
   auto& embedding =
       dynamic_cast<nn::EmbeddingImpl&>(*nn::find_module(family->modules(), "decoder.embed_in"));
   embedding.make_trainable();
@@ -97,7 +96,7 @@ TEST(FlamingoSaveForms, WhatWasTrainedComesBackBitForBit) {
   family->save(out, {});
   EXPECT_TRUE(structure_of(out / "checkpoint.pt")
                   .contains("lang_encoder.gpt_neox.layers.1.decoder_layer.mlp.dense_h_to_4h.bias"));
-  const auto again = load(out);
+  const auto again = load_flamingo(out);
   const auto left = nn::slots_of(family->modules()), right = nn::slots_of(again->modules());
   for (size_t i = 0; i < left.size(); ++i)
     EXPECT_TRUE(torch::equal(left[i].value(), right[i].value())) << left[i].name;
@@ -107,14 +106,15 @@ TEST(FlamingoSaveForms, WhatWasTrainedComesBackBitForBit) {
 }
 
 TEST(FlamingoSaveForms, TrainedVisionEncoderIsRefused) {
-  const auto family = load(model_of("neox_rpj_every2"));
+  const auto family = load_flamingo(model_of("neox_rpj_every2"));
   for (const auto& module : family->modules().modules())
     if (auto* layer = dynamic_cast<nn::LinearImpl*>(module.get())) {
       layer->make_trainable();  // the first of the encoder
       break;
     }
-  EXPECT_NE(message_of<UnsupportedError>([&] { family->save(fresh_folder(), {}); })
-                .find("hold no vision encoder"),
+  EXPECT_NE(message_of<UnsupportedError>([&] {
+              family->save(fresh_folder(), {});
+            }).find("hold no vision encoder"),
             std::string::npos);
 }
 

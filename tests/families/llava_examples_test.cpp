@@ -16,7 +16,7 @@ namespace {
 using samples::Sample;
 using Tokenizer = std::shared_ptr<const text::Tokenizer>;
 
-Tokenizer load(const std::string& folder, const std::vector<std::string>& added = {}) {
+Tokenizer load_tokenizer(const std::string& folder, const std::vector<std::string>& added = {}) {
   const auto loaded = text::Tokenizer::load(std::filesystem::path(ISTHMUS_FIXTURES) / folder);
   return added.empty() ? loaded : loaded->with_added_tokens(added);
 }
@@ -25,18 +25,18 @@ const std::vector<std::string> kTurnMarks{"<|im_start|>", "<|im_end|>"};
 
 // With BOS, by the rules before and after 4.31 of transformers.
 Tokenizer legacy(const std::vector<std::string>& added = {}) {
-  return load("llava/tokenizer_prompts/model/legacy_true", added);
+  return load_tokenizer("llava/tokenizer_prompts/model/legacy_true", added);
 }
 Tokenizer sentencepiece(const std::vector<std::string>& added = {}) {
-  return load("llava/tokenizer_prompts/model/legacy_false", added);
+  return load_tokenizer("llava/tokenizer_prompts/model/legacy_false", added);
 }
 // Made for the words between turns of v1, whose lengths others do not keep.
 Tokenizer vicuna(const std::vector<std::string>& added = {}) {
-  return load("llava/train_stage1/model/vicuna-tiny", added);
+  return load_tokenizer("llava/train_stage1/model/vicuna-tiny", added);
 }
 // Without BOS, as MPT's.
 Tokenizer neox(const std::vector<std::string>& added = {}) {
-  return load("openflamingo/neox_pythia_parallel/model/lm", added);
+  return load_tokenizer("openflamingo/neox_pythia_parallel/model/lm", added);
 }
 
 Sample conversation(bool with_picture) {

@@ -28,8 +28,8 @@ const fs::path kLora = kAdapters / "llava-v1.5-tiny-lora";
 const fs::path kBase = kAdapters / "vicuna-tiny";
 const fs::path kFull = fs::path(ISTHMUS_FIXTURES) / "llava/v15_original/model/llava-v1.5-tiny";
 
-std::shared_ptr<Family> load(const fs::path& model, const fs::path& base = {},
-                             bool merge_lora = false) {
+std::shared_ptr<Family> load_llava(const fs::path& model, const fs::path& base = {},
+                                   bool merge_lora = false) {
   LoadOptions options;
   options.merge_lora = merge_lora;
   options.vision = kAdapters / "openai/clip-tiny-patch14-56";
@@ -72,28 +72,28 @@ void expect_says_as_much(const fs::path& got, const fs::path& want) {
 
 TEST(LlavaSave, ProjectorAloneHasThePublishedNamesTypesAndValues) {
   const fs::path out = fresh_folder();
-  const auto family = load(kProjector, kBase);
+  const auto family = load_llava(kProjector, kBase);
   family->save(out, {});
   expect_same_tensors(out / "mm_projector.bin", kProjector / "mm_projector.bin");
   expect_says_as_much(out / "config.json", kProjector / "config.json");
   EXPECT_EQ(JsonView::load(out / "config.json").boolean("tune_mm_mlp_adapter"), true);
-  const auto again = load(out, kBase);
+  const auto again = load_llava(out, kBase);
   expect_same_slots(*family, *again);
 }
 
 TEST(LlavaSave, TrainedProjectorComesBackBitForBit) {
   const fs::path out = fresh_folder();
-  const auto family = load(kProjector, kBase);
+  const auto family = load_llava(kProjector, kBase);
   for (const char* layer : {"aligner.projector.0", "aligner.projector.2"}) train(*family, layer);
   family->save(out, {.dtype = "f32"});
-  const auto again = load(out, kBase);
+  const auto again = load_llava(out, kBase);
   expect_same_slots(*family, *again);
   EXPECT_EQ(structure_of(out / "mm_projector.bin").at("model.mm_projector.0.bias"), "[56] float32");
 }
 
 TEST(LlavaSave, AdapterHasThePublishedNamesTypesAndValues) {
   const fs::path out = fresh_folder();
-  const auto family = load(kLora, kBase);
+  const auto family = load_llava(kLora, kBase);
   family->save(out, {.dtype = "f16", .lora_dropout = 0.05});
   expect_same_tensors(out / "adapter_model.safetensors", kLora / "adapter_model.bin");
   expect_same_tensors(out / "non_lora_trainables.bin", kLora / "non_lora_trainables.bin");
@@ -102,26 +102,26 @@ TEST(LlavaSave, AdapterHasThePublishedNamesTypesAndValues) {
   nlohmann::json original = JsonView::load(kLora / "adapter_config.json").raw();
   std::sort(original["target_modules"].begin(), original["target_modules"].end());
   EXPECT_EQ(saved, original);
-  const auto again = load(out, kBase);
+  const auto again = load_llava(out, kBase);
   expect_same_slots(*family, *again);
 }
 
 TEST(LlavaSave, WhatWasTrainedBesideAnAdapterStandsWithTheProjector) {
   const fs::path out = fresh_folder();
-  const auto family = load(kLora, kBase);
+  const auto family = load_llava(kLora, kBase);
   train(*family, "decoder.lm_head");
   train(*family, "decoder.layers.0.self_attn.q_proj.lora_A");
   family->save(out, {.dtype = "f32"});
   EXPECT_TRUE(
       structure_of(out / "non_lora_trainables.bin").contains("base_model.model.lm_head.weight"));
-  const auto again = load(out, kBase);
+  const auto again = load_llava(out, kBase);
   expect_same_slots(*family, *again);
 }
 
 TEST(LlavaSave, FoldedAdapterIsWhatMergingOnLoadGives) {
   const fs::path out = fresh_folder();
-  load(kLora, kBase)->save(out, {.form = OutputForm::kFull, .dtype = "stored"});
-  const auto folded = load(out), merged = load(kLora, kBase, /*merge_lora=*/true);
+  load_llava(kLora, kBase)->save(out, {.form = OutputForm::kFull, .dtype = "stored"});
+  const auto folded = load_llava(out), merged = load_llava(kLora, kBase, /*merge_lora=*/true);
   expect_same_slots(*folded, *merged);
   EXPECT_EQ(layout::LlavaFolder::open(out).contents, layout::FolderContents::kFullModel);
   for (const char* file : {"tokenizer.model", "tokenizer_config.json", "special_tokens_map.json",
@@ -131,19 +131,19 @@ TEST(LlavaSave, FoldedAdapterIsWhatMergingOnLoadGives) {
 
 TEST(LlavaSave, AdapterThatWasMergedOnLoadIsNotLost) {
   const fs::path out = fresh_folder();
-  const auto merged = load(kLora, kBase, /*merge_lora=*/true);
+  const auto merged = load_llava(kLora, kBase, /*merge_lora=*/true);
   EXPECT_NE(message_of<UsageError>([&] {
               merged->save(out, {.form = OutputForm::kProjector});
             }).find("would lose the adapter"),
             std::string::npos);
   merged->save(out, {.dtype = "stored"});
-  const auto again = load(out);
+  const auto again = load_llava(out);
   expect_same_slots(*merged, *again);
 }
 
 TEST(LlavaSave, FullModelKeepsShardsAndGrowsByTheProjector) {
   const fs::path out = fresh_folder();
-  const auto family = load(kProjector, kBase);
+  const auto family = load_llava(kProjector, kBase);
   family->save(out, {.form = OutputForm::kFull, .dtype = "f32"});
   auto expected = structure_of(kBase);
   expected.merge(structure_of(kProjector / "mm_projector.bin"));
@@ -153,13 +153,13 @@ TEST(LlavaSave, FullModelKeepsShardsAndGrowsByTheProjector) {
   EXPECT_EQ(config.string("torch_dtype"), "float32");
   EXPECT_EQ(config.string("model_type"), "llava_llama");
   EXPECT_EQ(config.boolean("tune_mm_mlp_adapter"), false);
-  const auto again = load(out);
+  const auto again = load_llava(out);
   expect_same_slots(*family, *again);
 }
 
 TEST(LlavaSave, FullModelWithoutTrainingIsThePublishedOne) {
   const fs::path out = fresh_folder();
-  load(kFull)->save(out, {.form = OutputForm::kFull, .dtype = "stored"});
+  load_llava(kFull)->save(out, {.form = OutputForm::kFull, .dtype = "stored"});
   expect_same_tensors(out, kFull);
   expect_says_as_much(out / "config.json", kFull / "config.json");
   for (const auto& entry : fs::directory_iterator(kFull))
@@ -168,14 +168,14 @@ TEST(LlavaSave, FullModelWithoutTrainingIsThePublishedOne) {
 
 TEST(LlavaSave, TrainedTowerStandsInTheModel) {
   const fs::path out = fresh_folder();
-  const auto family = load(kFull);
+  const auto family = load_llava(kFull);
   train(*family, "encoder.encoder.layers.0.mlp.fc1");
   train(*family, "decoder.layers.1.mlp.down_proj");
   family->save(out, {.dtype = "f32"});
   EXPECT_TRUE(JsonView::load(out / "config.json").boolean("unfreeze_mm_vision_tower"));
   EXPECT_TRUE(structure_of(out).contains(
       "model.vision_tower.vision_tower.vision_model.encoder.layers.0.mlp.fc1.weight"));
-  const auto again = load(out);
+  const auto again = load_llava(out);
   expect_same_slots(*family, *again);
 }
 
@@ -206,7 +206,7 @@ TEST(LlavaSave, HuggingFaceLayoutIsKept) {
 
 TEST(LlavaSave, FormsThatWouldLoseSomethingAreRefused) {
   const fs::path out = fresh_folder();
-  const auto family = load(kProjector, kBase);
+  const auto family = load_llava(kProjector, kBase);
   train(*family, "decoder.layers.0.self_attn.k_proj");
   EXPECT_NE(message_of<UsageError>([&] {
               family->save(out, {.form = OutputForm::kProjector});
@@ -223,7 +223,7 @@ TEST(LlavaSave, FormsThatWouldLoseSomethingAreRefused) {
 
 TEST(LlavaSave, WeightsOfAnotherKindAreNotShadowed) {
   const fs::path out = fresh_folder();
-  const auto family = load(kProjector, kBase);
+  const auto family = load_llava(kProjector, kBase);
   family->save(out, {});
   EXPECT_NE(message_of<UsageError>([&] {
               family->save(out, {.form = OutputForm::kFull});

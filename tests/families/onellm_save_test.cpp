@@ -17,7 +17,7 @@ using isthmus::testing::structure_of;
 const fs::path kModel = fs::path(ISTHMUS_FIXTURES) / "onellm/tiny/model";
 constexpr const char* kFile = "consolidated.00-of-01.pth";
 
-void expect_same_slots(Family& a, Family& b) {
+void expect_equal_slots(Family& a, Family& b) {
   const auto left = nn::slots_of(a.modules()), right = nn::slots_of(b.modules());
   ASSERT_EQ(left.size(), right.size());
   for (size_t i = 0; i < left.size(); ++i)
@@ -30,7 +30,7 @@ TEST(OneLlmSave, HasThePublishedNamesTypesAndValues) {
   family->save(out, {.dtype = "stored"});
   expect_same_tensors(out / kFile, kModel / kFile);
   const auto again = load_family(out.string(), "", "", {});
-  expect_same_slots(*family, *again);
+  expect_equal_slots(*family, *again);
 }
 
 TEST(OneLlmSave, EverythingIsCastAsTheOriginalDoes) {

@@ -23,12 +23,12 @@ LoadOptions all_in(const std::string& storage) {
   return options;
 }
 
-std::shared_ptr<Family> load(const fs::path& model, const LoadOptions& options = {}) {
+std::shared_ptr<Family> load_with(const fs::path& model, const LoadOptions& options = {}) {
   return load_family(model.string(), "", "", options);
 }
 
 fs::path written(const fs::path& model, const std::string& storage) {
-  const auto family = load(model);
+  const auto family = load_with(model);
   const fs::path file = fresh_folder() / (storage + ".isthmus");
   formats::write_bundle(file, contents_of(family->package(), family->modules(),
                                           storage_options(all_in(storage)).storage));
@@ -42,7 +42,8 @@ class Packages : public ::testing::TestWithParam<const char*> {
 
 TEST_P(Packages, HoldTheSameWeights) {
   for (const char* storage : {"stored", "bf16", "q8", "q4"}) {
-    const auto before = load(model(), all_in(storage)), after = load(written(model(), storage));
+    const auto before = load_with(model(), all_in(storage)),
+               after = load_with(written(model(), storage));
     const auto left = nn::slots_of(before->modules()), right = nn::slots_of(after->modules());
     ASSERT_EQ(left.size(), right.size());
     for (size_t i = 0; i < left.size(); ++i) {
@@ -60,7 +61,8 @@ TEST_P(Packages, HoldTheSameWeights) {
 // Few bits can be taken as more again, and as fewer.
 TEST_P(Packages, OfFewBitsAreHeldOtherwiseWhereAsked) {
   const fs::path file = written(model(), "q8");
-  const auto blocks = load(file), wide = load(file, all_in("f32")), few = load(file, all_in("q4"));
+  const auto blocks = load_with(file), wide = load_with(file, all_in("f32")),
+             few = load_with(file, all_in("q4"));
   const auto left = nn::slots_of(blocks->modules()), right = nn::slots_of(wide->modules()),
              least = nn::slots_of(few->modules());
   for (size_t i = 0; i < left.size(); ++i) {
@@ -75,7 +77,7 @@ TEST_P(Packages, OfFewBitsAreHeldOtherwiseWhereAsked) {
 // Nothing is copied: the blocks are the mapped file's.
 TEST(Packages, BlocksAreUsedWhereTheyLie) {
   const fs::path file = written(fs::path(ISTHMUS_FIXTURES) / "onellm/tiny/model", "q4");
-  const auto first = load(file), second = load(file);
+  const auto first = load_with(file), second = load_with(file);
   for (const nn::Slot& slot : nn::slots_of(first->modules())) {
     if (!slot.is_matrix()) continue;
     const auto* blocks = dynamic_cast<const nn::QuantisedMatrix*>(slot.matrix().get());
@@ -91,10 +93,10 @@ TEST(Packages, BlocksAreUsedWhereTheyLie) {
 // What was trained on few bits is saved as a model of floats.
 TEST(Packages, CanBeSavedAsPublishedAgain) {
   const fs::path model = fs::path(ISTHMUS_FIXTURES) / "onellm/tiny/model";
-  const auto family = load(written(model, "q8"));
+  const auto family = load_with(written(model, "q8"));
   const fs::path out = fresh_folder() / "out";
   family->save(out, {.dtype = "stored"});
-  const auto again = load(out);
+  const auto again = load_with(out);
   const auto left = nn::slots_of(family->modules()), right = nn::slots_of(again->modules());
   for (size_t i = 0; i < left.size(); ++i)
     EXPECT_TRUE(torch::allclose(left[i].value(), right[i].value(), 1e-2, 1e-3)) << left[i].name;

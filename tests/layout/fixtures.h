@@ -23,9 +23,8 @@ inline std::filesystem::path flamingo_case(const std::string& name) {
 }
 
 // The golden cases that are whole models.
-inline constexpr const char* kFlamingoCases[] = {"mpt1b_mosaic_every1", "neox_rpj_every2",
-                                                 "neox_pythia_parallel", "mpt7b_every1",
-                                                 "opt_every2"};
+inline constexpr const char* kFlamingoCases[] = {
+    "mpt1b_mosaic_every1", "neox_rpj_every2", "neox_pythia_parallel", "mpt7b_every1", "opt_every2"};
 
 inline std::string text_of(const std::filesystem::path& file) {
   std::ifstream stream(file);
@@ -36,7 +35,7 @@ inline std::string text_of(const std::filesystem::path& file) {
 
 // A fresh folder below the tests' own.
 inline std::filesystem::path fresh_folder(const std::string& name) {
-  const auto folder = std::filesystem::path(testing::TempDir()) / ("isthmus_layout_" + name);
+  const auto folder = std::filesystem::path(::testing::TempDir()) / ("isthmus_layout_" + name);
   std::filesystem::remove_all(folder);
   std::filesystem::create_directories(folder);
   return folder;

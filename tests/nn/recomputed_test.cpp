@@ -6,7 +6,7 @@
 namespace isthmus::nn {
 namespace {
 
-struct Case {
+struct RecomputedCase {
   Tensor x = torch::randn({3, 4}, torch::requires_grad());
   Tensor w = torch::randn({4, 4}, torch::requires_grad());
   int calls = 0;
@@ -18,12 +18,12 @@ struct Case {
 
 TEST(Recomputed, GradientsAreTheSameBits) {
   torch::manual_seed(1);
-  Case plain;
+  RecomputedCase plain;
   torch::manual_seed(2);
   plain(plain.x).square().sum().backward();
   const Tensor next = torch::rand({2});
 
-  Case again;
+  RecomputedCase again;
   again.x = plain.x.detach().clone().requires_grad_();
   again.w = plain.w.detach().clone().requires_grad_();
   torch::manual_seed(2);
@@ -38,7 +38,7 @@ TEST(Recomputed, GradientsAreTheSameBits) {
 }
 
 TEST(Recomputed, ParametersLearnWhereTheInputDoesNot) {
-  Case frozen;
+  RecomputedCase frozen;
   const Tensor x = frozen.x.detach();
   recomputed([&](const Tensor& in) { return frozen(in); }, x).sum().backward();
   EXPECT_EQ(frozen.calls, 2);

@@ -14,7 +14,7 @@ Part part_of(const std::string& text) {
   return *part;
 }
 
-std::string wrong(const std::string& text, const Context& with = context()) {
+std::string wrong_part(const std::string& text, const Context& with = context()) {
   return message_of<UsageError>([&] {
     const JsonView json = parse_body(text);
     reading_a_request([&] { read_part(json, with); });
@@ -60,10 +60,10 @@ TEST(Content, DetailsOfAMedium) {
 
 TEST(Content, NothingIsFetched) {
   for (const char* address : {"http://a/b.png", "https://a/b.png", "file:///etc/passwd", "ftp://a"})
-    EXPECT_EQ(
-        wrong(std::string(R"({"type": "image_url", "image_url": {"url": ")") + address + "\"}}"),
-        "request: image_url.url: this server fetches nothing; send the file itself, as "
-        "\"data:TYPE;base64,…\" or base64");
+    EXPECT_EQ(wrong_part(std::string(R"({"type": "image_url", "image_url": {"url": ")") + address +
+                         "\"}}"),
+              "request: image_url.url: this server fetches nothing; send the file itself, as "
+              "\"data:TYPE;base64,…\" or base64");
 }
 
 TEST(Content, WhatIsFetchedStandsWhereTheFileWould) {
@@ -86,27 +86,27 @@ TEST(Content, WhatIsFetchedStandsWhereTheFileWould) {
       read(R"({"type": "image", "source": {"type": "url", "url": "http://a/c"}})").data.size(), 7u);
   EXPECT_EQ(read(R"({"type": "points", "data": "QUJD"})").data.size(), 3u);
   EXPECT_EQ(asked, (std::vector<std::string>{"https://a/b.png", "http://a/c"}));
-  EXPECT_EQ(wrong(R"({"type": "image", "data": "https://a/wrong"})", fetching),
+  EXPECT_EQ(wrong_part(R"({"type": "image", "data": "https://a/wrong"})", fetching),
             "request: data: did not come in the time that is allowed");
-  EXPECT_EQ(wrong(R"({"type": "image", "data": "https://a/empty"})", fetching),
+  EXPECT_EQ(wrong_part(R"({"type": "image", "data": "https://a/empty"})", fetching),
             "request: data: there is nothing at that address");
-  EXPECT_TRUE(wrong(R"({"type": "image", "data": "file:///etc/passwd"})", fetching)
+  EXPECT_TRUE(wrong_part(R"({"type": "image", "data": "file:///etc/passwd"})", fetching)
                   .starts_with("request: data: this server fetches nothing; "));
 }
 
 TEST(Content, WhatIsWrongIsNamed) {
-  EXPECT_EQ(wrong(R"({"type": "image_url", "image_url": {"url": "data:image/png,QUJD"}})"),
+  EXPECT_EQ(wrong_part(R"({"type": "image_url", "image_url": {"url": "data:image/png,QUJD"}})"),
             "request: image_url.url: a data URI must be base64: \"data:TYPE;base64,…\"");
-  EXPECT_EQ(wrong(R"({"type": "image", "data": "*"})"), "request: data: is not base64");
-  EXPECT_EQ(wrong(R"({"type": "image", "data": ""})"), "request: data: holds no bytes");
-  EXPECT_EQ(wrong(R"({"type": "image", "data": 5})"),
+  EXPECT_EQ(wrong_part(R"({"type": "image", "data": "*"})"), "request: data: is not base64");
+  EXPECT_EQ(wrong_part(R"({"type": "image", "data": ""})"), "request: data: holds no bytes");
+  EXPECT_EQ(wrong_part(R"({"type": "image", "data": 5})"),
             "request: data: expected a string, found 5 (a number)");
-  EXPECT_EQ(wrong(R"({"type": "depth", "data": "QUJD", "unit": "ft"})"),
+  EXPECT_EQ(wrong_part(R"({"type": "depth", "data": "QUJD", "unit": "ft"})"),
             "request: unit: expected m or mm, found \"ft\"");
-  EXPECT_EQ(wrong(R"({"text": "a"})"), "request: type: missing");
+  EXPECT_EQ(wrong_part(R"({"text": "a"})"), "request: type: missing");
   Context pictures = context();
   pictures.card.modalities = {"image"};
-  EXPECT_EQ(wrong(R"({"type": "audio", "data": "QUJD"})", pictures),
+  EXPECT_EQ(wrong_part(R"({"type": "audio", "data": "QUJD"})", pictures),
             "request: type: onellm takes image and text, no audio");
 }
 

@@ -7,7 +7,7 @@
 namespace isthmus::protocol {
 namespace {
 
-const char* const kPlain = R"({"messages":[{"role":"user","content":"Hi"}]})";
+const char* const kPlainChat = R"({"messages":[{"role":"user","content":"Hi"}]})";
 
 TEST(OpenAiChat, ReadsWhatARequestSays) {
   const auto exchange = opened(open_chat, R"({
@@ -46,7 +46,7 @@ TEST(OpenAiChat, WhatIsLeftOpenIsTheServers) {
   Context with = context();
   with.defaults.temperature = 0.25;
   with.defaults.max_new_tokens = 33;
-  const auto exchange = opened(open_chat, kPlain, with);
+  const auto exchange = opened(open_chat, kPlainChat, with);
   const GenerationConfig& generate = exchange->questions.front().request.generate;
   EXPECT_EQ(generate.temperature, 0.25);
   EXPECT_EQ(generate.max_new_tokens, 33);
@@ -54,7 +54,7 @@ TEST(OpenAiChat, WhatIsLeftOpenIsTheServers) {
 }
 
 TEST(OpenAiChat, WritesAnAnswer) {
-  const auto exchange = opened(open_chat, kPlain);
+  const auto exchange = opened(open_chat, kPlainChat);
   EXPECT_EQ(take_all(*exchange, hello()), "");
   const Json body = exchange->whole();
   EXPECT_EQ(body["id"], "chatcmpl-id1");

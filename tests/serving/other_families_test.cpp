@@ -17,7 +17,7 @@ namespace fs = std::filesystem;
 
 const fs::path kFlamingo = kDemo / "models/flamingo", kOneLlm = kDemo / "models/onellm";
 
-std::vector<Request> some_requests() {
+std::vector<Request> requests_of_families() {
   std::vector<Request> requests{
       request_of("what is in this picture ?", {"table01.png"}),
       request_of("how many objects are there ?", {"table05.jpg"}),
@@ -50,7 +50,7 @@ int expect_same(const fs::path& model, const std::map<std::string, fs::path>& al
   }
   std::map<std::string, engine::Engine*> engines;
   for (const auto& [name, engine] : alone) engines[name] = engine.get();
-  return expect_as_alone(*service, engines, some_requests());
+  return expect_as_alone(*service, engines, requests_of_families());
 }
 
 TEST(AlignersOfFlamingo, EachAnswersAsIfItWereLoadedAlone) {

@@ -29,7 +29,7 @@ Outcome ask(Service& service, const Question& question) {
 }
 
 // An answer that goes on for as long as the context allows.
-Question endless() {
+Question endless_question() {
   Question question = question_of(request_of("What is in this picture?", {"table02.png"}));
   question.request.generate.max_new_tokens = 100000;
   question.request.generate.min_new_tokens = 100000;
@@ -118,7 +118,7 @@ TEST(Scheduler, WhatWasReadBeforeIsNotReadAgain) {
 
 TEST(Scheduler, CancellingEndsAnAnswerAndGivesItsPagesBack) {
   const auto service = service_of(kModel);
-  const auto ticket = service->ask(endless());
+  const auto ticket = service->ask(endless_question());
   // What the load says is one pass behind.
   for (int pieces = 0; pieces < 2;) pieces += std::holds_alternative<Piece>(*ticket->next(30s));
   EXPECT_EQ(service->load().running, 1);
@@ -131,7 +131,7 @@ TEST(Scheduler, CancellingEndsAnAnswerAndGivesItsPagesBack) {
 
 TEST(Scheduler, ATicketThatIsThrownAwayCancels) {
   const auto service = service_of(kModel);
-  { const auto ticket = service->ask(endless()); }
+  { const auto ticket = service->ask(endless_question()); }
   const auto begin = Clock::now();
   service->drain(begin + 60s);
   EXPECT_LT(Clock::now() - begin, 30s);
@@ -140,7 +140,7 @@ TEST(Scheduler, ATicketThatIsThrownAwayCancels) {
 
 TEST(Scheduler, ADeadlineEndsWhatIsRunningAndWhatWaits) {
   const auto service = service_of(kModel, {.max_running = 2});
-  Question question = endless();
+  Question question = endless_question();
   question.deadline = Clock::now() + 300ms;
   const auto running = service->ask(question);
   question.answers = 2;
@@ -158,7 +158,7 @@ TEST(Scheduler, AFullQueueSaysWhenToComeBack) {
   std::optional<Busy> busy;
   for (int i = 0; i < 10 && !busy; ++i) {
     try {
-      tickets.push_back(service->ask(endless()));
+      tickets.push_back(service->ask(endless_question()));
     } catch (const Busy& said) {
       busy = said;
     }
@@ -189,7 +189,7 @@ TEST(Scheduler, ClientsTakeTurns) {
 TEST(Scheduler, OneClientLeavesRoomInTheQueueForAnother) {
   const auto service = service_of(kModel, {.max_running = 1, .max_waiting = 8});
   const auto from = [](const char* client) {
-    Question question = endless();
+    Question question = endless_question();
     question.client = client;
     return question;
   };
@@ -222,13 +222,13 @@ TEST(Scheduler, DrainingWaitsForWhatWasAskedAndTakesNothingIn) {
   service->drain(Clock::now() + 60s);
   EXPECT_EQ(service->load().running + service->load().waiting, 0);
   EXPECT_EQ(outcome_of(*ticket).answers[0].reason, "eos");
-  EXPECT_THROW(service->ask(endless()), Busy);
+  EXPECT_THROW(service->ask(endless_question()), Busy);
   EXPECT_THROW(service->embed({Part::of_text("a cube")}), Busy);
 }
 
 TEST(Scheduler, DrainingCancelsWhatIsLeftAtItsEnd) {
   const auto service = service_of(kModel);
-  const auto ticket = service->ask(endless());
+  const auto ticket = service->ask(endless_question());
   service->drain(Clock::now());
   EXPECT_EQ(outcome_of(*ticket).answers[0].reason, "cancelled");
 }
@@ -304,7 +304,7 @@ TEST(Scheduler, PreemptedAnswersAreFinished) {
   const auto service = service_of(kModel, {.cache_bytes = 11 * page});
   std::vector<Question> questions;
   for (const char* name : {"table01.png", "table02.png", "table03.png"}) {
-    questions.push_back(endless());
+    questions.push_back(endless_question());
     questions.back().request.messages[0].content[0] = Part::of_image(picture(name));
     questions.back().request.generate.max_new_tokens = 120;
     questions.back().request.generate.min_new_tokens = 120;

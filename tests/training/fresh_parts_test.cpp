@@ -56,7 +56,7 @@ std::map<std::string, Tensor> tensors_in(const fs::path& file) {
 }
 
 // A weight of the loaded model.
-Tensor weight(families::Family& family, const std::string& name) {
+Tensor weight_of(families::Family& family, const std::string& name) {
   for (const nn::Slot& slot : nn::slots_of(family.modules()))
     if (slot.name == name) return slot.value();
   ADD_FAILURE() << "no weight " << name;
@@ -213,7 +213,7 @@ TEST(FreshTower, LearnsBelowAFreshProjectorAndIsSavedAsATower) {
   const auto again = families::load_family((folder / "llava-model").string(), "", "", {});
   for (const nn::Slot& slot : nn::slots_of(family->modules()))
     if (slot.name.starts_with("encoder.") && slot.value().defined()) {
-      EXPECT_TRUE(torch::equal(slot.value(), weight(*again, slot.name))) << slot.name;
+      EXPECT_TRUE(torch::equal(slot.value(), weight_of(*again, slot.name))) << slot.name;
     }
 }
 
@@ -254,10 +254,10 @@ TEST(FreshFlamingo, ItsGatesStandWhereTheyAreAsked) {
       EXPECT_EQ(slot.value().item<float>(), .5f) << slot.name;
     }
   EXPECT_EQ(gates, 2u * 2);  // of four blocks, every second one
-  EXPECT_EQ(weight(*family, "aligner.resampler.latents").sizes()[0], 4);
+  EXPECT_EQ(weight_of(*family, "aligner.resampler.latents").sizes()[0], 4);
   const Outcome outcome = run_stage(*family, recipe, folder / "checkpoints");
   EXPECT_TRUE(outcome.finished);
-  EXPECT_NE(weight(*family, "aligner.cross_attention.1.attn_gate").item<float>(), .5f);
+  EXPECT_NE(weight_of(*family, "aligner.cross_attention.1.attn_gate").item<float>(), .5f);
   // Features that are kept change nothing.
   recipe::Recipe cached = recipe;
   cached.stages[0].cache_mb = 4;
@@ -308,10 +308,10 @@ TEST(FreshOneLlm, GrowsModalitiesAndExpertsOutOfThePictures) {
              now = families::load_family(late.string(), "", "", {});
   for (const nn::Slot& slot : nn::slots_of(before->modules()))
     if (slot.name.find("experts.") == std::string::npos) {
-      EXPECT_TRUE(torch::equal(slot.value(), weight(*now, slot.name))) << slot.name;
+      EXPECT_TRUE(torch::equal(slot.value(), weight_of(*now, slot.name))) << slot.name;
     }
   const std::string tokens = "aligner.resample_tokens.";
-  EXPECT_TRUE(torch::equal(weight(*now, tokens + "imu"), weight(*before, tokens + "image")));
+  EXPECT_TRUE(torch::equal(weight_of(*now, tokens + "imu"), weight_of(*before, tokens + "image")));
   std::set<std::string> experts;
   for (const nn::Slot& slot : nn::slots_of(now->modules()))
     if (slot.name.starts_with("aligner.experts."))
@@ -320,7 +320,7 @@ TEST(FreshOneLlm, GrowsModalitiesAndExpertsOutOfThePictures) {
   for (const nn::Slot& slot : nn::slots_of(now->modules()))
     if (slot.name.starts_with("aligner.experts.1.")) {
       const std::string twin = "aligner.experts.0" + slot.name.substr(17);
-      EXPECT_TRUE(torch::equal(slot.value(), weight(*now, twin))) << slot.name;
+      EXPECT_TRUE(torch::equal(slot.value(), weight_of(*now, twin))) << slot.name;
     }
 }
 
@@ -363,7 +363,7 @@ TEST(FreshOneLlm, LearnsFromEveryModality) {
   family->save(folder / "model", {.dtype = "f32"});
   const auto again = families::load_family((folder / "model").string(), "", "", {});
   for (const nn::Slot& slot : nn::slots_of(family->modules()))
-    EXPECT_TRUE(torch::equal(slot.value(), weight(*again, slot.name))) << slot.name;
+    EXPECT_TRUE(torch::equal(slot.value(), weight_of(*again, slot.name))) << slot.name;
 }
 
 TEST(FreshOneLlm, UnknownModalitiesAndSizesAreRefused) {

@@ -31,7 +31,7 @@ using families::llava::ExampleRules;
 const fs::path kCases = fs::path(ISTHMUS_FIXTURES) / "llava";
 const fs::path kParts = kCases / "train_stage1/model";  // the same in all three
 
-std::vector<int64_t> integers(const JsonView& list) {
+std::vector<int64_t> integers_of(const JsonView& list) {
   std::vector<int64_t> values;
   for (const JsonView& value : list.elements()) values.push_back(value.as_integer());
   return values;
@@ -57,11 +57,11 @@ class LlavaTraining {
     ASSERT_EQ(data_->size(), expected.size());
     for (size_t i = 0; i < expected.size(); ++i) {
       const auto found = families::llava::label(data_->at(i), rules_, *family_->tokenizer());
-      EXPECT_EQ(found.ids, integers(expected[i].at("input_ids"))) << i;
+      EXPECT_EQ(found.ids, integers_of(expected[i].at("input_ids"))) << i;
       std::vector<int64_t> labels;
       for (size_t k = 0; k < found.ids.size(); ++k)
         labels.push_back(found.targets[k] ? found.ids[k] : -100);
-      EXPECT_EQ(labels, integers(expected[i].at("labels"))) << i;
+      EXPECT_EQ(labels, integers_of(expected[i].at("labels"))) << i;
     }
   }
 
@@ -70,7 +70,7 @@ class LlavaTraining {
     options.conversation_template = rules_.conversation_template;
     options.max_length = rules_.max_length;
     std::vector<Example> batch;
-    for (const int64_t i : integers(indices))
+    for (const int64_t i : integers_of(indices))
       batch.push_back(family_->example(data_->at(static_cast<size_t>(i)), options));
     return batch;
   }

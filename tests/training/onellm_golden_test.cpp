@@ -42,7 +42,7 @@ const std::map<std::string, std::vector<std::string>> kGroups = {
     {"tags", {"aligner.start_tag.*", "aligner.end_tag.*"}},
 };
 
-std::vector<int64_t> integers(const JsonView& list) {
+std::vector<int64_t> integers_in(const JsonView& list) {
   std::vector<int64_t> values;
   for (const JsonView& value : list.elements()) values.push_back(value.as_integer());
   return values;
@@ -164,8 +164,8 @@ class OneLlmTraining {
     std::vector<Example> batch;
     for (size_t row = 0; row < ids.size(); ++row) {
       LabelledIds labelled;
-      labelled.ids = integers(ids[row]);
-      for (const int64_t label : integers(labels[row])) labelled.targets.push_back(label != 0);
+      labelled.ids = integers_in(ids[row]);
+      for (const int64_t label : integers_in(labels[row])) labelled.targets.push_back(label != 0);
       Example& example = batch.emplace_back();
       example.segments = families::onellm::with_labels(labelled, media.defined() ? 1 : 0);
       if (media.defined()) example.media.push_back(prepared(media[static_cast<int64_t>(row)], key));
@@ -247,8 +247,8 @@ TEST(OneLlmTraining, LabelsTheAnswersOfConversations) {
         labels.push_back(found.targets[i] ? found.ids[i] : 0);
       found.ids.resize(static_cast<size_t>(longest), 0);
       labels.resize(static_cast<size_t>(longest), 0);
-      EXPECT_EQ(found.ids, integers(item.at("input_ids"))) << key << " " << item.string("id");
-      EXPECT_EQ(labels, integers(item.at("labels"))) << key << " " << item.string("id");
+      EXPECT_EQ(found.ids, integers_in(item.at("input_ids"))) << key << " " << item.string("id");
+      EXPECT_EQ(labels, integers_in(item.at("labels"))) << key << " " << item.string("id");
     }
   }
 }
@@ -271,7 +271,8 @@ TEST(OneLlmTraining, SchedulesAreTheReferences) {
 }
 
 TEST(OneLlmStart, TakesFromPicturesWhatTheReferenceTakes) {
-  const JsonView result = JsonView::load(kFolder / "expect.json").at("init_from_image").at("result");
+  const JsonView result =
+      JsonView::load(kFolder / "expect.json").at("init_from_image").at("result");
   std::map<std::string, std::string> expected;
   std::set<std::string> present;
   for (const auto& [name, source] : result.members()) {
@@ -299,8 +300,8 @@ TEST(OneLlmStart, TakesFromPicturesWhatTheReferenceTakes) {
 TEST(OneLlmStart, GrowsFromOneStageToTheNext) {
   const fs::path folder = fs::path(testing::TempDir()) / "isthmus_onellm_start";
   fs::remove_all(folder);
-  const fs::path vision = fs::path(ISTHMUS_FIXTURES) /
-                          "llava/train_stage1/model/openai/clip-tiny-patch14-42";
+  const fs::path vision =
+      fs::path(ISTHMUS_FIXTURES) / "llava/train_stage1/model/openai/clip-tiny-patch14-42";
   const fs::path base = fs::path(ISTHMUS_FIXTURES) / "llava/train_stage1/model/vicuna-tiny";
   families::onellm::StartOptions options;
   options.experts = 1;

@@ -62,7 +62,7 @@ void write_model(const fs::path& path) {
 }
 
 TEST(HostileGguf, IsBoundOrRefused) {
-  const fs::path folder = fs::path(testing::TempDir()) / "isthmus_hostile_gguf";
+  const fs::path folder = fs::path(::testing::TempDir()) / "isthmus_hostile_gguf";
   fs::create_directories(folder);
   write_model(folder / "good.gguf");
   std::ifstream in(folder / "good.gguf", std::ios::binary);

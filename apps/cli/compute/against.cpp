@@ -21,8 +21,6 @@
 namespace isthmus::cli {
 namespace {
 
-using training::Agreement;
-
 constexpr int64_t kSamples = 60;
 
 recipe::DataEntry world(std::string kind, std::string conversation_template,
@@ -65,7 +63,7 @@ recipe::DataEntry conversations(const eval::TaskFiles& files) {
   return entry;
 }
 
-nlohmann::ordered_json to_json(const Agreement& a) {
+nlohmann::ordered_json to_json(const training::Agreement& a) {
   return {{"data", a.data},
           {"tokens", a.tokens},
           {"same_choice", a.choice_share()},
@@ -79,7 +77,7 @@ nlohmann::ordered_json to_json(const Agreement& a) {
           {"reference_margin", a.reference_margin}};
 }
 
-std::string line_of(const Agreement& a) {
+std::string line_of(const training::Agreement& a) {
   const auto percent = [&](int64_t count) {
     return 100.0 * static_cast<double>(count) /
            static_cast<double>(std::max<int64_t>(a.answers, 1));
@@ -114,21 +112,21 @@ int eval_against(const Options& options) {
   else
     choice.data = {conversations(options.eval.tasks.front().files)};
   Progress progress("eval", static_cast<int64_t>(2 * choice.data.size()));
-  const std::vector<Agreement> found = training::agreement_of(
+  const std::vector<training::Agreement> found = training::agreement_of(
       [&] { return std::move(first); },
       [&] { return families::load_family(options.model, options.base, "", options.load); }, choice,
       [&](int64_t, int64_t) { progress.advance(); });
   progress.finish();
   if (options.json) {
     nlohmann::ordered_json all = nlohmann::ordered_json::array();
-    for (const Agreement& agreement : found) all.push_back(to_json(agreement));
+    for (const training::Agreement& agreement : found) all.push_back(to_json(agreement));
     std::cout << all.dump(1) << "\n";
     return 0;
   }
   std::cout << fmt::format("{:<32} {:>6} {:>9} {:>9} {:>9} {:>9} {:>7} {:>7} {:>7} {:>7}\n",
                            "teacher-forced answers of", "tokens", "same, %", "KL", "KL 99 %",
                            "KL max", "exact %", "ref. %", "margin", "ref.");
-  for (const Agreement& agreement : found) std::cout << line_of(agreement);
+  for (const training::Agreement& agreement : found) std::cout << line_of(agreement);
   return 0;
 }
 

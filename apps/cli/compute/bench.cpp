@@ -36,7 +36,7 @@ double private_megabytes() {
 }
 
 // Seconds of the stages of one kind of request over its repetitions.
-struct Measured {
+struct MeasuredParts {
   std::vector<double> encode, prefill, first_token, decode;  // decode: of one token
   Answer last;
 
@@ -81,11 +81,11 @@ struct Report {
   std::vector<PartTime> parts;
   // `again` repeats `next`, a question whose examples are those of `fresh`; `other_words` asks
   // something else about the media of `fresh`.
-  Measured fresh, other_words, next, again;
+  MeasuredParts fresh, other_words, next, again;
 };
 
 void print_json(const Options& options, const Report& report) {
-  const Measured& fresh = report.fresh;
+  const MeasuredParts& fresh = report.fresh;
   nlohmann::ordered_json parts = nlohmann::ordered_json::array();
   for (const PartTime& part : report.parts) parts.push_back(to_json(part, report.peaks));
   nlohmann::ordered_json json{{"load_s", report.load},
@@ -115,7 +115,7 @@ void print_json(const Options& options, const Report& report) {
 }
 
 void print_text(const Options& options, const Report& report) {
-  const Measured& fresh = report.fresh;
+  const MeasuredParts& fresh = report.fresh;
   fmt::print(
       "{} threads, {} kernels, quantised products {}; at most {:.0f} GOP/s of int8, {:.0f} GFLOP/s "
       "of float32, "
@@ -134,7 +134,7 @@ void print_text(const Options& options, const Report& report) {
   if (const Timings& t = fresh.last.timings; t.guessed_tokens > 0)
     fmt::print("guesses     {:9} right of {}, made in {:.3f} s\n", t.accepted_tokens,
                t.guessed_tokens, t.guess);
-  const auto line = [](const Measured& of, const std::string& what) {
+  const auto line = [](const MeasuredParts& of, const std::string& what) {
     fmt::print("first token {:9.3f} s, {} ({} of {} tokens kept)\n",
                alignment::median(of.first_token), what, of.last.timings.reused_tokens,
                of.last.timings.prompt_tokens);

@@ -31,7 +31,6 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::ordered_json;
 using recipe::Contestant;
-using training::Answer;
 
 double quantile(std::vector<double> values, double share) {
   std::ranges::sort(values);
@@ -219,9 +218,9 @@ struct ByPicture {
   std::vector<double> right, all;
 };
 
-ByPicture by_picture(const std::vector<Answer>& answers) {
+ByPicture by_picture(const std::vector<training::Answer>& answers) {
   ByPicture counts;
-  for (const Answer& answer : answers) {
+  for (const training::Answer& answer : answers) {
     if (answer.item >= counts.all.size()) {
       counts.right.resize(answer.item + 1, 0);
       counts.all.resize(answer.item + 1, 0);
@@ -241,7 +240,7 @@ double share_in(const ByPicture& counts, std::span<const int64_t> chosen) {
   return all > 0 ? right / all : 0;
 }
 
-Share share_of(const std::vector<Answer>& answers) {
+Share share_of(const std::vector<training::Answer>& answers) {
   Share share;
   if (answers.empty()) return share;
   const ByPicture counts = by_picture(answers);
@@ -254,9 +253,11 @@ Share share_of(const std::vector<Answer>& answers) {
   return share;
 }
 
-bool are_same_questions(const std::vector<Answer>& a, const std::vector<Answer>& b) {
-  return std::ranges::equal(
-      a, b, [](const Answer& x, const Answer& y) { return x.item == y.item && x.tag == y.tag; });
+bool are_same_questions(const std::vector<training::Answer>& a,
+                        const std::vector<training::Answer>& b) {
+  return std::ranges::equal(a, b, [](const training::Answer& x, const training::Answer& y) {
+    return x.item == y.item && x.tag == y.tag;
+  });
 }
 
 }  // namespace

@@ -40,7 +40,7 @@ std::string text_of(const world::Bytes& bytes) {
 }
 
 // A model before its aligner learnt anything, and after.
-struct Pair {
+struct TrainedPair {
   Model before, after;
 };
 
@@ -49,8 +49,8 @@ Model load(const std::string& model, const std::string& base, const Options& opt
 }
 
 // The untrained one is drawn as the recipe draws it, into `folder`.
-Pair load_pair(const fs::path& root, const recipe::Recipe& recipe, const char* model,
-               const fs::path& folder, const Options& options) {
+TrainedPair load_pair(const fs::path& root, const recipe::Recipe& recipe, const char* model,
+                      const fs::path& folder, const Options& options) {
   const fs::path start = folder / model;
   training::write_fresh(recipe, recipe.stages.front().seed, start);
   const bool projector = recipe.model.fresh->kind == "projector";
@@ -137,7 +137,7 @@ class Show {
     items_.push_back(std::move(item));
   }
 
-  void questions(const Pair& models, const char* family, const std::string& modality,
+  void questions(const TrainedPair& models, const char* family, const std::string& modality,
                  uint64_t index, size_t count) {
     world::ExampleOptions options;
     options.view = {kSide, kSide, 2};
@@ -173,14 +173,14 @@ class Show {
   }
 
   // A question about a picture.
-  void picture_question(const Pair& models, uint64_t index) {
+  void picture_question(const TrainedPair& models, uint64_t index) {
     const world::Album album(kSeed, world::Split::kTest, {100, 100, 0, 0});
     world::Dice dice(world::seed_of(kSeed, 9, index));
     add(episode_of(models, album, world::question_episode(dice, album, 100 + index), "a picture"));
   }
 
   // What is asked is never said: three examples show it.
-  void task(const Pair& models, uint64_t index) {
+  void task(const TrainedPair& models, uint64_t index) {
     const world::Album album(kSeed, world::Split::kTest, {100, 0, 0, 0});
     world::Dice dice(world::seed_of(kSeed, 11, index));
     const auto tasks = world::all_tasks(1);
@@ -189,7 +189,7 @@ class Show {
   }
 
   // Two kinds of objects have names that mean nothing elsewhere; four pictures say which.
-  void names(const Pair& models, uint64_t index) {
+  void names(const TrainedPair& models, uint64_t index) {
     const world::Album album(kSeed, world::Split::kTest, {100, 0, 0, 0});
     world::Dice dice(world::seed_of(kSeed, 13, index));
     add(episode_of(models, album,
@@ -200,7 +200,7 @@ class Show {
   }
 
   // Everything up to its last answer is the prompt.
-  static DemoItem episode_of(const Pair& models, const world::Album& album,
+  static DemoItem episode_of(const TrainedPair& models, const world::Album& album,
                              const world::Episode& episode, const std::string& title) {
     const auto& spans = episode.row.spans;
     size_t last = spans.size() - 1;
@@ -270,17 +270,18 @@ int demo(const Options& options) {
   const ScratchFolder scratch;
   Show show(options);
   {
-    const Pair llava =
+    const TrainedPair llava =
         load_pair(root, recipe_of(root, "llava.yaml"), "llava-v1.5", scratch.path, options);
     for (const uint64_t index : {3, 8, 21}) show.questions(llava, "LLaVA", "image", index, 3);
   }
   {
-    const Pair onellm = load_pair(root, untrained_onellm(root), "onellm", scratch.path, options);
+    const TrainedPair onellm =
+        load_pair(root, untrained_onellm(root), "onellm", scratch.path, options);
     for (const std::string_view modality : world::kModalities)
       show.questions(onellm, "OneLLM", std::string(modality), 5, 2);
   }
   {
-    const Pair flamingo =
+    const TrainedPair flamingo =
         load_pair(root, recipe_of(root, "flamingo.yaml"), "flamingo", scratch.path, options);
     for (const uint64_t index : {1, 2, 3}) show.picture_question(flamingo, index);
     for (const uint64_t index : {0, 1}) show.task(flamingo, index);

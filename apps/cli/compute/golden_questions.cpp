@@ -27,10 +27,10 @@ using modalities::SignalReader;
 using modalities::SignalShape;
 using nlohmann::ordered_json;
 
-constexpr uint64_t kSeed = 7;       // of everything that is drawn
-constexpr int64_t kNewTokens = 4;   // of each answer
-constexpr int64_t kLength = 256;    // of signals whose length the model leaves open
-constexpr double kUsualRate = 100;  // samples per second, likewise
+constexpr uint64_t kQuestionSeed = 7;  // of everything that is drawn
+constexpr int64_t kNewTokens = 4;      // of each answer
+constexpr int64_t kLength = 256;       // of signals whose length the model leaves open
+constexpr double kUsualRate = 100;     // samples per second, likewise
 
 // Waves of which no two channels are alike.
 float wave(int64_t channel, int64_t i) {
@@ -113,8 +113,8 @@ Part medium_of(const families::MediaKind& kind, const fs::path& folder, const st
   options.points = 1024;
   options.voxels = kind.name == "fmri" ? static_cast<int>(kind.values) : 1;
   return world::save(
-      world::Examples(kSeed, world::Split::kAny, options).draw(kind.name, /*index=*/0), folder,
-      name);
+      world::Examples(kQuestionSeed, world::Split::kAny, options).draw(kind.name, /*index=*/0),
+      folder, name);
 }
 
 ordered_json text_part(const char* text) { return {{"type", "text"}, {"text", text}}; }

@@ -14,7 +14,7 @@
 namespace isthmus::cli {
 namespace {
 
-double seconds_since(std::chrono::steady_clock::time_point start) {
+double seconds_after(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
@@ -29,7 +29,7 @@ double best_rate(int repetitions, const Work& work) {
     at::parallel_for(0, threads, 1, [&](int64_t begin, int64_t end) {
       for (int64_t thread = begin; thread < end; ++thread) done += work(thread);
     });
-    best = std::max(best, static_cast<double>(done.load()) / seconds_since(start));
+    best = std::max(best, static_cast<double>(done.load()) / seconds_after(start));
   }
   return best;
 }

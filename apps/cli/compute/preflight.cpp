@@ -75,7 +75,7 @@ void draw(const Shown& shown) {
   for (const std::string& line : half_blocks(pictures, columns)) std::cerr << "  " << line << "\n";
 }
 
-constexpr const char* kHead = R"(<!doctype html>
+constexpr const char* kPreflightHead = R"(<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>Isthmus: before the first step</title>
 <style>
@@ -154,7 +154,7 @@ void print(const Preflight& preflight, const text::Tokenizer& tokenizer) {
 
 void write_page(const Preflight& preflight, const text::Tokenizer& tokenizer,
                 const std::filesystem::path& file) {
-  std::string html = kHead;
+  std::string html = kPreflightHead;
   html += fmt::format("<h1>{}</h1>\n", text::escape_html(preflight.title));
   for (const std::string& line : preflight.lines)
     html += fmt::format("<p class=\"note\">{}</p>\n", text::escape_html(line));

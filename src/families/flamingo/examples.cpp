@@ -45,7 +45,7 @@ bool is_caption_pair(const Sample& sample, const std::string& name) {
 }
 
 // Pieces of one text, which of them are tokens by their spelling, and how much they count.
-class Writer {
+class ExampleWriter {
  public:
   void text(std::string text, float weight) { pieces_.push_back({std::move(text), false, weight}); }
   void token(std::string_view spelling, float weight = 1) {
@@ -90,8 +90,8 @@ float weight_of(const Sample& sample, size_t part) {
   return part < sample.weights.size() ? sample.weights[part] : 1;
 }
 
-Writer write_caption(const Sample& sample) {
-  Writer writer;
+ExampleWriter write_caption(const Sample& sample) {
+  ExampleWriter writer;
   writer.token(layout::kImage);
   writer.text(std::string(text::strip(sample.document[1].text)), weight_of(sample, 1));
   return writer;
@@ -99,8 +99,8 @@ Writer write_caption(const Sample& sample) {
 
 // One space on either side of a picture is taken away, not more. The end of a chunk counts as the
 // last text in it.
-Writer write_interleaved(const Sample& sample, const std::vector<Part>& document) {
-  Writer writer;
+ExampleWriter write_interleaved(const Sample& sample, const std::vector<Part>& document) {
+  ExampleWriter writer;
   bool is_first = true;
   float last = 1;
   for (size_t i = 0; i < document.size(); ++i) {
@@ -128,7 +128,7 @@ std::string without_markers(std::string text) {
   return std::string(text::strip(text));
 }
 
-void write_parts(const std::vector<Part>& parts, float weight, Writer& writer) {
+void write_parts(const std::vector<Part>& parts, float weight, ExampleWriter& writer) {
   for (const Part& part : parts) {
     if (is_picture(part))
       writer.token(layout::kImage, weight);
@@ -141,10 +141,10 @@ void write_parts(const std::vector<Part>& parts, float weight, Writer& writer) {
 
 // Every exchange behind a marker of its own: the media in front of a question are then the nearest,
 // which is all that these models read.
-Writer write_conversation(const Sample& sample, const std::string& name) {
+ExampleWriter write_conversation(const Sample& sample, const std::string& name) {
   const auto chosen = text::find_few_shot_form(name.empty() ? "vqa" : name);
   const auto shown = text::find_few_shot_form("plain");
-  Writer writer;
+  ExampleWriter writer;
   for (size_t i = 0; i + 1 < sample.turns.size(); i += 2) {
     if (sample.turns[i].role != "user" || sample.turns[i + 1].role != "assistant")
       throw BadSample(sample.name, "human and gpt do not take turns, human first");
@@ -183,8 +183,9 @@ class Targets {
 };
 
 // The markers show the pictures of a document in turn.
-std::vector<Segment> segments_of(const Writer::Ids& encoded, const layout::FlamingoTokens& tokens,
-                                 bool is_caption, size_t num_pictures) {
+std::vector<Segment> segments_of(const ExampleWriter::Ids& encoded,
+                                 const layout::FlamingoTokens& tokens, bool is_caption,
+                                 size_t num_pictures) {
   std::vector<Segment> segments;
   Targets targets(tokens, is_caption);
   size_t pictures = 0;
@@ -254,13 +255,13 @@ Example make_example(const Sample& sample, const ExampleOptions& options,
   const auto num_pictures = static_cast<size_t>(std::ranges::count_if(document, is_picture));
   if (is_conversation && num_pictures == 0) throw BadSample(sample.name, "has no picture");
 
-  Writer writer = is_conversation ? write_conversation(sample, form)
-                  : is_caption    ? write_caption(sample)
-                                  : write_interleaved(sample, document);
+  ExampleWriter writer = is_conversation ? write_conversation(sample, form)
+                         : is_caption    ? write_caption(sample)
+                                         : write_interleaved(sample, document);
   const float last = sample.weights.empty() ? 1 : sample.weights.back();
   if (!is_conversation) writer.token(layout::kEndOfChunk, last);
   writer.token(end_token(*tokens.tokenizer), is_conversation ? 0 : last);
-  Writer::Ids encoded = writer.encode(*tokens.tokenizer, sample.name);
+  ExampleWriter::Ids encoded = writer.encode(*tokens.tokenizer, sample.name);
   const auto longest = static_cast<size_t>(
       given_or(options.max_length, is_caption ? kCaptionTokens : kInterleavedTokens));
   if (encoded.ids.size() > longest) encoded.ids.resize(longest);

@@ -37,10 +37,10 @@ RawTensor in_pairs(const RawTensor& raw, int64_t head_dim) {
   return view;
 }
 
-class Writer {
+class GgufModelWriter {
  public:
-  Writer(LlavaModules& modules, const LlavaSettings& settings, const LlavaOrigin& origin,
-         GgufStorage storage)
+  GgufModelWriter(LlavaModules& modules, const LlavaSettings& settings, const LlavaOrigin& origin,
+                  GgufStorage storage)
       : settings_(settings),
         origin_(origin),
         storage_(storage),
@@ -134,7 +134,7 @@ class Writer {
 
 void save_gguf(LlavaModules& modules, const LlavaSettings& settings, const LlavaOrigin& origin,
                const fs::path& folder, GgufStorage storage) {
-  Writer(modules, settings, origin, storage).write(folder);
+  GgufModelWriter(modules, settings, origin, storage).write(folder);
 }
 
 }  // namespace isthmus::families::llava
