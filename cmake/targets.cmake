@@ -17,18 +17,22 @@ set(ISTHMUS_COMMON_HEADERS <algorithm> <filesystem> <fstream> <functional> <map>
                            <string_view> <variant> <vector> <fmt/format.h> <fmt/ranges.h> <nlohmann/json.hpp>)
 
 # GCC keeps in a precompiled header what torch's headers leave to be instantiated, and every file that takes the header
-# instantiates it anew: 2.5 s, more than most files' own code. So files of targets with torch are compiled by fours
-# (UNITY_BUILD), which halves a clean build; names in their anonymous namespaces are therefore unique within a target. With
-# -DISTHMUS_UNITY=OFF (preset dev) each is compiled alone, and includes that a file forgets are found.
+# instantiates it anew: 2.5 s, more than most files' own code. So files of a target are compiled by eights (UNITY_BUILD), which
+# halves a clean build; no two files of a target may define the same name, not even in anonymous namespaces, and what meets
+# in one batch does not compile. Targets marked ALONE have such names: instruction sets, and small readers of many formats.
+# With -DISTHMUS_UNITY=OFF (presets dev, coverage) each file is compiled alone, and includes that a file forgets are found.
 option(ISTHMUS_UNITY "Compile files of one target together" ON)
 function(isthmus_compile_together TARGET)
-  set_target_properties(${TARGET} PROPERTIES UNITY_BUILD ${ISTHMUS_UNITY} UNITY_BUILD_BATCH_SIZE 4)
+  set_target_properties(${TARGET} PROPERTIES UNITY_BUILD ${ISTHMUS_UNITY} UNITY_BUILD_BATCH_SIZE 8)
 endfunction()
 
-# isthmus_library(NAME SOURCES a.cpp … DEPENDS base … LINK fmt::fmt … [TORCH])
+# isthmus_library(NAME SOURCES a.cpp … DEPENDS base … LINK fmt::fmt … [TORCH] [ALONE])
 function(isthmus_library NAME)
-  cmake_parse_arguments(ARG "TORCH" "" "SOURCES;DEPENDS;LINK" ${ARGN})
+  cmake_parse_arguments(ARG "TORCH;ALONE" "" "SOURCES;DEPENDS;LINK" ${ARGN})
   add_library(isthmus_${NAME} STATIC ${ARG_SOURCES})
+  if(NOT ARG_ALONE)
+    isthmus_compile_together(isthmus_${NAME})
+  endif()
   target_link_libraries(isthmus_${NAME} PUBLIC isthmus_flags)
   foreach(dependency IN LISTS ARG_DEPENDS)
     target_link_libraries(isthmus_${NAME} PUBLIC isthmus_${dependency})
@@ -36,7 +40,6 @@ function(isthmus_library NAME)
   target_link_libraries(isthmus_${NAME} PUBLIC ${ARG_LINK})
   if(ARG_TORCH)
     target_link_libraries(isthmus_${NAME} PUBLIC isthmus_torch)
-    isthmus_compile_together(isthmus_${NAME})
     if(NAME STREQUAL "nn")
       target_precompile_headers(isthmus_nn PRIVATE <torch/nn/module.h> <torch/nn/pimpl.h> <torch/types.h>)
     else()
@@ -49,11 +52,14 @@ function(isthmus_library NAME)
   endif()
 endfunction()
 
-# isthmus_test(NAME SOURCES a_test.cpp … DEPENDS formats … [TORCH]): one program, one ctest entry.
+# isthmus_test(NAME SOURCES a_test.cpp … DEPENDS formats … [TORCH] [ALONE]): one program, one ctest entry.
 # Tests find their files below ISTHMUS_FIXTURES and write only below the folder of testing::TempDir().
 function(isthmus_test NAME)
-  cmake_parse_arguments(ARG "TORCH" "" "SOURCES;DEPENDS;LINK;LABELS" ${ARGN})
+  cmake_parse_arguments(ARG "TORCH;ALONE" "" "SOURCES;DEPENDS;LINK;LABELS" ${ARGN})
   add_executable(test_${NAME} ${ARG_SOURCES})
+  if(NOT ARG_ALONE)
+    isthmus_compile_together(test_${NAME})
+  endif()
   foreach(dependency IN LISTS ARG_DEPENDS)
     target_link_libraries(test_${NAME} PRIVATE isthmus_${dependency})
   endforeach()
@@ -64,7 +70,6 @@ function(isthmus_test NAME)
     ISTHMUS_BINARY_DIR="${PROJECT_BINARY_DIR}")
   if(ARG_TORCH)
     target_link_libraries(test_${NAME} PRIVATE isthmus_torch)
-    isthmus_compile_together(test_${NAME})
     target_precompile_headers(test_${NAME} REUSE_FROM isthmus_nn)
   else()
     target_precompile_headers(test_${NAME} REUSE_FROM isthmus_base)

@@ -15,7 +15,7 @@
 namespace isthmus {
 namespace {
 
-[[noreturn]] void fail(const std::filesystem::path& path, const char* what) {
+[[noreturn]] void fail_to_map(const std::filesystem::path& path, const char* what) {
   throw ModelError(fmt::format("{}: {}: {}", path.string(), what, std::strerror(errno)));
 }
 
@@ -23,11 +23,11 @@ namespace {
 
 std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& path) {
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0) fail(path, "cannot be opened");
+  if (descriptor < 0) fail_to_map(path, "cannot be opened");
   struct stat info {};
   if (::fstat(descriptor, &info) != 0) {
     ::close(descriptor);
-    fail(path, "cannot be examined");
+    fail_to_map(path, "cannot be examined");
   }
   if (!S_ISREG(info.st_mode)) {
     ::close(descriptor);
@@ -39,7 +39,7 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& 
     data = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, descriptor, 0);
     if (data == MAP_FAILED) {
       ::close(descriptor);
-      fail(path, "cannot be mapped");
+      fail_to_map(path, "cannot be mapped");
     }
   }
   ::close(descriptor);

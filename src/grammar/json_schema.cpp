@@ -21,8 +21,8 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr size_t kLongestSchema = size_t{256} << 10;
-constexpr int kDeepest = 128;       // values within values
-constexpr int kDeepestPlace = 256;  // each is a keyword and a name deeper
+constexpr int kDeepestSchema = 128;  // values within values
+constexpr int kDeepestPlace = 256;   // each is a keyword and a name deeper
 constexpr size_t kMostSchemas = 10'000, kMostMerges = 1'000;
 
 constexpr std::array<std::string_view, 7> kTypes = {"object",  "array",   "string", "number",
@@ -92,8 +92,8 @@ Json parse(std::string_view text) {
                                  kLongestSchema));
   try {
     return Json::parse(text, [](int depth, Json::parse_event_t, Json&) {
-      if (depth > kDeepest)
-        throw UsageError(fmt::format("json_schema: more than {} levels deep", kDeepest));
+      if (depth > kDeepestSchema)
+        throw UsageError(fmt::format("json_schema: more than {} levels deep", kDeepestSchema));
       return true;
     });
   } catch (const Json::exception& error) {
@@ -212,7 +212,7 @@ const SchemaCompiler::Json& SchemaCompiler::target_of(const std::string& referen
 // What it says, without $ref at the top.
 SchemaCompiler::Json SchemaCompiler::resolved(Json json, const Place& at) const {
   for (int references = 0; json.is_object() && json.contains("$ref"); ++references) {
-    if (references == kDeepest || !json["$ref"].is_string())
+    if (references == kDeepestSchema || !json["$ref"].is_string())
       fail(at / "$ref", "the reference leads to itself, or is not a string");
     Json target = target_of(json["$ref"].get<std::string>(), at / "$ref");
     Json rest = without(std::move(json), "$ref");

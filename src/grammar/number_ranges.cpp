@@ -10,7 +10,7 @@ namespace isthmus::grammar {
 
 namespace {
 
-constexpr size_t kMostFraction = 20;
+constexpr size_t kMostFractionOfBounds = 20;
 
 Expr digit(char first, char last) {
   return one_of(CodePoints({{static_cast<char32_t>(first), static_cast<char32_t>(last)}}));
@@ -105,7 +105,7 @@ Expr fraction_between(MaybeBound least, const MaybeBound& most, bool may_end, si
 Expr point_between(const MaybeBound& least, const MaybeBound& most) {
   std::vector<Expr> ways;
   if (zero_lies_between(least, most)) ways.push_back(literal(""));
-  if (Expr digits = fraction_between(least, most, false, kMostFraction))
+  if (Expr digits = fraction_between(least, most, false, kMostFractionOfBounds))
     ways.push_back(sequence({literal("."), std::move(digits)}));
   return ways.empty() ? nullptr : choice(std::move(ways));
 }
@@ -167,7 +167,7 @@ std::optional<DecimalBound> DecimalBound::of(double value, bool exclusive) {
   bound.exclusive = exclusive;
   bound.whole = std::stoll(std::string(digits.substr(0, point)));
   if (point < digits.size()) bound.fraction = digits.substr(point + 1);
-  if (bound.fraction.size() >= kMostFraction) return std::nullopt;
+  if (bound.fraction.size() >= kMostFractionOfBounds) return std::nullopt;
   return bound;
 }
 

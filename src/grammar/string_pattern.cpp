@@ -13,8 +13,8 @@ namespace isthmus::grammar {
 
 namespace {
 
-constexpr int kDeepest = 64;
-constexpr int64_t kMostRepeats = 10'000;
+constexpr int kDeepestPattern = 64;
+constexpr int64_t kMostPatternRepeats = 10'000;
 
 CodePoints digits() { return CodePoints({{'0', '9'}}); }
 
@@ -35,9 +35,10 @@ CodePoints spaces() {
 
 CodePoints line_ends() { return CodePoints({{'\n', '\n'}, {'\r', '\r'}, {0x2028, 0x2029}}); }
 
-class Parser {
+class PatternParser {
  public:
-  Parser(std::string_view pattern, const std::string& where) : text_(pattern), where_(where) {}
+  PatternParser(std::string_view pattern, const std::string& where)
+      : text_(pattern), where_(where) {}
 
   Expr parse() {
     std::vector<Expr> alternatives;
@@ -82,7 +83,8 @@ class Parser {
   Expr parse_atom(int depth) {
     switch (peek()) {
       case '(': {
-        if (depth == kDeepest) fail(fmt::format("more than {} groups deep", kDeepest));
+        if (depth == kDeepestPattern)
+          fail(fmt::format("more than {} groups deep", kDeepestPattern));
         ++position_;
         if (!take("?:") && peek() == '?') fail("groups with ? other than (?:…) are not supported");
         Expr inside = parse_alternatives(depth + 1);
@@ -140,7 +142,8 @@ class Parser {
     int64_t value = 0;
     for (; peek() >= '0' && peek() <= '9'; ++position_) {
       value = value * 10 + (peek() - '0');
-      if (value > kMostRepeats) fail(fmt::format("more than {} repetitions", kMostRepeats));
+      if (value > kMostPatternRepeats)
+        fail(fmt::format("more than {} repetitions", kMostPatternRepeats));
     }
     return value;
   }
@@ -232,7 +235,7 @@ class Parser {
 }  // namespace
 
 Expr string_pattern(std::string_view pattern, const std::string& where) {
-  return Parser(pattern, where).parse();
+  return PatternParser(pattern, where).parse();
 }
 
 }  // namespace isthmus::grammar

@@ -16,7 +16,7 @@ namespace {
 
 using Parameters = std::vector<ModuleNode::Parameter>;
 
-constexpr int64_t kFloatBytes = 4;
+constexpr int64_t kCacheFloatBytes = 4;
 constexpr std::array<std::string_view, 6> kHeads = {
     "resample_tokens.", "clip_proj1.", "clip_proj2.", "routers.", "start_tag.", "end_tag."};
 
@@ -148,7 +148,7 @@ std::string contents_of(const OneLlmConfig& config) {
   return fmt::format("text and {}", fmt::join(names, ", "));
 }
 
-std::string example_prompt() {
+std::string onellm_prompt() {
   const text::Message question{text::Role::kUser, {text::Content::of_text("What do you hear?")}};
   return text::join(text::render(*text::find_template("onellm"), std::span(&question, 1), true));
 }
@@ -199,8 +199,8 @@ OneLlmDescription describe_onellm(const OneLlmModel& model) {
   const LlamaConfig& language = config.language;
   d.context_length = language.max_position_embeddings;
   d.cache_bytes_per_token = 2 * language.num_hidden_layers * language.num_key_value_heads *
-                            language.head_dim * kFloatBytes;
-  d.prompt = example_prompt();
+                            language.head_dim * kCacheFloatBytes;
+  d.prompt = onellm_prompt();
   return d;
 }
 

@@ -11,7 +11,7 @@ namespace isthmus::layout {
 namespace {
 
 // A prompt on one line.
-std::string quoted(const std::string& prompt) {
+std::string quoted_prompt(const std::string& prompt) {
   std::string text;
   for (const char ch : prompt) text += ch == '\n' ? std::string("\\n") : std::string(1, ch);
   return text;
@@ -66,7 +66,7 @@ std::string to_text(const OneLlmDescription& d) {
   text += modalities_text(d) + routing_text(d);
   text += fmt::format("\ncontext    {} tokens, {} of keys and values each in float32\n",
                       d.context_length, bytes_text(d.cache_bytes_per_token));
-  text += fmt::format("prompt     {}\n", quoted(d.prompt));
+  text += fmt::format("prompt     {}\n", quoted_prompt(d.prompt));
   return text + problems_text(d);
 }
 

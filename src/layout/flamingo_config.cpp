@@ -49,12 +49,12 @@ class Tensors {
     return shape;
   }
   void expect(const std::string& name, const Shape& expected) const {
-    if (of(name, expected.size()) != expected) wrong(name, to_string(expected));
+    if (of(name, expected.size()) != expected) wrong(name, isthmus::to_string(expected));
   }
   [[noreturn]] void wrong(const std::string& name, const std::string& expected) const {
     const formats::RawTensor& tensor = *tensors_.at(name);
     fail(fmt::format("{} is {}, expected {}", formats::printable(tensor.name),
-                     to_string(tensor.shape), expected));
+                     isthmus::to_string(tensor.shape), expected));
   }
   // The numbers that follow `prefix` in the names.
   std::set<int64_t> numbers_after(std::string_view prefix) const {

@@ -22,7 +22,7 @@ std::string without_module(std::string_view name) {
 }
 
 // Computed, not learned; GPT-NeoX keeps them in the file.
-bool is_buffer(std::string_view name) {
+bool is_any_buffer(std::string_view name) {
   return name.ends_with(".rotary_emb.inv_freq") || name.ends_with(".attention.bias") ||
          name.ends_with(".attention.masked_bias");
 }
@@ -84,12 +84,12 @@ std::string blocks_of(const std::vector<std::string>& names) {
 
 bool is_flamingo_buffer(std::string_view file_name) {
   const std::string name = without_module(file_name);
-  return is_buffer(name) && !is_copy(name);
+  return is_any_buffer(name) && !is_copy(name);
 }
 
 std::optional<std::string> language_model_name(std::string_view file_name) {
   std::string name = without_module(file_name);
-  if (!name.starts_with(kLanguageModel) || is_copy(name) || is_buffer(name) ||
+  if (!name.starts_with(kLanguageModel) || is_copy(name) || is_any_buffer(name) ||
       cross_attention_name(name))
     return std::nullopt;
   name.erase(0, kLanguageModel.size());
@@ -116,7 +116,7 @@ FlamingoNames flamingo_names(const formats::Checkpoint& checkpoint,
       ignored.insert(file_name);
     } else if (module) {
       if (name != file_name) add_rule(rules, file_name, *module, formats::Transform::kAsIs);
-    } else if (is_buffer(name) || is_copy(name)) {
+    } else if (is_any_buffer(name) || is_copy(name)) {
       ignored.insert(file_name);
     } else if (const auto own = language_model_name(file_name)) {
       if (language_model == nullptr || (language_model->ignores && language_model->ignores(*own)))

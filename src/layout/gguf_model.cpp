@@ -26,16 +26,16 @@ constexpr const char* kArchitecture = "general.architecture";
 constexpr const char* kOwnTemplate = "isthmus.conversation_template";
 constexpr const char* kChatTemplate = "tokenizer.chat_template";
 
-bool is_file(const fs::path& path) {
+bool is_a_file(const fs::path& path) {
   std::error_code ignored;
   return fs::is_regular_file(path, ignored);
 }
 
-std::vector<fs::path> files_in(const fs::path& folder) {
+std::vector<fs::path> gguf_files_in(const fs::path& folder) {
   std::vector<fs::path> files;
   std::error_code error;
   for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error))
-    if (it->path().extension() == ".gguf" && is_file(it->path())) files.push_back(it->path());
+    if (it->path().extension() == ".gguf" && is_a_file(it->path())) files.push_back(it->path());
   std::ranges::sort(files);
   return files;
 }
@@ -48,7 +48,7 @@ formats::GgufFile open_file(const fs::path& path) {
 
 GgufFiles find_in(const fs::path& folder, bool wants_projector) {
   std::vector<fs::path> models, projectors;
-  for (const fs::path& file : files_in(folder))
+  for (const fs::path& file : gguf_files_in(folder))
     (is_projector(open_file(file)) ? projectors : models).push_back(file);
   const auto names = [](const std::vector<fs::path>& files) {
     std::vector<std::string> names;
@@ -106,12 +106,12 @@ void add_ids(const formats::GgufFile& file, nlohmann::json& config) {
 }  // namespace
 
 bool is_gguf(const fs::path& path) {
-  if (is_file(path)) return path.extension() == ".gguf";
-  return !is_file(path / "config.json") && !files_in(path).empty();
+  if (is_a_file(path)) return path.extension() == ".gguf";
+  return !is_a_file(path / "config.json") && !gguf_files_in(path).empty();
 }
 
 GgufFiles find_gguf(const fs::path& path, const fs::path& projector) {
-  GgufFiles files = is_file(path) ? GgufFiles{path, {}} : find_in(path, projector.empty());
+  GgufFiles files = is_a_file(path) ? GgufFiles{path, {}} : find_in(path, projector.empty());
   if (!projector.empty()) files.projector = projector;
   return files;
 }

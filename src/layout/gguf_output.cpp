@@ -38,7 +38,7 @@ void require_usual_pictures(const modalities::ClipImageConfig& image,
                     side));
 }
 
-const char* name_of(ImageAspectRatio ratio) {
+const char* ratio_name(ImageAspectRatio ratio) {
   switch (ratio) {
     case ImageAspectRatio::kPad: return "pad";
     case ImageAspectRatio::kAnyres: return "anyres";
@@ -122,7 +122,7 @@ std::vector<GgufEntry> gguf_vision_entries(const LlavaConfig& config, const Clip
       {"clip.vision.feature_layer", std::vector<int32_t>{static_cast<int32_t>(blocks)}},
       {"clip.vision.image_mean", floats(image.image_mean)},
       {"clip.vision.image_std", floats(image.image_std)},
-      {"clip.vision.image_aspect_ratio", std::string(name_of(config.image_aspect_ratio))},
+      {"clip.vision.image_aspect_ratio", std::string(ratio_name(config.image_aspect_ratio))},
       {"clip.vision.mm_patch_merge_type",
        std::string(config.has_image_newline ? "spatial_unpad" : "flat")}};
   if (tiled) {

@@ -222,12 +222,12 @@ LanguageModelTree llama_tree(const JsonView& json, VocabSize vocab_size) {
   return {llava_module_tree(config), "model.layers"};
 }
 
-struct Entry {
+struct TreeOfKind {
   std::string_view model_type;
   LanguageModelTree (*tree)(const JsonView& json, VocabSize vocab_size);
 };
 
-constexpr Entry kTrees[] = {
+constexpr TreeOfKind kTrees[] = {
     {"llama", llama_tree},    {"mistral", llama_tree},     {"mpt", mpt_tree},
     {"mosaic_gpt", mpt_tree}, {"gpt_neox", gpt_neox_tree}, {"opt", opt_tree},
 };
@@ -236,7 +236,7 @@ constexpr Entry kTrees[] = {
 
 LanguageModelTree language_model_tree(std::string_view model_type, const JsonView& config,
                                       std::optional<int64_t> vocab_size) {
-  for (const Entry& entry : kTrees)
+  for (const TreeOfKind& entry : kTrees)
     if (entry.model_type == model_type) return entry.tree(config, vocab_size);
   throw UnsupportedError(
       fmt::format("{}: the modules of a \"{}\" are not known", config.where(), model_type));

@@ -30,7 +30,7 @@ LlavaLayout decide_layout(const JsonView& json) {
   return LlavaLayout::kOriginal;
 }
 
-DecoderKind decoder_kind(const JsonView& text) {
+DecoderKind decoder_of(const JsonView& text) {
   const std::string model_type = text.string("model_type", "llama");
   return model_type.find("mistral") == std::string::npos ? DecoderKind::kLlama
                                                          : DecoderKind::kMistral;
@@ -261,7 +261,7 @@ LlavaConfig LlavaConfig::parse(const JsonView& json) {
       c.layout == LlavaLayout::kOriginal
           ? json
           : json.find("text_config").value_or(JsonView::parse("{}", json.where()));
-  c.decoder = decoder_kind(text);
+  c.decoder = decoder_of(text);
   c.text = LlamaConfig::parse(text);
 
   c.tokenizer_padding_side = PaddingSide::kRight;

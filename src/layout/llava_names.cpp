@@ -8,12 +8,12 @@ namespace isthmus::layout {
 namespace {
 
 // Buffers that files older than 2024 carry; they are computed, not learned.
-bool is_buffer(std::string_view name) {
+bool is_position_buffer(std::string_view name) {
   return name.ends_with(".rotary_emb.inv_freq") || name.ends_with(".embeddings.position_ids");
 }
 
 bool is_outside_vision_model(std::string_view name) {
-  return is_buffer(name) || name.starts_with("text_model.") || name == "logit_scale" ||
+  return is_position_buffer(name) || name.starts_with("text_model.") || name == "logit_scale" ||
          name == "text_projection.weight" || name == "visual_projection.weight";
 }
 
@@ -36,7 +36,7 @@ LlavaNames original_names(const std::string& prefix) {
               {prefix + "model.image_newline", "aligner.image_newline"},
               {prefix + "model.vision_tower.vision_tower.vision_model.{rest}", "encoder.{rest}"},
           }),
-          is_buffer};
+          is_position_buffer};
 }
 
 LlavaNames vision_tower_names() {
@@ -61,7 +61,7 @@ LlavaNames hugging_face_names(bool nested_under_model) {
               {outer + "image_newline", "aligner.image_newline"},
               {outer + "vision_tower.vision_model.{rest}", "encoder.{rest}"},
           }),
-          is_buffer};
+          is_position_buffer};
 }
 
 LlavaNames adapter_names() {
@@ -69,7 +69,7 @@ LlavaNames adapter_names() {
               {"base_model.model.model.layers.{i}.{rest}", "decoder.layers.{i}.{rest}"},
               {"base_model.model.lm_head.{rest}", "decoder.lm_head.{rest}"},
           }),
-          is_buffer};
+          is_position_buffer};
 }
 
 LlavaNames names_for(LlavaLayout layout, const formats::Checkpoint& checkpoint) {

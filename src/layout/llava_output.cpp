@@ -66,21 +66,24 @@ void set_vision(const LlavaConfig& config, LlavaOutput output, nlohmann::json& j
   json["freeze_mm_mlp_adapter"] = false;
 }
 
-constexpr std::array kCompanions = {
-    "tokenizer.model",         "tokenizer.json",           "tokenizer_config.json",
-    "special_tokens_map.json", "added_tokens.json",        "vocab.json",
-    "merges.txt",              "generation_config.json",   "chat_template.jinja",
-    "chat_template.json",      "preprocessor_config.json", "processor_config.json"};
+constexpr std::array kCompanions = {"tokenizer.model",
+                                    "tokenizer.json",
+                                    "tokenizer_config.json",
+                                    "special_tokens_map.json",
+                                    "added_tokens.json",
+                                    "vocab.json",
+                                    "merges.txt",
+                                    "generation_config.json",
+                                    "chat_template.jinja",
+                                    "chat_template.json",
+                                    "preprocessor_config.json",
+                                    "processor_config.json"};
 
 // Whatever LlavaFolder::open looks for, in the order in which it decides.
-constexpr std::array kWeights = {"model.safetensors.index.json",
-                                 "model.safetensors",
-                                 "pytorch_model.bin.index.json",
-                                 "pytorch_model.bin",
-                                 "adapter_model.safetensors",
-                                 "adapter_model.bin",
-                                 "mm_projector.safetensors",
-                                 "mm_projector.bin"};
+constexpr std::array kWeightFiles = {"model.safetensors.index.json", "model.safetensors",
+                                     "pytorch_model.bin.index.json", "pytorch_model.bin",
+                                     "adapter_model.safetensors",    "adapter_model.bin",
+                                     "mm_projector.safetensors",     "mm_projector.bin"};
 
 }  // namespace
 
@@ -114,7 +117,7 @@ std::vector<fs::path> companion_files(const fs::path& folder) {
 
 void refuse_other_weights(const fs::path& folder, const std::vector<std::string>& files) {
   std::error_code ignored;
-  for (const char* name : kWeights)
+  for (const char* name : kWeightFiles)
     if (fs::exists(folder / name, ignored) && std::ranges::find(files, name) == files.end())
       throw UsageError(
           fmt::format("{}: holds {} already, which is no part of what is to be written ({}); name "

@@ -26,7 +26,7 @@ std::optional<std::string> environment(const char* name) {
   return value;
 }
 
-bool is_file(const fs::path& path) {
+bool is_plain_file(const fs::path& path) {
   std::error_code ignored;
   return fs::is_regular_file(path, ignored);
 }
@@ -43,14 +43,16 @@ bool holds_consolidated(const fs::path& folder) {
 
 // A repository of OpenFlamingo holds nothing but a checkpoint.pt.
 bool is_model(const fs::path& path) {
-  return is_file(path) || is_file(path / "config.json") || is_file(path / "isthmus.json") ||
-         is_file(path / "checkpoint.pt") || holds_consolidated(path) || is_gguf(path);
+  return is_plain_file(path) || is_plain_file(path / "config.json") ||
+         is_plain_file(path / "isthmus.json") || is_plain_file(path / "checkpoint.pt") ||
+         holds_consolidated(path) || is_gguf(path);
 }
 
-bool is_clip(const fs::path& path) {
-  return is_file(path) || is_file(path / "config.json") ||
-         is_file(path / "open_clip_config.json") || is_file(path / "open_clip_pytorch_model.bin") ||
-         is_file(path / "open_clip_model.safetensors");
+bool holds_clip(const fs::path& path) {
+  return is_plain_file(path) || is_plain_file(path / "config.json") ||
+         is_plain_file(path / "open_clip_config.json") ||
+         is_plain_file(path / "open_clip_pytorch_model.bin") ||
+         is_plain_file(path / "open_clip_model.safetensors");
 }
 
 // Names of open_clip whose weights OpenAI published: as an archive, and in a repository of Hugging
@@ -199,7 +201,7 @@ fs::path ModelLocator::shared_files() {
   places.push_back(program / "../../share/isthmus");
   places.emplace_back(ISTHMUS_SOURCE_DIR);
   for (const fs::path& place : places)
-    if (is_file(place / "demo/models/vision/config.json"))
+    if (is_plain_file(place / "demo/models/vision/config.json"))
       return fs::weakly_canonical(place, ignored);
   std::vector<std::string> names;
   for (const fs::path& place : places) names.push_back(place.lexically_normal().string());
@@ -279,7 +281,7 @@ fs::path ModelLocator::find_clip(const std::string& name, const fs::path& folder
   std::error_code ignored;
   if (fs::exists(folder / name, ignored)) return (folder / name).lexically_normal();
 
-  Search search(is_clip);
+  Search search(holds_clip);
   (void)search.at(folder / name);
   const fs::path safe = below_root(name);
   const auto* published = std::ranges::find(kPublishedClips, name, &PublishedClip::name);

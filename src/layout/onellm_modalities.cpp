@@ -17,25 +17,25 @@ namespace {
 // In the order of the reference's constructor.
 constexpr std::array<std::string_view, 8> kReleased = {"image", "video", "audio", "point",
                                                        "rgbd",  "rgbn",  "fmri",  "imu"};
-constexpr std::array<std::string_view, 19> kKeys = {"resample_tokens",
-                                                    "resampler_heads",
-                                                    "num_experts",
-                                                    "resampler_layers",
-                                                    "audio_kernel",
-                                                    "audio_stride",
-                                                    "audio_window",
-                                                    "imu_kernel",
-                                                    "imu_stride",
-                                                    "fmri_tokens",
-                                                    "point_groups",
-                                                    "point_group_size",
-                                                    "image_size",
-                                                    "patch_size",
-                                                    "clip_heads",
-                                                    "max_seq_len",
-                                                    "point_metric",
-                                                    "modalities",
-                                                    "decode_offset_ignores_tags"};
+constexpr std::array<std::string_view, 19> kModalityKeys = {"resample_tokens",
+                                                            "resampler_heads",
+                                                            "num_experts",
+                                                            "resampler_layers",
+                                                            "audio_kernel",
+                                                            "audio_stride",
+                                                            "audio_window",
+                                                            "imu_kernel",
+                                                            "imu_stride",
+                                                            "fmri_tokens",
+                                                            "point_groups",
+                                                            "point_group_size",
+                                                            "image_size",
+                                                            "patch_size",
+                                                            "clip_heads",
+                                                            "max_seq_len",
+                                                            "point_metric",
+                                                            "modalities",
+                                                            "decode_offset_ignores_tags"};
 constexpr int64_t kLongestWindow = int64_t{1} << 24;
 constexpr int64_t kPointGroupSize = 32;  // model/lib/point_utils.py
 
@@ -226,7 +226,7 @@ OneLlmOptions::OneLlmOptions(const std::filesystem::path& file) {
   if (file.empty()) return;
   json_ = JsonView::load(file);
   if (!json_->is_object()) json_->fail("expected an object");
-  allow_only(*json_, kKeys);
+  allow_only(*json_, kModalityKeys);
 }
 
 int64_t OneLlmOptions::number(std::string_view key, int64_t fallback) const {

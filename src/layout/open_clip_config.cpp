@@ -16,7 +16,7 @@ namespace {
 
 constexpr int64_t kHeadWidth = 64;  // where no config says otherwise, as for every OpenAI model
 constexpr double kMlpRatio = 4.0;
-constexpr double kLayerNormEps = 1e-5;  // torch.nn.LayerNorm's own
+constexpr double kTorchLayerNormEps = 1e-5;  // torch.nn.LayerNorm's own
 
 // The tower's tensors, whatever stands in front of their names.
 class Shapes {
@@ -87,7 +87,7 @@ OpenClipVisionConfig from_shapes(const Shapes& shapes) {
     shapes.fail("proj", fmt::format("expected [{}, embed_dim] (width {})", c.width, c.width));
   c.embed_dim = proj[1];
   c.activation = Activation::kQuickGelu;
-  c.layer_norm_eps = kLayerNormEps;
+  c.layer_norm_eps = kTorchLayerNormEps;
   return c;
 }
 
@@ -146,7 +146,7 @@ int64_t apply_config(OpenClipVisionConfig& c, const JsonView& json) {
                              c.width, c.intermediate_size));
   require_same(json, "embed_dim", bounded(json, "embed_dim", kMaxWidth), c.embed_dim, "proj");
   if (const auto norm = vision.find("norm_kwargs"))
-    c.layer_norm_eps = norm->number("eps", kLayerNormEps);
+    c.layer_norm_eps = norm->number("eps", kTorchLayerNormEps);
   vision.require(c.layer_norm_eps > 0 && c.layer_norm_eps < 1, "norm_kwargs",
                  fmt::format("expected an eps in (0, 1), found {}", c.layer_norm_eps));
   return bounded(vision, "head_width", kMaxWidth, kHeadWidth);

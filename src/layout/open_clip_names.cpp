@@ -10,7 +10,7 @@
 namespace isthmus::layout {
 namespace {
 
-constexpr std::string_view kModule = "module.", kVisual = "visual.";
+constexpr std::string_view kDistributed = "module.", kVisual = "visual.";
 
 constexpr std::array<std::string_view, 4> kPrefixes = {"visual.", "module.visual.", "", "module."};
 
@@ -23,7 +23,7 @@ constexpr std::array<std::string_view, 6> kOutsideModules = {
 // Names of the text tower beside `visual.`. A tower saved alone has a transformer and positions of
 // its own, which are not the text's.
 bool is_outside(std::string_view name, bool tower_alone) {
-  if (name.starts_with(kModule)) name.remove_prefix(kModule.size());
+  if (name.starts_with(kDistributed)) name.remove_prefix(kDistributed.size());
   if (name.starts_with(kVisual)) return false;
   if (tower_alone && (name == "positional_embedding" || name.starts_with("transformer.")))
     return false;

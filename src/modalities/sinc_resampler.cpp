@@ -10,12 +10,12 @@
 namespace isthmus::modalities {
 namespace {
 
-constexpr double kWidth = 6, kRolloff = 0.99;
+constexpr double kFilterWidth = 6, kRolloff = 0.99;
 
 double weight_at(double t, double scale) {
   if (t == 0) return scale;
-  if (std::abs(t) >= kWidth) return 0;
-  const double window = std::cos(t * std::numbers::pi / kWidth / 2);
+  if (std::abs(t) >= kFilterWidth) return 0;
+  const double window = std::cos(t * std::numbers::pi / kFilterWidth / 2);
   return std::sin(t * std::numbers::pi) / (t * std::numbers::pi) * (window * window * scale);
 }
 
@@ -41,7 +41,7 @@ SincResampler::SincResampler(int64_t from_rate, int64_t to_rate) {
   to_ = to_rate / divisor;
   const double from = static_cast<double>(from_), to = static_cast<double>(to_);
   const double base = std::min(from, to) * kRolloff;
-  const double reach = kWidth * from / base;  // inputs on either side that count
+  const double reach = kFilterWidth * from / base;  // inputs on either side that count
   taps_ = 2 * static_cast<int64_t>(std::ceil(reach)) + 1;
   recent_begin_ = 0;
   for (int64_t phase = 0; phase < to_; ++phase) {

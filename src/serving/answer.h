@@ -20,6 +20,7 @@
 
 namespace isthmus::serving {
 
+// How long, in seconds.
 double seconds(Clock::time_point from, Clock::time_point to);
 
 // A question on its way, shared by its answers. Filled in by the scheduler's thread alone.

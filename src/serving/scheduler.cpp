@@ -12,6 +12,7 @@
 #include "engine/media_disk.h"
 #include "generation/generation_config.h"
 #include "isthmus/error.h"
+#include "serving/answer.h"
 #include "serving/prompts.h"
 
 namespace isthmus::serving {

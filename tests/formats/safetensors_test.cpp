@@ -17,7 +17,7 @@ std::string file_of(std::string_view header, size_t data_bytes) {
   return bytes;
 }
 
-std::string complaint(std::string_view header, size_t data_bytes) {
+std::string complaint_about(std::string_view header, size_t data_bytes) {
   const auto path = put_file("x.safetensors", file_of(header, data_bytes));
   const std::string message = message_of([&] { read_safetensors(MappedFile::open(path)); });
   const std::string where = path.string() + ": ";
@@ -98,7 +98,7 @@ TEST(Safetensors, BrokenBlocksAreNamed) {
     return text;
   };
   const auto with = [&](const std::string& blocks) {
-    return complaint(header(blocks, "[0,2368]", 320), 2368);
+    return complaint_about(header(blocks, "[0,2368]", 320), 2368);
   };
   EXPECT_NE(with(R"({\"w\":[\"q4\",[16,257]]})").find("do not fill"), std::string::npos);
   EXPECT_NE(with(R"({\"w\":[\"q4\",[]]})").find("do not fill"), std::string::npos);
@@ -111,7 +111,7 @@ TEST(Safetensors, BrokenBlocksAreNamed) {
   EXPECT_NE(with(R"({\"w\":7})").find("expected a type and a shape"), std::string::npos);
   EXPECT_NE(with(R"({\"v\":[\"q4\",[16,256]]})").find("no tensor"), std::string::npos);
   EXPECT_NE(with("[").find("expected a JSON object"), std::string::npos);
-  EXPECT_NE(complaint(header(R"({\"w\":[\"q4\",[16,256]]})", "[0,2368]", 328), 2368)
+  EXPECT_NE(complaint_about(header(R"({\"w\":[\"q4\",[16,256]]})", "[0,2368]", 328), 2368)
                 .find("multiples of 64"),
             std::string::npos);
 }
@@ -138,39 +138,40 @@ TEST(Safetensors, LargeStridedViewIsWrittenInPieces) {
 }
 
 TEST(Safetensors, BrokenHeadersAreNamed) {
-  EXPECT_EQ(complaint(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})", 7),
+  EXPECT_EQ(complaint_about(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})", 7),
             "is 69 bytes, its header describes 70 bytes; is the file truncated?");
-  EXPECT_EQ(complaint(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})", 9),
+  EXPECT_EQ(complaint_about(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})", 9),
             "is 71 bytes, its header describes 70 bytes");
-  EXPECT_EQ(complaint(R"({"a":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}})", 8),
+  EXPECT_EQ(complaint_about(R"({"a":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}})", 8),
             "a: F32 [3] needs 12 bytes, data_offsets are [0, 8]");
-  EXPECT_EQ(complaint(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[8,0]}})", 8),
+  EXPECT_EQ(complaint_about(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[8,0]}})", 8),
             "a: F32 [2] needs 8 bytes, data_offsets are [8, 0]");
-  EXPECT_EQ(complaint(R"({"a":{"dtype":"F8_E4M3","shape":[8],"data_offsets":[0,8]}})", 8),
+  EXPECT_EQ(complaint_about(R"({"a":{"dtype":"F8_E4M3","shape":[8],"data_offsets":[0,8]}})", 8),
             "a: element type F8_E4M3 is not supported");
-  EXPECT_EQ(complaint(R"({"a":{"dtype":"U8","shape":[8],"data_offsets":[0,8]},)"
-                      R"("b":{"dtype":"U8","shape":[4],"data_offsets":[4,8]}})",
-                      8),
+  EXPECT_EQ(complaint_about(R"({"a":{"dtype":"U8","shape":[8],"data_offsets":[0,8]},)"
+                            R"("b":{"dtype":"U8","shape":[4],"data_offsets":[4,8]}})",
+                            8),
             "b: data begins at 4, expected 8 (tensors may neither overlap nor leave gaps)");
-  EXPECT_EQ(complaint(R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},)"
-                      R"("a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}})",
-                      1),
+  EXPECT_EQ(complaint_about(R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},)"
+                            R"("a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}})",
+                            1),
             "a: appears twice in the header");
-  EXPECT_EQ(complaint(R"({"a":{"dtype":"U8","shape":[-1],"data_offsets":[0,1]}})", 1),
+  EXPECT_EQ(complaint_about(R"({"a":{"dtype":"U8","shape":[-1],"data_offsets":[0,1]}})", 1),
             "a: shape must hold non-negative integers");
-  EXPECT_EQ(
-      complaint(R"({"a":{"dtype":"F64","shape":[4611686018427387904,4],"data_offsets":[0,1]}})", 1),
-      "a: shape [4611686018427387904, 4] is larger than any file");
-  EXPECT_EQ(
-      complaint(R"({"a":{"dtype":"F64","shape":[2305843009213693951],"data_offsets":[0,1]}})", 1),
-      "a: shape [2305843009213693951] is larger than any file");
-  EXPECT_EQ(complaint(R"({"a":7})", 1), "a: expected an object with dtype, shape and data_offsets");
-  EXPECT_EQ(complaint("[1]", 0), "the header is not an object");
-  EXPECT_EQ(complaint("{", 0), "the header is not valid JSON at byte 10");
-  EXPECT_EQ(complaint(R"({"__metadata__":{"a":1}})", 0),
+  EXPECT_EQ(complaint_about(
+                R"({"a":{"dtype":"F64","shape":[4611686018427387904,4],"data_offsets":[0,1]}})", 1),
+            "a: shape [4611686018427387904, 4] is larger than any file");
+  EXPECT_EQ(complaint_about(
+                R"({"a":{"dtype":"F64","shape":[2305843009213693951],"data_offsets":[0,1]}})", 1),
+            "a: shape [2305843009213693951] is larger than any file");
+  EXPECT_EQ(complaint_about(R"({"a":7})", 1),
+            "a: expected an object with dtype, shape and data_offsets");
+  EXPECT_EQ(complaint_about("[1]", 0), "the header is not an object");
+  EXPECT_EQ(complaint_about("{", 0), "the header is not valid JSON at byte 10");
+  EXPECT_EQ(complaint_about(R"({"__metadata__":{"a":1}})", 0),
             "__metadata__: expected an object of strings");
-  EXPECT_TRUE(
-      complaint(std::string(100000, '['), 0).starts_with("the header is not a list of tensors"));
+  EXPECT_TRUE(complaint_about(std::string(100000, '['), 0)
+                  .starts_with("the header is not a list of tensors"));
 }
 
 TEST(Safetensors, EmptyShapeWithHugeDimensionsIsEmpty) {

@@ -7,13 +7,13 @@
 namespace isthmus::grammar {
 namespace {
 
-struct Case {
+struct SchemaCase {
   const char* schema;
   std::vector<const char*> right, wrong;
 };
 
-void check(const std::vector<Case>& cases) {
-  for (const Case& c : cases) {
+void check(const std::vector<SchemaCase>& cases) {
+  for (const SchemaCase& c : cases) {
     const auto automaton = schema(c.schema);
     for (const char* text : c.right)
       EXPECT_TRUE(accepts(automaton, text)) << c.schema << "\n" << text;

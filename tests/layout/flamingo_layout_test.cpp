@@ -24,12 +24,12 @@ NamedShapes small_parts(const std::vector<std::string>& layers,
   return tensors;
 }
 
-std::string complaint(const NamedShapes& tensors) {
+std::string layout_complaint(const NamedShapes& tensors) {
   const auto checkpoint = made_checkpoint("checkpoint.pt", tensors);
   return message_of<ModelError>([&] { FlamingoConfig::read(checkpoint); });
 }
 
-void expect_part(const std::string& message, const std::string& part) {
+void expect_layout_part(const std::string& message, const std::string& part) {
   EXPECT_NE(message.find(part), std::string::npos) << message;
 }
 
@@ -74,25 +74,26 @@ TEST(FlamingoConfig, BlocksStandAtEveryNthLayer) {
   EXPECT_EQ(config.resampler.heads, 1);
   EXPECT_EQ(config.cross_attention.heads, 2);
   EXPECT_EQ(config.cross_attention.intermediate_size, 24);
-  expect_part(complaint(small_parts({"1", "5"})),
-              "blocks stand at layers 1, 5: after the first, one at 3 was expected");
-  expect_part(complaint(small_parts({})), "holds no gated cross-attention blocks");
+  expect_layout_part(layout_complaint(small_parts({"1", "5"})),
+                     "blocks stand at layers 1, 5: after the first, one at 3 was expected");
+  expect_layout_part(layout_complaint(small_parts({})), "holds no gated cross-attention blocks");
 }
 
 TEST(FlamingoConfig, ImpossibleShapesAreNamed) {
   NamedShapes tensors = small_parts({"0"});
   tensors[0].second = {5};
-  expect_part(complaint(tensors), "perceiver.latents is [5], expected 2 dimensions");
+  expect_layout_part(layout_complaint(tensors), "perceiver.latents is [5], expected 2 dimensions");
   tensors = small_parts({"0"});
   tensors[1].second = {65, 8};
-  expect_part(complaint(tensors), "perceiver.layers.0.0.to_q.weight is [65, 8], expected rows");
+  expect_layout_part(layout_complaint(tensors),
+                     "perceiver.layers.0.0.to_q.weight is [65, 8], expected rows");
   tensors = small_parts({"0"});
   tensors[5].second = {256, 9};
-  expect_part(complaint(tensors), "to_kv.weight is [256, 9], expected [256, 8]");
+  expect_layout_part(layout_complaint(tensors), "to_kv.weight is [256, 9], expected [256, 8]");
   tensors = small_parts({"0"});
   tensors.emplace_back("perceiver.layers.2.0.to_q.weight", Shape{64, 8});
-  expect_part(complaint(tensors), "perceiver.layers are 0, 2");
-  expect_part(complaint({{"model.norm.weight", {8}}}), "holds no resampler.latents");
+  expect_layout_part(layout_complaint(tensors), "perceiver.layers are 0, 2");
+  expect_layout_part(layout_complaint({{"model.norm.weight", {8}}}), "holds no resampler.latents");
 }
 
 TEST(FlamingoConfig, EmbeddingsOfTimeAreOptional) {
@@ -111,9 +112,9 @@ TEST(FlamingoConfig, AnotherLanguageModelIsNamed) {
   const auto refusal = [&](int64_t layers, int64_t width) {
     return message_of<ModelError>([&] { config.require_fits(layers, width, "c.pt", "lm"); });
   };
-  expect_part(refusal(4, 7), "width 6, lm has hidden_size 7");
-  expect_part(refusal(8, 6),
-              "2 gated cross-attention blocks, the last at layer 3; lm has 8 layers");
+  expect_layout_part(refusal(4, 7), "width 6, lm has hidden_size 7");
+  expect_layout_part(refusal(8, 6),
+                     "2 gated cross-attention blocks, the last at layer 3; lm has 8 layers");
 }
 
 TEST(FlamingoNames, EveryTensorOfEveryFixtureHasItsPlace) {
@@ -184,8 +185,8 @@ TEST(FlamingoNames, TheLanguageModelsTensorsAreNamedAsInItsOwnFile) {
                                {"lang_encoder.lm_head.weight", {9, 4}},
                                {"lang_encoder.old_decoder_blocks.0.ln_1.weight", {4}}});
   const std::vector<formats::NameRule> rules = {{"transformer.wte.weight", "decoder.wte.weight"}};
-  const LanguageModelNames decoder{
-      formats::NameMap(rules), [](std::string_view name) { return name == "lm_head.weight"; }};
+  const LanguageModelNames decoder{formats::NameMap(rules),
+                                   [](std::string_view name) { return name == "lm_head.weight"; }};
   const FlamingoNames names = flamingo_names(checkpoint, &decoder);
   EXPECT_EQ(names.map.to_module("lang_encoder.transformer.wte.weight")->name, "decoder.wte.weight");
   EXPECT_TRUE(names.ignores("lang_encoder.lm_head.weight"));

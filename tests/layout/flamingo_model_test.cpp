@@ -13,7 +13,7 @@ std::string complaint(const FlamingoSources& sources) {
   return message_of<ModelError>([&] { FlamingoModel::open(sources); });
 }
 
-void expect_part(const std::string& message, const std::string& part) {
+void expect_model_part(const std::string& message, const std::string& part) {
   EXPECT_NE(message.find(part), std::string::npos) << message;
 }
 
@@ -52,16 +52,17 @@ TEST(FlamingoModel, WithoutACheckpointItIsWhatTheReferenceMakes) {
   sources.cross_attn_every_n_layers = 2;
   EXPECT_EQ(FlamingoModel::open(sources).config.num_blocks, 1);
   sources.cross_attn_every_n_layers = 10;
-  expect_part(complaint(sources), "cross_attn_every_n_layers: 10, but the language model");
+  expect_model_part(complaint(sources), "cross_attn_every_n_layers: 10, but the language model");
 }
 
 TEST(FlamingoModel, AnotherCrossAttnEveryNLayersIsToldWithBothNumbers) {
   FlamingoSources sources = sources_of("neox_rpj_every2");
   sources.cross_attn_every_n_layers = 4;
   const std::string message = complaint(sources);
-  expect_part(message, "a gated cross-attention block every 2 layers (2 of them, the first at "
-                       "layer 1)");
-  expect_part(message, "states cross_attn_every_n_layers: 4");
+  expect_model_part(message,
+                    "a gated cross-attention block every 2 layers (2 of them, the first at "
+                    "layer 1)");
+  expect_model_part(message, "states cross_attn_every_n_layers: 4");
   sources.cross_attn_every_n_layers = 2;
   EXPECT_EQ(FlamingoModel::open(sources).config.num_blocks, 2);
 }
@@ -78,25 +79,25 @@ TEST(FlamingoModel, ALanguageModelOfAnotherDepthIsNamed) {
   write(top / "config.json", config);
   sources.language_model = top;
   const std::string message = complaint(sources);
-  expect_part(message, "3 gated cross-attention blocks");
-  expect_part(message, "has 9 layers");
+  expect_model_part(message, "3 gated cross-attention blocks");
+  expect_model_part(message, "has 9 layers");
 }
 
 TEST(FlamingoModel, ALanguageModelOfAnotherKindIsNamed) {
   FlamingoSources sources = sources_of("mpt7b_every1");
   sources.language_model = flamingo_case("opt_every2") / "model/lm";
   const std::string message = complaint(sources);
-  expect_part(message, "lang_encoder.transformer.blocks, as those of MPT or MosaicGPT");
-  expect_part(message, "is OPT, whose blocks stand in model.decoder.layers");
-  expect_part(message, "--base");
+  expect_model_part(message, "lang_encoder.transformer.blocks, as those of MPT or MosaicGPT");
+  expect_model_part(message, "is OPT, whose blocks stand in model.decoder.layers");
+  expect_model_part(message, "--base");
 }
 
 TEST(FlamingoModel, ALanguageModelOfAnotherWidthIsNamed) {
   FlamingoSources sources = sources_of("mpt7b_every1");
   sources.language_model = flamingo_case("mpt1b_mosaic_every1") / "model/lm";
   const std::string message = complaint(sources);
-  expect_part(message, "a language model of width 32");
-  expect_part(message, "has hidden_size 42");
+  expect_model_part(message, "a language model of width 32");
+  expect_model_part(message, "has hidden_size 42");
 }
 
 TEST(FlamingoModel, AnotherVisionTowerIsNamed) {
@@ -105,9 +106,9 @@ TEST(FlamingoModel, AnotherVisionTowerIsNamed) {
   sources.vision = other.vision;
   sources.vision_config = other.vision_config;
   const std::string message = complaint(sources);
-  expect_part(message, "a vision tower of width 32 (perceiver.latents)");
-  expect_part(message, "has width 64");
-  expect_part(message, "--vision");
+  expect_model_part(message, "a vision tower of width 32 (perceiver.latents)");
+  expect_model_part(message, "has width 64");
+  expect_model_part(message, "--vision");
 }
 
 TEST(FlamingoModel, AnotherVocabularyIsToldWithBothNumbers) {
@@ -118,8 +119,8 @@ TEST(FlamingoModel, AnotherVocabularyIsToldWithBothNumbers) {
   link(flamingo_case("neox_rpj_every2") / "model/lm/tokenizer.json", top / "tokenizer.json");
   sources.language_model = top;
   const std::string message = complaint(sources);
-  expect_part(message, "lang_encoder.transformer.wte.weight is [390, 32]");
-  expect_part(message, "has 430 tokens (427, and 3 that Flamingo adds)");
+  expect_model_part(message, "lang_encoder.transformer.wte.weight is [390, 32]");
+  expect_model_part(message, "has 430 tokens (427, and 3 that Flamingo adds)");
 }
 
 TEST(FlamingoModel, MissingBlocksAreNamed) {
@@ -129,10 +130,10 @@ TEST(FlamingoModel, MissingBlocksAreNamed) {
     return tensor.name.find(".blocks.1.gated") == std::string::npos;
   });
   sources.checkpoint = top / "checkpoint.pt";
-  expect_part(complaint(sources), "gated cross-attention blocks stand at layers 0, 2");
+  expect_model_part(complaint(sources), "gated cross-attention blocks stand at layers 0, 2");
   rewrite(sources_of("mpt7b_every1").checkpoint, top / "checkpoint.pt",
           [](formats::RawTensor& tensor) { return tensor.name.starts_with("perceiver."); });
-  expect_part(complaint(sources), "no gated cross-attention blocks");
+  expect_model_part(complaint(sources), "no gated cross-attention blocks");
 }
 
 TEST(FlamingoModel, AnUnreadableCheckpointIsNamed) {
@@ -140,7 +141,7 @@ TEST(FlamingoModel, AnUnreadableCheckpointIsNamed) {
   FlamingoSources sources = sources_of("opt_every2");
   write(top / "checkpoint.pt", "not a checkpoint");
   sources.checkpoint = top / "checkpoint.pt";
-  expect_part(complaint(sources), (top / "checkpoint.pt").string());
+  expect_model_part(complaint(sources), (top / "checkpoint.pt").string());
 }
 
 }  // namespace

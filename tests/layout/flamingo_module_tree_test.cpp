@@ -8,24 +8,24 @@
 namespace isthmus::layout {
 namespace {
 
-FlamingoModel open_case(const std::string& name) {
+FlamingoModel opened(const std::string& name) {
   return FlamingoModel::open(find_flamingo(flamingo_case(name) / "model", {}, {}));
 }
 
 TEST(FlamingoModuleTree, PrintsEveryCaseAsPyTorchDoes) {
   for (const char* name : kFlamingoCases)
-    EXPECT_EQ(to_string(open_case(name).module_tree()) + "\n",
+    EXPECT_EQ(to_string(opened(name).module_tree()) + "\n",
               text_of(flamingo_case(name) / "print_model.txt"))
         << name;
 }
 
 TEST(FlamingoModuleTree, EveryParameterHasOnePlace) {
   for (const char* name : kFlamingoCases) {
-    const FlamingoModel model = open_case(name);
+    const FlamingoModel model = opened(name);
     std::set<std::string> seen;
     for (const auto& [parameter, shape] :
-         expected_parameters(model.config, model.vision, model.language_type,
-                             model.language_config, model.vocab_size()))
+         expected_parameters(model.config, model.vision, model.language_type, model.language_config,
+                             model.vocab_size()))
       EXPECT_TRUE(seen.insert(parameter).second) << name << ": " << parameter;
     EXPECT_TRUE(seen.contains("encoder.transformer.resblocks.0.attn.in_proj.weight"));
     EXPECT_TRUE(seen.contains("encoder.transformer.resblocks.0.attn.in_proj.bias"));
@@ -76,7 +76,7 @@ TEST(FlamingoModuleTree, CountsTheReleasedModels) {
 }
 
 TEST(FlamingoModuleTree, TimeEmbeddingsBelongToTheResampler) {
-  FlamingoModel model = open_case("opt_every2");
+  FlamingoModel model = opened("opt_every2");
   model.config.resampler.max_num_frames = 3;
   model.config.resampler.max_num_media = 2;
   Shape frames, media;
@@ -91,7 +91,7 @@ TEST(FlamingoModuleTree, TimeEmbeddingsBelongToTheResampler) {
 }
 
 TEST(FlamingoModuleTree, ATowerWithoutQuickGeluPrintsGelu) {
-  FlamingoModel model = open_case("opt_every2");
+  FlamingoModel model = opened("opt_every2");
   model.vision.activation = Activation::kGelu;
   EXPECT_NE(to_string(model.module_tree()).find("(gelu): GELU(approximate='none')"),
             std::string::npos);

@@ -21,11 +21,11 @@ namespace fs = std::filesystem;
 using testing_support::read_file;
 using testing_support::read_npy_bytes;
 
-const fs::path kData = fs::path(ISTHMUS_SOURCE_DIR) / "tests/media/data";
+const fs::path kPictures = fs::path(ISTHMUS_SOURCE_DIR) / "tests/media/data";
 
 std::vector<fs::path> encoded_files() {
   std::vector<fs::path> files;
-  for (const auto& entry : fs::directory_iterator(kData))
+  for (const auto& entry : fs::directory_iterator(kPictures))
     if (const auto kind = entry.path().extension();
         kind != ".npy" && kind != ".md" && kind != ".json")
       files.push_back(entry.path());
@@ -78,7 +78,7 @@ TEST(DecodeImage, WhatIsNoFileIsAnInputError) {
   EXPECT_THROW(load_image("no/such/picture.png"), InputError);
   EXPECT_THROW(load_image(::testing::TempDir()), InputError);
   EXPECT_THROW(load_image("/dev/zero"), InputError);
-  EXPECT_THROW(load_image(kData / "plain.gif", {.max_file_bytes = 20}), InputError);
+  EXPECT_THROW(load_image(kPictures / "plain.gif", {.max_file_bytes = 20}), InputError);
 }
 
 // Writes `value` in `bytes` bytes, big-endian unless `little`.
@@ -100,7 +100,7 @@ TEST(DecodeImage, HugeHeadersAreRefusedBeforeAnythingIsAllocated) {
   };
   for (const Case& c : {Case{"rgb8.png", 16, 20, 4, false}, Case{"rgb24.bmp", 18, 22, 4, true},
                         Case{"plain.gif", 6, 8, 2, true}, Case{"rgb444.jpg", 0, 0, 2, false}}) {
-    auto bytes = read_file(kData / c.file);
+    auto bytes = read_file(kPictures / c.file);
     const size_t jpeg = std::string(c.file).ends_with("jpg") ? jpeg_size_at(bytes) : 0;
     const size_t width_at = jpeg ? jpeg + 2 : c.width_at, height_at = jpeg ? jpeg : c.height_at;
     put(bytes, width_at, 20000, c.bytes, c.little);
@@ -117,18 +117,18 @@ TEST(DecodeImage, HugeHeadersAreRefusedBeforeAnythingIsAllocated) {
                          : "none: picture is 0x0 pixels; both sides must be at least 1")
         << c.file;
   }
-  auto bytes = read_file(kData / "rgb8.png");
+  auto bytes = read_file(kPictures / "rgb8.png");
   put(bytes, 16, 2'000'000, 4, false);
   put(bytes, 20, 1, 4, false);
   EXPECT_NE(message_of([&] { decode(bytes); }).find("the limit is 1000000 per side"),
             std::string::npos);
-  EXPECT_THROW(decode(read_file(kData / "lossy.webp"), "x", {.max_pixels = 100}), InputError);
+  EXPECT_THROW(decode(read_file(kPictures / "lossy.webp"), "x", {.max_pixels = 100}), InputError);
 }
 
 TEST(DecodeImage, AnEightBitBitmapOfTwoColoursKeepsItsPixels) {
-  auto bytes = read_file(kData / "palette8_short.bmp");  // 13x9, its table starts at byte 54
-  put(bytes, 46, 2, 4, true);                            // two colours
-  put(bytes, 10, 62, 4, true);                           // pixels start after them
+  auto bytes = read_file(kPictures / "palette8_short.bmp");  // 13x9, its table starts at byte 54
+  put(bytes, 46, 2, 4, true);                                // two colours
+  put(bytes, 10, 62, 4, true);                               // pixels start after them
   put(bytes, 54, 0x00000000, 4, true);
   put(bytes, 58, 0x00ffffff, 4, true);
   for (size_t i = 62; i < bytes.size(); ++i) bytes[i] = static_cast<char>(i % 2);
@@ -138,7 +138,7 @@ TEST(DecodeImage, AnEightBitBitmapOfTwoColoursKeepsItsPixels) {
 }
 
 TEST(DecodeImage, ATruncatedPngThatPromisesMuchIsRefusedCheaply) {
-  auto bytes = read_file(kData / "rgba16_interlaced.png");
+  auto bytes = read_file(kPictures / "rgba16_interlaced.png");
   put(bytes, 16, 13000, 4, false);
   put(bytes, 20, 13000, 4, false);
   EXPECT_THROW(decode(bytes), InputError);
@@ -167,16 +167,16 @@ TEST(DecodeImage, EveryTruncationIsAnErrorOrThePicture) {
 TEST(DecodeImage, MutatedFilesAreDecodedOrRefused) {
   const ImageLimits limits{.max_pixels = 1'000'000, .max_side = 100'000};  // keeps the test short
   for (const fs::path& path : encoded_files())
-    for_each_damage(read_file(path), {.cuts = 0, .rounds = 120, .head = 64},
-                    [&](const std::vector<char>& bytes) {
-                      try {
-                        const Image image = decode(bytes, "mutated", limits);
-                        ASSERT_EQ(static_cast<int64_t>(image.pixels.size()),
-                                  image.width * image.height * 3)
-                            << path;
-                      } catch (const Error&) {
-                      }
-                    });
+    for_each_damage(
+        read_file(path), {.cuts = 0, .rounds = 120, .head = 64},
+        [&](const std::vector<char>& bytes) {
+          try {
+            const Image image = decode(bytes, "mutated", limits);
+            ASSERT_EQ(static_cast<int64_t>(image.pixels.size()), image.width * image.height * 3)
+                << path;
+          } catch (const Error&) {
+          }
+        });
 }
 
 }  // namespace

@@ -16,16 +16,16 @@ namespace {
 namespace fs = std::filesystem;
 using testing_support::read_npy_bytes;
 
-const fs::path kData = fs::path(ISTHMUS_SOURCE_DIR) / "tests/media/data";
+const fs::path kNativePictures = fs::path(ISTHMUS_SOURCE_DIR) / "tests/media/data";
 
 // The RGB bytes of every file are compared by decode_image_test.
 TEST(NativeImage, EveryFileHasPillowsModeAndSamples) {
   size_t with_samples = 0;
-  for (const auto& [file, entry] : JsonView::load(kData / "modes.json").members()) {
-    const NativeImage image = load_native_image(kData / file);
+  for (const auto& [file, entry] : JsonView::load(kNativePictures / "modes.json").members()) {
+    const NativeImage image = load_native_image(kNativePictures / file);
     EXPECT_EQ(name_of(image.mode), entry.string("mode")) << file;
     EXPECT_EQ(image.samples.channels, channels_of(image.mode)) << file;
-    const fs::path samples = (kData / file).string() + ".native.npy";
+    const fs::path samples = (kNativePictures / file).string() + ".native.npy";
     if (!fs::exists(samples)) continue;
     const auto expected = read_npy_bytes(samples);
     EXPECT_EQ((Shape{image.height(), image.width(), image.samples.channels}), expected.shape)

@@ -18,11 +18,11 @@ namespace {
 namespace fs = std::filesystem;
 using testing_support::read_npy_bytes;
 
-const fs::path kData = fs::path(ISTHMUS_SOURCE_DIR) / "tests/media/data";
+const fs::path kResized = fs::path(ISTHMUS_SOURCE_DIR) / "tests/media/data";
 
 NativeImage source_of(PixelMode mode) {
   const auto npy =
-      read_npy_bytes(kData / fmt::format("resize_native_{}_source.npy", name_of(mode)));
+      read_npy_bytes(kResized / fmt::format("resize_native_{}_source.npy", name_of(mode)));
   NativeImage image{mode, {npy.shape[1], npy.shape[0], npy.shape[2], npy.values}, {}};
   image.palette.colours[1] = {4, 5, 6};
   return image;
@@ -33,7 +33,7 @@ class NativeResize : public ::testing::TestWithParam<PixelMode> {};
 TEST_P(NativeResize, GivesPillowsBytes) {
   const NativeImage source = source_of(GetParam());
   const auto expected =
-      read_npy_bytes(kData / fmt::format("resize_native_{}.npy", name_of(GetParam())));
+      read_npy_bytes(kResized / fmt::format("resize_native_{}.npy", name_of(GetParam())));
   auto next = expected.values.begin();
   for (const auto& [width, height] : {std::pair{7, 5}, {38, 26}, {19, 8}, {30, 13}, {19, 13}}) {
     const NativeImage resized =
@@ -72,7 +72,7 @@ INSTANTIATE_TEST_SUITE_P(Modes, NativeResize,
                          });
 
 TEST(NativeResize, SixteenBitGreyKeepsItsSize) {
-  const NativeImage image = load_native_image(kData / "grey16.png");
+  const NativeImage image = load_native_image(kResized / "grey16.png");
   EXPECT_THROW(resize(image, 20, 20, Filter::kBicubic, {0, 0, 20, 20}), UnsupportedError);
   const Box box{3, 4, 5, 6};
   EXPECT_EQ(to_rgb(resize(image, image.width(), image.height(), Filter::kBicubic, box)).pixels,

@@ -24,7 +24,7 @@ namespace fs = std::filesystem;
 using testing_support::read_file;
 
 const fs::path kCase = fs::path(ISTHMUS_FIXTURES) / "onellm/preproc";
-const fs::path kData = fs::path(ISTHMUS_SOURCE_DIR) / "tests/media/video_data";
+const fs::path kVideos = fs::path(ISTHMUS_SOURCE_DIR) / "tests/media/video_data";
 const fs::path kSounds = fs::path(ISTHMUS_SOURCE_DIR) / "tests/media/audio_data";
 
 // What the frame spells: see make_video_data.sh.
@@ -37,7 +37,7 @@ int64_t number_in(const Image& image) {
 
 std::vector<std::string> video_files() {
   std::vector<std::string> files;
-  for (const auto& entry : fs::directory_iterator(kData))
+  for (const auto& entry : fs::directory_iterator(kVideos))
     files.push_back(entry.path().filename().string());
   std::sort(files.begin(), files.end());
   return files;
@@ -69,7 +69,7 @@ TEST(VideoReader, AnyFrameOfAnyContainerIsFoundByItsNumber) {
       {"open_gop.mkv", 60}, {"closed_gop.mp4", 60}, {"broadcast.ts", 75}, {"vp8.webm", 30},
       {"mpeg4.avi", 30},    {"animated.gif", 20},   {"raw.h264", 20}};
   for (const auto& [file, count] : files) {
-    VideoReader reader(kData / file);
+    VideoReader reader(kVideos / file);
     ASSERT_EQ(reader.num_frames(), count) << file;
     EXPECT_EQ(reader.width(), 64) << file;
     EXPECT_EQ(reader.height(), 48) << file;
@@ -79,19 +79,19 @@ TEST(VideoReader, AnyFrameOfAnyContainerIsFoundByItsNumber) {
       EXPECT_EQ(number_in(reader.frame(index)), index) << file;
     }
     EXPECT_EQ(number_in(reader.frame(count - 1)), count - 1) << file;
-    EXPECT_EQ(number_in(VideoReader(kData / file).frame(count / 2)), count / 2) << file;
+    EXPECT_EQ(number_in(VideoReader(kVideos / file).frame(count / 2)), count / 2) << file;
   }
 }
 
 TEST(VideoReader, BytesAndFilesAreReadAlike) {
-  const auto bytes = read_file(kData / "open_gop.mkv");
+  const auto bytes = read_file(kVideos / "open_gop.mkv");
   VideoReader from_bytes(std::as_bytes(std::span(bytes)), "x");
-  EXPECT_EQ(from_bytes.frame(33).pixels, VideoReader(kData / "open_gop.mkv").frame(33).pixels);
+  EXPECT_EQ(from_bytes.frame(33).pixels, VideoReader(kVideos / "open_gop.mkv").frame(33).pixels);
 }
 
 TEST(VideoReader, ARangeHoldsTheFramesThatStartInIt) {
   for (const char* file : {"open_gop.mkv", "closed_gop.mp4", "raw.h264"}) {
-    VideoReader reader(kData / file, {0.55, 1.5});
+    VideoReader reader(kVideos / file, {0.55, 1.5});
     EXPECT_NEAR(static_cast<double>(reader.num_frames()), 0.95 * reader.frames_per_second(), 1)
         << file;
     const auto first = static_cast<int64_t>(std::ceil(0.55 * reader.frames_per_second()));
@@ -100,20 +100,20 @@ TEST(VideoReader, ARangeHoldsTheFramesThatStartInIt) {
         << file;
   }
   const auto open = [](TimeRange range) {
-    return message_of([&] { VideoReader reader(kData / "closed_gop.mp4", range); });
+    return message_of([&] { VideoReader reader(kVideos / "closed_gop.mp4", range); });
   };
   EXPECT_NE(open({7, 9}).find("it ends after 6.00 seconds, before the range starts at 7.00"),
             std::string::npos)
       << open({7, 9});
   EXPECT_NE(open({1.01, 1.05}).find("no frame starts between 1.01 and 1.05 seconds"),
             std::string::npos);
-  EXPECT_THROW(VideoReader(kData / "closed_gop.mp4", {2, 1}), UsageError);
+  EXPECT_THROW(VideoReader(kVideos / "closed_gop.mp4", {2, 1}), UsageError);
 }
 
 TEST(VideoReader, FramesAreTurnedAsTheFileAsks) {
-  const Image plain = VideoReader(kData / "closed_gop.mp4").frame(5);
+  const Image plain = VideoReader(kVideos / "closed_gop.mp4").frame(5);
   for (const int degrees : {90, 180, 270}) {
-    VideoReader reader(kData / ("turned_" + std::to_string(degrees) + ".mp4"));
+    VideoReader reader(kVideos / ("turned_" + std::to_string(degrees) + ".mp4"));
     const bool upright = degrees == 180;
     EXPECT_EQ(reader.width(), upright ? 64 : 48);
     EXPECT_EQ(reader.height(), upright ? 48 : 64);
@@ -145,7 +145,7 @@ TEST(VideoReader, WhatIsNoVideoIsNamed) {
   expect_message(kSounds / "lossy.mp3", "no video in this file; it holds sound (mp3");
   expect_message(kCase / "inputs/image_0.png", "a picture (png), not a video");
   expect_message(kCase / "inputs/image_1.jpg", "a picture (mjpeg), not a video");
-  expect_message(kData / "none.mp4", "no such file");
+  expect_message(kVideos / "none.mp4", "no such file");
   const fs::path folder = ::testing::TempDir();
   std::ofstream(folder / "empty.mp4").close();
   expect_message(folder / "empty.mp4", "the file is empty; expected video");
@@ -155,13 +155,13 @@ TEST(VideoReader, WhatIsNoVideoIsNamed) {
 }
 
 TEST(VideoReader, AFileCutShortSaysSo) {
-  auto bytes = read_file(kData / "closed_gop.mp4");  // its index comes first
+  auto bytes = read_file(kVideos / "closed_gop.mp4");  // its index comes first
   bytes.resize(bytes.size() * 3 / 4);
   EXPECT_NE(message_of([&] {
               VideoReader(std::as_bytes(std::span(bytes)), "x");
             }).find("x: truncated: it announces 6.00 seconds and ends after "),
             std::string::npos);
-  bytes = read_file(kData / "open_gop.mkv");
+  bytes = read_file(kVideos / "open_gop.mkv");
   bytes.resize(bytes.size() * 2 / 3);
   EXPECT_NE(
       message_of([&] { VideoReader(std::as_bytes(std::span(bytes)), "x"); }).find("x: truncated"),
@@ -175,8 +175,8 @@ TEST(VideoReader, AFileCutShortSaysSo) {
 }
 
 TEST(VideoReader, TooManyFramesAreRefused) {
-  EXPECT_THROW(VideoReader(kData / "closed_gop.mp4", {}, {.max_frames = 59}), InputError);
-  EXPECT_EQ(VideoReader(kData / "closed_gop.mp4", {}, {.max_frames = 60}).num_frames(), 60);
+  EXPECT_THROW(VideoReader(kVideos / "closed_gop.mp4", {}, {.max_frames = 59}), InputError);
+  EXPECT_EQ(VideoReader(kVideos / "closed_gop.mp4", {}, {.max_frames = 60}).num_frames(), 60);
 }
 
 TEST(VideoReader, TruncatedAndMutatedFilesAreReadOrRefused) {
@@ -193,7 +193,7 @@ TEST(VideoReader, TruncatedAndMutatedFilesAreReadOrRefused) {
     }
   };
   for (const std::string& file : video_files())
-    for_each_damage(read_file(kData / file), {.head = 256}, try_reading);
+    for_each_damage(read_file(kVideos / file), {.head = 256}, try_reading);
 }
 
 }  // namespace

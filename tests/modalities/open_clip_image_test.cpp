@@ -23,7 +23,7 @@ using media::PixelMode;
 using testing_support::read_npy_bytes;
 using testing_support::read_npy_floats;
 
-const fs::path kCases = fs::path(ISTHMUS_FIXTURES) / "openflamingo";
+const fs::path kOpenClipCases = fs::path(ISTHMUS_FIXTURES) / "openflamingo";
 const fs::path kMediaData = fs::path(ISTHMUS_SOURCE_DIR) / "tests/media/data";
 
 // As the files store them: [3, height, width].
@@ -42,7 +42,7 @@ size_t differences(const std::vector<uint8_t>& found, const uint8_t* expected) {
 
 // The fixture allows JPEG pixels to differ by 2. Decoding here equals Pillow's, so nothing may.
 TEST(OpenClipPreprocess, EveryPictureOfTheFixtureIsExact) {
-  const fs::path folder = kCases / "preprocess_224";
+  const fs::path folder = kOpenClipCases / "preprocess_224";
   const JsonView expect = JsonView::load(folder / "expect.json");
   const OpenClipImageConfig config{expect.integer("size")};
   for (size_t c = 0; c < 3; ++c) {
@@ -77,7 +77,7 @@ TEST(OpenClipPreprocess, EveryPictureOfTheFixtureIsExact) {
 }
 
 TEST(OpenClipPreprocess, FloatsOfTheFixtureAreExact) {
-  const fs::path folder = kCases / "preprocess_224";
+  const fs::path folder = kOpenClipCases / "preprocess_224";
   const auto expected = read_npy_floats(folder / "expect/normalized_00.npy");
   const Prepared prepared = prepare_open_clip_image(
       media::load_native_image(folder / "inputs/00_RGB_301x257.png"), {224});
@@ -100,7 +100,7 @@ float largest_difference(const std::vector<float>& found, const float* expected)
 TEST(OpenClipPixelValues, OfEveryModelFixtureAgree) {
   for (const char* name : {"mpt1b_mosaic_every1", "neox_rpj_every2", "neox_pythia_parallel",
                            "mpt7b_every1", "opt_every2"}) {
-    const fs::path folder = kCases / name;
+    const fs::path folder = kOpenClipCases / name;
     const JsonView expect = JsonView::load(folder / "expect.json");
     const OpenClipImageConfig config{expect.at("vision").integer("image")};
     const JsonView tensor = expect.at("tensors").elements().front();

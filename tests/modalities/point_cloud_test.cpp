@@ -21,7 +21,7 @@ using testing_support::read_npy;
 using testing_support::read_npy_floats;
 
 const std::filesystem::path kTiny = std::filesystem::path(ISTHMUS_FIXTURES) / "onellm/tiny";
-constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+constexpr float kNoNumber = std::numeric_limits<float>::quiet_NaN();
 
 media::PointCloud cloud_of(std::vector<float> positions, std::vector<float> colours = {}) {
   media::PointCloud cloud;
@@ -43,8 +43,7 @@ std::string error_of(const media::PointCloud& cloud, const PointCloudConfig& con
 
 TEST(PointCloud, IsNormalisedAsInTheGolden) {
   const auto expected = golden(JsonView::load(kCase / "expect.json"), "point.norm");
-  const Prepared found =
-      prepare_point_cloud(media::load_point_cloud(kCase / "inputs/point.npy"));
+  const Prepared found = prepare_point_cloud(media::load_point_cloud(kCase / "inputs/point.npy"));
   ASSERT_EQ(found.shape, (Shape{8192, 6}));
   ASSERT_EQ(expected.npy.shape, (Shape{8192 / 8, 6}));  // every eighth
   for (size_t i = 0; i < expected.npy.values.size(); ++i)
@@ -138,8 +137,8 @@ TEST(PointGroups, OfPositionsUseTheFirstColumns) {
   std::vector<float> rows;
   for (int i = 0; i < 40; ++i)
     for (int c = 0; c < 6; ++c) rows.push_back(c == 0 ? static_cast<float>(i) : 0.5f);
-  const PointGroups groups = group_points(
-      rows, {.num_groups = 2, .group_size = 2, .metric = PointMetric::kPosition});
+  const PointGroups groups =
+      group_points(rows, {.num_groups = 2, .group_size = 2, .metric = PointMetric::kPosition});
   EXPECT_EQ(groups.centres, (std::vector<int32_t>{0, 39}));
   EXPECT_EQ(groups.members, (std::vector<int32_t>{0, 1, 38, 39}));
   const PointGroups colours = group_points(rows, {.num_groups = 2, .group_size = 2});
@@ -148,7 +147,7 @@ TEST(PointGroups, OfPositionsUseTheFirstColumns) {
 
 TEST(PointCloud, LeavesOutPointsThatAreNotFiniteAndSaysSo) {
   std::vector<float> positions = random_samples(3 * 40, 1);
-  positions[3] = kNan;
+  positions[3] = kNoNumber;
   positions[7] = std::numeric_limits<float>::infinity();
   const Prepared found = prepare_point_cloud(cloud_of(positions, random_samples(3 * 40, 2)));
   EXPECT_EQ(found.shape, (Shape{38, 6}));
@@ -174,7 +173,7 @@ TEST(PointCloud, OfMorePointsIsThinnedAndSaysSo) {
 TEST(PointCloud, OfTooFewPointsIsAnError) {
   EXPECT_EQ(error_of(cloud_of(random_samples(9, 1))),
             "scan.ply: has 3 points; at least 32 are needed");
-  EXPECT_EQ(error_of(cloud_of(std::vector<float>(3 * 50, kNan))),
+  EXPECT_EQ(error_of(cloud_of(std::vector<float>(3 * 50, kNoNumber))),
             "scan.ply: has 0 points with finite coordinates; at least 32 are needed");
   EXPECT_EQ(error_of(cloud_of(std::vector<float>(3 * 50, 1))),
             "scan.ply: all points lie in one place");

@@ -19,7 +19,7 @@ using testing_support::golden;
 using testing_support::kCase;
 using testing_support::read_npy_floats;
 
-const std::filesystem::path kTiny = std::filesystem::path(ISTHMUS_FIXTURES) / "onellm/tiny";
+const std::filesystem::path kTinySignals = std::filesystem::path(ISTHMUS_FIXTURES) / "onellm/tiny";
 
 template <typename E>
 std::string error_of(const std::function<void()>& action) {
@@ -56,8 +56,9 @@ TEST(Imu, EqualsTheGoldenWindows) {
 }
 
 TEST(Imu, OfTheTinyModelEqualsItsGolden) {
-  const auto expected = read_npy_floats(kTiny / "expect/imu.input.npy").values;
-  const Prepared found = prepare_imu(media::load_imu(kTiny / "inputs/imu_a.npy"), {1.5, 3.5});
+  const auto expected = read_npy_floats(kTinySignals / "expect/imu.input.npy").values;
+  const Prepared found =
+      prepare_imu(media::load_imu(kTinySignals / "inputs/imu_a.npy"), {1.5, 3.5});
   ASSERT_EQ(found.values.size(), expected.size());
   for (size_t i = 0; i < expected.size(); ++i)
     ASSERT_NEAR(found.values[i], expected[i], 2e-5 + 1e-5 * std::abs(expected[i])) << i;
@@ -110,13 +111,15 @@ TEST(Imu, WindowsThatTheRecordingDoesNotHoldAreErrors) {
   standing.milliseconds.back() = 3000;
   EXPECT_EQ(error(standing, {0, 2}),
             "walk.csv: 39 samples in 0 ms; expected from 1 to 1048576 a second");
-  EXPECT_EQ(error_of<UsageError>([] { prepare_imu(recording_of(1000, 0, 5), {2, 2}); }),
+  EXPECT_EQ(error_of<UsageError>([] {
+              prepare_imu(recording_of(1000, 0, 5), {2, 2});
+            }),
             "IMU window 2 to 2 s: expected from 1 second to a day");
   EXPECT_THROW(prepare_imu(recording_of(1000, 0, 5), {0, std::nan("")}), UsageError);
 }
 
-std::filesystem::path npy_of(const std::string& name, const Shape& shape,
-                             const std::vector<float>& values) {
+std::filesystem::path npy_of_signal(const std::string& name, const Shape& shape,
+                                    const std::vector<float>& values) {
   const auto path = std::filesystem::path(testing::TempDir()) / ("isthmus_fmri_" + name + ".npy");
   formats::write_npy(path, DType::kF32, shape, std::as_bytes(std::span(values)));
   return path;
@@ -132,16 +135,16 @@ TEST(Fmri, EqualsTheGoldenMean) {
 }
 
 TEST(Fmri, OfTheTinyModelEqualsItsGolden) {
-  const auto expected = read_npy_floats(kTiny / "expect/fmri.input.npy").values;
+  const auto expected = read_npy_floats(kTinySignals / "expect/fmri.input.npy").values;
   const Prepared found =
-      prepare_fmri(media::NumberArray(kTiny / "inputs/fmri.npy"), {.num_voxels = 210});
+      prepare_fmri(media::NumberArray(kTinySignals / "inputs/fmri.npy"), {.num_voxels = 210});
   ASSERT_EQ(found.values.size(), expected.size());
   for (size_t i = 0; i < expected.size(); ++i)
     ASSERT_NEAR(found.values[i], expected[i], 2e-5 + 1e-5 * std::abs(expected[i])) << i;
 }
 
 TEST(Fmri, OfOneTrialMayBeAVector) {
-  const auto path = npy_of("vector", {3}, {1, 2, 3});
+  const auto path = npy_of_signal("vector", {3}, {1, 2, 3});
   EXPECT_EQ(prepare_fmri(media::NumberArray(path), {.num_voxels = 3}).values,
             (std::vector<float>{1, 2, 3}));
 }
@@ -151,16 +154,16 @@ TEST(Fmri, OfAnotherLengthNamesBoth) {
     return error_of<InputError>(
         [&] { prepare_fmri(media::NumberArray(path), {.num_voxels = voxels}); });
   };
-  std::filesystem::path path = npy_of("short", {1, 3}, {1, 2, 3});
+  std::filesystem::path path = npy_of_signal("short", {1, 3}, {1, 2, 3});
   EXPECT_EQ(error(path, 15724), path.string() +
                                     ": holds 3 values per trial, the model needs 15724 (voxels of "
                                     "its own subject and mask)");
-  path = npy_of("deep", {1, 1, 3}, {1, 2, 3});
+  path = npy_of_signal("deep", {1, 1, 3}, {1, 2, 3});
   EXPECT_EQ(error(path, 3),
             path.string() + ": holds an array of shape [1, 1, 3]; expected [trials, 3]");
-  path = npy_of("none", {0, 3}, {});
+  path = npy_of_signal("none", {0, 3}, {});
   EXPECT_EQ(error(path, 3), path.string() + ": holds no trial");
-  path = npy_of("nan", {1, 3}, {1, std::numeric_limits<float>::quiet_NaN(), 3});
+  path = npy_of_signal("nan", {1, 3}, {1, std::numeric_limits<float>::quiet_NaN(), 3});
   EXPECT_EQ(error(path, 3), path.string() + ": the value of voxel 1 is not finite");
 }
 

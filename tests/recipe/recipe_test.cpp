@@ -14,7 +14,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-fs::path written(const std::string& text) {
+fs::path written_recipe(const std::string& text) {
   const fs::path file = fs::path(testing::TempDir()) / "isthmus_recipe.yaml";
   std::ofstream(file) << text;
   return file;
@@ -39,7 +39,7 @@ stages:
 )";
 
 TEST(Recipe, IsReadWhole) {
-  const Recipe recipe = load_recipe(written(kGood));
+  const Recipe recipe = load_recipe(written_recipe(kGood));
   EXPECT_EQ(recipe.name, "isthmus_recipe");
   EXPECT_EQ(recipe.model.path, "some/model");
   ASSERT_EQ(recipe.stages.size(), 1u);
@@ -59,7 +59,7 @@ TEST(Recipe, IsReadWhole) {
 }
 
 TEST(Recipe, ValuesCanBeSetOnTop) {
-  const fs::path file = written(kGood);
+  const fs::path file = written_recipe(kGood);
   const Recipe recipe =
       load_recipe(file, {"stages.0.batch=3", "stages.0.data.1.path=c.csv", "name=mine"});
   EXPECT_EQ(recipe.stages[0].batch, 3);
@@ -74,7 +74,7 @@ TEST(Recipe, ValuesCanBeSetOnTop) {
 
 TEST(Recipe, EverythingWrongIsToldAtOnceWithItsLine) {
   const std::string error = message_of<UsageError>([] {
-    load_recipe(written(R"(model: {path: m, bsae: x}
+    load_recipe(written_recipe(R"(model: {path: m, bsae: x}
 stages:
   - name: one
     trainable: aligner
@@ -125,7 +125,7 @@ stages:
 )";
 
 TEST(Recipe, AStageMayAskForMuch) {
-  const Recipe recipe = load_recipe(written(kFull));
+  const Recipe recipe = load_recipe(written_recipe(kFull));
   EXPECT_EQ(recipe.model.fresh->kind, "universal_projection");
   EXPECT_EQ(recipe.model.fresh->modalities, (std::vector<std::string>{"image", "audio"}));
   EXPECT_EQ(recipe.model.fresh->sizes.at("audio_window"), (std::vector<int64_t>{128, 96}));
@@ -164,7 +164,7 @@ TEST(Recipe, ValuesOutOfRangeAreTold) {
                                   {"experts: 2", "latents: 2"},
                                   {"memory_mb: 64", "memory: 64"}})
     text.replace(text.find(good), std::string(good).size(), bad);
-  const std::string error = message_of<UsageError>([&] { load_recipe(written(text)); });
+  const std::string error = message_of<UsageError>([&] { load_recipe(written_recipe(text)); });
   for (const char* part :
        {"stages[0].ema: expected a number below 1", "stages[0].non_finite: \"maybe\" is not one of",
         "stages[0].lora.dropout: expected a number below 1", "stages[0].lora.rank is missing",
@@ -178,7 +178,7 @@ TEST(Recipe, OnlyAUniversalProjectionGrows) {
     std::string text = kGood;
     const std::string old = "{path: some/model, base: vicuna}";
     return message_of<UsageError>(
-        [&] { load_recipe(written(text.replace(text.find(old), old.size(), model))); });
+        [&] { load_recipe(written_recipe(text.replace(text.find(old), old.size(), model))); });
   };
   EXPECT_EQ(error("{path: m, fresh: {kind: universal_projection, modalities: [imu]}}"), "no error");
   EXPECT_EQ(error("{fresh: {kind: language_model, pieces: words.txt}}"), "no error");
@@ -202,7 +202,7 @@ TEST(Recipe, DifferencesAreNamedAndNotTooMany) {
 }
 
 TEST(Recipe, FilesThatAreMissingAreListedTogether) {
-  const Recipe recipe = load_recipe(written(kGood));
+  const Recipe recipe = load_recipe(written_recipe(kGood));
   const std::string error = message_of<InputError>([&] { check_files(recipe); });
   EXPECT_NE(error.find("a.json"), std::string::npos);
   EXPECT_NE(error.find("b.csv"), std::string::npos);
@@ -210,7 +210,7 @@ TEST(Recipe, FilesThatAreMissingAreListedTogether) {
 
 TEST(Recipe, WhatIsNoYamlNamesItsLine) {
   const std::string error =
-      message_of<UsageError>([] { load_recipe(written("model: [\nstages: {")); });
+      message_of<UsageError>([] { load_recipe(written_recipe("model: [\nstages: {")); });
   EXPECT_NE(error.find("isthmus_recipe.yaml:2"), std::string::npos) << error;
   EXPECT_NE(message_of<UsageError>([] { load_recipe("nowhere.yaml"); }).find("cannot be opened"),
             std::string::npos);

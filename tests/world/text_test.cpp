@@ -14,7 +14,7 @@ namespace {
 
 using Words = std::vector<std::string>;
 
-Words words_of(const std::string& text) {
+Words words_in(const std::string& text) {
   Words words;
   for (const auto word : split_words(text)) words.emplace_back(word);
   return words;
@@ -31,7 +31,7 @@ std::string with_a(const std::string& noun) {
 
 // The answer from coordinates alone, worked out another way; "?" if there is none.
 std::string truth(const Scene& scene, const std::string& question) {
-  const Words q = words_of(question);
+  const Words q = words_in(question);
   const auto& objects = scene.objects;
   const auto named = [&](size_t at) {
     for (const Object& object : objects)
@@ -53,11 +53,11 @@ std::string truth(const Scene& scene, const std::string& question) {
   };
   if (question.starts_with("what color is the")) {
     for (const Object& object : objects)
-      if (kShapes[static_cast<size_t>(object.what.shape)] == q[4]) return words_of(name(object))[0];
+      if (kShapes[static_cast<size_t>(object.what.shape)] == q[4]) return words_in(name(object))[0];
   } else if (question.starts_with("what shape is")) {
     for (const Object& object : objects)
       if (kColours[static_cast<size_t>(object.what.colour)] == q[3])
-        return words_of(name(object))[1];
+        return words_in(name(object))[1];
   } else if (question.starts_with("where is the")) {
     return place(*named(3));
   } else if (question.starts_with("what is at the")) {
@@ -129,7 +129,7 @@ TEST(Text, WithoutColoursNothingIsAskedOfThem) {
   for (int i = 0; i < 500; ++i) {
     const auto items = draw_items(dice, Split::kAny, {.max_objects = 4});
     for (const Exchange& exchange : questions(dice, items, 4, kUsualAsks, {.colours = false})) {
-      for (const auto& word : words_of(exchange.question + " " + exchange.answer))
+      for (const auto& word : words_in(exchange.question + " " + exchange.answer))
         EXPECT_FALSE(colours.contains(word) || word == "color") << exchange.question;
       ++asked;
     }
@@ -153,7 +153,7 @@ TEST(Text, EveryWordIsInTheVocabulary) {
   EXPECT_LE(list.size(), 200u);
   for (const auto name : kNames) EXPECT_TRUE(known.contains(std::string(name)));
   const auto expect_known = [&](const std::string& text) {
-    for (const auto& word : words_of(text)) EXPECT_TRUE(known.contains(word)) << text;
+    for (const auto& word : words_in(text)) EXPECT_TRUE(known.contains(word)) << text;
   };
   Dice dice(5);
   for (int i = 0; i < 2000; ++i) {
