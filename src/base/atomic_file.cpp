@@ -13,7 +13,7 @@
 namespace isthmus {
 namespace {
 
-[[noreturn]] void fail(const std::filesystem::path& path, const char* what) {
+[[noreturn]] void fail_file(const std::filesystem::path& path, const char* what) {
   throw ResourceError(fmt::format("{}: {}: {}", path.string(), what, std::strerror(errno)));
 }
 
@@ -23,7 +23,7 @@ AtomicFile::AtomicFile(std::filesystem::path path) : path_(std::move(path)) {
   temporary_ = path_;
   temporary_ += fmt::format(".{}.tmp", ::getpid());
   file_ = std::fopen(temporary_.c_str(), "wb");
-  if (file_ == nullptr) fail(path_, "cannot be written");
+  if (file_ == nullptr) fail_file(path_, "cannot be written");
 }
 
 AtomicFile::~AtomicFile() {
@@ -35,7 +35,7 @@ AtomicFile::~AtomicFile() {
 
 void AtomicFile::write(std::span<const std::byte> bytes) {
   if (!bytes.empty() && std::fwrite(bytes.data(), 1, bytes.size(), file_) != bytes.size())
-    fail(path_, "cannot be written");
+    fail_file(path_, "cannot be written");
   position_ += bytes.size();
 }
 
@@ -44,14 +44,15 @@ void AtomicFile::write(std::string_view text) {
 }
 
 void AtomicFile::commit() {
-  if (std::fflush(file_) != 0 || ::fsync(::fileno(file_)) != 0) fail(path_, "cannot be written");
+  if (std::fflush(file_) != 0 || ::fsync(::fileno(file_)) != 0)
+    fail_file(path_, "cannot be written");
   std::FILE* file = file_;
   file_ = nullptr;
   if (std::fclose(file) != 0 || ::rename(temporary_.c_str(), path_.c_str()) != 0) {
     const int cause = errno;
     ::unlink(temporary_.c_str());
     errno = cause;
-    fail(path_, "cannot be written");
+    fail_file(path_, "cannot be written");
   }
 }
 

@@ -21,12 +21,12 @@ namespace fs = std::filesystem;
 
 namespace {
 
-[[noreturn]] void fail(const fs::path& path, const std::string& what) {
+[[noreturn]] void fail_folder(const fs::path& path, const std::string& what) {
   throw ResourceError(fmt::format("{}: cannot be written: {}", path.string(), what));
 }
 
 void require_done(const fs::path& path, const std::error_code& error) {
-  if (error) fail(path, error.message());
+  if (error) fail_folder(path, error.message());
 }
 
 void rename_over(const fs::path& from, const fs::path& to) {
@@ -44,11 +44,11 @@ bool exchange(const fs::path& a, const fs::path& b) {
 
 void sync_folder(const fs::path& folder) {
   const int descriptor = ::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY);
-  if (descriptor < 0) fail(folder, std::strerror(errno));
+  if (descriptor < 0) fail_folder(folder, std::strerror(errno));
   const bool synced = ::fsync(descriptor) == 0 || errno == EINVAL;  // some file systems have none
   const int cause = errno;
   ::close(descriptor);
-  if (!synced) fail(folder, std::strerror(cause));
+  if (!synced) fail_folder(folder, std::strerror(cause));
 }
 
 AtomicFolder::AtomicFolder(fs::path path)

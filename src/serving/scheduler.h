@@ -28,7 +28,7 @@ struct SchedulerOptions {
   int64_t max_running = 32;   // answers
   int64_t max_waiting = 256;  // questions
   int64_t rows_per_pass = 256;
-  std::shared_ptr<DiskCache> media_files;  // null: what media become is kept in memory alone
+  std::shared_ptr<DiskCache> media_files = {};  // null: what media become is kept in memory alone
 };
 
 // Clients take turns, and each is served in the order in which it asked (FairOrder). Media are

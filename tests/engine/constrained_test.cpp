@@ -40,7 +40,7 @@ void expect_satisfied(const Answer& answer) {
   EXPECT_TRUE(value["colors"].is_array()) << answer.text;
 }
 
-Pretrained load(const char* model, const char* draft = nullptr) {
+Pretrained load_demo(const char* model, const char* draft = nullptr) {
   LoadOptions options;
   if (draft != nullptr) options.draft = (kDemo / draft).string();
   return load_pretrained_model((kDemo / model).string(), "", "", options);
@@ -49,7 +49,7 @@ Pretrained load(const char* model, const char* draft = nullptr) {
 TEST(Constrained, EveryFamilySatisfiesASchema) {
   for (const char* model :
        {"llava/llava-v1.5-tabletop", "models/llava-v1.5", "models/onellm", "models/flamingo"}) {
-    const Pretrained loaded = load(model);
+    const Pretrained loaded = load_demo(model);
     for (const double temperature : {0.0, 1.0}) {
       Request request = ask("table03.png");
       request.generate.temperature = temperature;
@@ -65,7 +65,7 @@ TEST(Constrained, EveryFamilySatisfiesASchema) {
 
 TEST(Constrained, ADraftThatKnowsNothingOfTheSchemaChangesNothing) {
   for (const char* model : {"models/llava-v1.5", "models/onellm", "models/flamingo"}) {
-    const Pretrained plain = load(model), drafted = load(model, "models/language_model");
+    const Pretrained plain = load_demo(model), drafted = load_demo(model, "models/language_model");
     for (const double temperature : {0.0, 1.0}) {
       Request request = ask("table05.jpg");
       request.generate.temperature = temperature;
@@ -78,7 +78,7 @@ TEST(Constrained, ADraftThatKnowsNothingOfTheSchemaChangesNothing) {
 }
 
 TEST(Constrained, RowsOfABatchFollowGrammarsOfTheirOwn) {
-  const Pretrained loaded = load("llava/llava-v1.5-tabletop");
+  const Pretrained loaded = load_demo("llava/llava-v1.5-tabletop");
   std::vector<Request> requests{ask("table01.png"), ask("table05.jpg"), ask("table02.png")};
   requests[1].generate.json_schema.clear();
   requests[1].generate.grammar = "root ::= (\"A \" | \"The \") [a-z ]{3,12} \".\"";
@@ -93,13 +93,13 @@ TEST(Constrained, RowsOfABatchFollowGrammarsOfTheirOwn) {
 TEST(Constrained, AnswersThatAreCutEndWithinTheirGrammar) {
   Request request = ask("table01.png");
   request.generate.max_new_tokens = 4;
-  const Answer answer = load("models/llava-v1.5").model.generate(request);
+  const Answer answer = load_demo("models/llava-v1.5").model.generate(request);
   EXPECT_EQ(answer.finish_reason, "length");
   EXPECT_EQ(answer.text[0], '{') << answer.text;
 }
 
 TEST(Constrained, WhatIsWrongIsSaidBeforeAnythingIsComputed) {
-  const Pretrained loaded = load("models/llava-v1.5");
+  const Pretrained loaded = load_demo("models/llava-v1.5");
   const auto complaint = [&](auto change) {
     Request request = ask("table01.png");
     change(request.generate);

@@ -99,7 +99,7 @@ TEST(Bundle, NamesThatLeadOutAreRefused) {
     while (path.size() < 1100) path += "/a";
     return path;
   }();
-  for (const std::string name :
+  for (const std::string& name :
        {std::string("../evil:"), std::string("/etc/evil:"), std::string("a/../../evil:"),
         std::string(":"), std::string("no colon"), std::string("./x:"), long_part + ":",
         many_parts + ":"})
@@ -155,9 +155,10 @@ TEST(Bundle, BrokenOnesAreRefusedAndLeaveNothingBehind) {
       const fs::path folder = mount_bundle(file);
       EXPECT_TRUE(fs::exists(folder));
       for (const char* place : {"model.safetensors", "vision/model.bin"})
-        if (const auto found = bundled_weights(folder / place))
+        if (const auto found = bundled_weights(folder / place)) {
           for (const RawTensor& tensor : found->tensors)
             EXPECT_EQ(tensor.bytes.size(), *bytes_of(tensor.dtype, tensor.shape));
+        }
     });
     if (HasFailure()) return;
     fs::remove(file);
