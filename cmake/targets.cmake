@@ -17,9 +17,10 @@ set(ISTHMUS_COMMON_HEADERS <algorithm> <filesystem> <fstream> <functional> <map>
                            <string_view> <variant> <vector> <fmt/format.h> <fmt/ranges.h> <nlohmann/json.hpp>)
 
 # GCC keeps in a precompiled header what torch's headers leave to be instantiated, and every file that takes the header
-# instantiates it anew: 2.5 s, more than most files' own code. So files of a target are compiled by eights (UNITY_BUILD), which
-# halves a clean build; no two files of a target may define the same name, not even in anonymous namespaces: what meets in one
-# batch does not compile, or, where it could be an overload, may be called in place of what was meant. Targets marked ALONE have such names: instruction sets, and small readers of many formats.
+# instantiates it anew: 2.5 s, more than most files' own code. So files of a target are compiled by eights (UNITY_BUILD),
+# which takes two fifths from a clean build; no two files of a target may define the same name, not even in anonymous
+# namespaces: what meets in one batch does not compile, or, where it could be an overload, may be called in place of what
+# was meant. Targets marked ALONE have such names: instruction sets, and small readers of many formats.
 # With -DISTHMUS_UNITY=OFF (presets dev, coverage) each file is compiled alone, and includes that a file forgets are found.
 option(ISTHMUS_UNITY "Compile files of one target together" ON)
 function(isthmus_compile_together TARGET)

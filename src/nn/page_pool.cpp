@@ -34,7 +34,10 @@ int64_t PagePool::page_bytes(const CacheGeometry& geometry, KvStorage storage) {
 }
 
 PagePool::PagePool(const CacheGeometry& geometry, KvStorage storage, int64_t pages)
-    : geometry_(geometry), storage_(storage), holders_(static_cast<size_t>(pages), 0), kept_(holders_.size(), false) {
+    : geometry_(geometry),
+      storage_(storage),
+      holders_(static_cast<size_t>(pages), 0),
+      kept_(holders_.size(), false) {
   ISTHMUS_CHECK(pages > 0, "a pool without pages");
   memory_ = torch::empty({pages * page_bytes(geometry, storage)}, torch::kByte);
   for (int64_t page = pages - 1; page >= 0; --page) free_.push_back(page);

@@ -116,6 +116,9 @@ class Responses : public Exchange {
  protected:
   std::string begun() override { return stream_.begun(response(/*finished=*/false)); }
   std::string continued(size_t, const serving::Piece& piece) override {
+    // Tokens may show nothing, and are told all the same.
+    if (use_.tools.empty())
+      return stream_.continued({{Said::Kind::kText, piece.text}}, token_logprobs(piece.tokens));
     return stream_.continued(finder_.take(piece.text), token_logprobs(piece.tokens));
   }
   std::string ended(size_t, const serving::Finished&) override { return ""; }

@@ -37,10 +37,15 @@ int64_t pages_of(families::Family& family, const SchedulerOptions& options) {
         "pass; "
         "found {}, {} and {}, and {} bytes for keys and values",
         options.max_running, options.max_waiting, options.rows_per_pass, options.cache_bytes));
+  const auto available = available_memory();
+  if (available && options.cache_bytes > *available)
+    throw ResourceError(fmt::format(
+        "--kv-cache-size: keys and values were given {} bytes, and {} bytes of memory are free",
+        options.cache_bytes, *available));
   if (options.cache_bytes > 0) return std::max<int64_t>(options.cache_bytes / page, 1);
   // What all answers need at most; memory is only taken when it is used.
   const int64_t most = options.max_running * for_rows(family.context_length());
-  const int64_t free = available_memory().value_or(int64_t{4} << 30) / 4;
+  const int64_t free = available.value_or(int64_t{4} << 30) / 4;
   return std::clamp<int64_t>(free / page, 1, most);
 }
 

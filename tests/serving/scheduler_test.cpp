@@ -368,6 +368,7 @@ TEST(Scheduler, OptionsWithoutMeaningAreRefused) {
   options = {};
   options.composed = true;
   EXPECT_THROW(load_service(kModel.string(), "", "", options, {}), UsageError);
+  EXPECT_THROW(service_of(kModel, {.cache_bytes = int64_t{1} << 55}), ResourceError);
   EXPECT_THROW(service_of(kModel, {.rows_per_pass = 0}), UsageError);
   EXPECT_THROW(service_of(kModel, {.max_running = 0}), UsageError);
 }

@@ -355,9 +355,7 @@ void multiply_blocks(const Q8Block* const*, const Planes<Q8Block>* w, int64_t co
 
 // ---- all
 
-inline void prefetch_whole(const char* from, size_t bytes) {
-  for (size_t line = 0; line < bytes; line += 64) __builtin_prefetch(from + line, 0, 2);
-}
+#include "kernels/body/prefetch.h"
 
 // Row by row, all groups of it: rows of y lie in pages of their own, which take longer to find than to write.
 inline void store_sums(const QuantisedProductArgs& a, int64_t first_group, int64_t count,
@@ -392,7 +390,7 @@ void multiply_groups(const QuantisedProductArgs& a, int64_t first, int64_t count
       for (int64_t i = 0; i < at_once; ++i) {
         of_groups[i] = blocks + (g + i) * a.depth_blocks + b;
         sums_of_groups[i] = sums[g + i];
-        prefetch_whole(reinterpret_cast<const char*>(of_groups[i] + 1), sizeof(Block));
+        prefetch_whole(of_groups[i] + 1);
         unpack(*of_groups[i], planes[i]);
       }
       asm volatile("" : : : "memory");  // the compiler does not know what a tile reads

@@ -17,15 +17,7 @@ inline void store_sums(const QuantisedProductArgs& a, int64_t first, const float
   }
 }
 
-// A block is asked for while another is used, whole and in the order of its lines, and only into the
-// second-level cache, for which more lines can be under way than for the first: from memory 25 GB/s
-// of q5 instead of 10 (Zen 4, one thread, one row of x).
-template <class Block>
-inline void prefetch_whole(const Block* block) {
-  const char* next = reinterpret_cast<const char*>(block);
-#pragma GCC unroll 16
-  for (size_t line = 0; line < sizeof(Block); line += 64) __builtin_prefetch(next + line, 0, 2);
-}
+#include "kernels/body/prefetch.h"
 
 // The next block but one of a group.
 template <class Block>
@@ -47,7 +39,8 @@ void multiply_few(const QuantisedProductArgs& a) {
   if constexpr (M > 1) {
     if (a.m < M) return multiply_few<Block, M - 1>(a);
   }
-  // Memory gives more when it is read at several places in turn: 20 GB/s of q4 instead of 17 (Xeon, two threads).
+  // Memory gives more when it is read at several places in turn: 20 GB/s of q4 instead of 17 (Xeon,
+  // two threads).
   constexpr int64_t kPlaces = 4;
   const Block* blocks = static_cast<const Block*>(a.blocks);
   for (int64_t g = 0; g < a.groups; g += kPlaces) {
