@@ -12,7 +12,7 @@ namespace {
 // in the order in which a block has them, and adds to 16 by 16 sums.
 constexpr int64_t kTileRows = 16, kTileDepth = 64, kTileBytes = 64, kSteps = kBlockDepth / kTileDepth;
 // x of one depth block and the sums of so many rows and groups stay in the second-level cache.
-constexpr int64_t kMostRows = 512, kMostGroups = 8;
+constexpr int64_t kMostRows = 704, kMostGroups = 8;
 // Rows of x come into the first cache once for the blocks of so many groups, which fit there with them. With fewer rows
 // than kManyRows what counts is how blocks come from memory, and one at a time is better.
 constexpr int64_t kGroupsAtOnce = 2, kManyRows = 128;
@@ -26,34 +26,28 @@ struct alignas(64) TileShapes {
 // The tiles of this thread, for as long as it lives.
 class Tiles {
  public:
-  Tiles(int64_t depth) {
+  Tiles() {
     TileShapes shapes;
     for (int t = 0; t < 8; ++t) {
       shapes.rows[t] = kTileRows;
       shapes.row_bytes[t] = kTileBytes;
     }
-    for (int t = 4; t < 6; ++t) shapes.row_bytes[t] = static_cast<uint16_t>(depth);  // of x
-    for (int t = 6; t < 8; ++t) shapes.rows[t] = static_cast<uint8_t>(depth / 4);    // of W
     _tile_loadconfig(&shapes);
   }
   ~Tiles() { _tile_release(); }
 };
 
-// ---- 4, 5 and 6 bits
-//
 // Levels are multiplied by the scale of their columns while they are unpacked, so that all 256 columns of a block have
 // one scale. What comes out has more than 8 bits and is kept as two bytes, high · 2^kShift + low: two multiplications,
-// and sums are turned to floats once for 256 columns instead of once for 32.
+// and sums are turned to floats once for 256 columns instead of once for 32. Exact for 4 to 6 bits, whose scales are
+// whole numbers; 8 bits, whose scales are floats, are rounded to 15 bits of the largest scale of the 256 columns.
 
 template <class Block>
-constexpr int kShift = 3;
-template <>
-constexpr int kShift<Q6Block> = 7;
-
+constexpr bool kHasMins = std::is_same_v<Block, Q4Block> || std::is_same_v<Block, Q5Block>;  // else a sign
 template <class Block>
-constexpr int kOffsetPairs = kSubBlocks / 2;
-template <>
-constexpr int kOffsetPairs<Q6Block> = 0;  // offsets are in the levels
+constexpr int kShift = kHasMins<Block> ? 3 : 7;
+template <class Block>
+constexpr int kOffsetPairs = kHasMins<Block> ? kSubBlocks / 2 : 0;
 
 template <class Block>
 struct alignas(64) Planes {
@@ -109,24 +103,39 @@ inline void unpack_sub_block(const Block& w, Planes<Block>& to) {
   }
 }
 
+// Words of two neighbours as high and low bytes.
+template <class Block>
+inline void store_words(__m512i even, __m512i odd, Planes<Block>& to, int k) {
+  const __m512i low_bits = _mm512_set1_epi16(0x7f), low_byte = _mm512_set1_epi16(0xff);
+  _mm512_store_si512(to.high[k], _mm512_ternarylogic_epi32(_mm512_slli_epi16(_mm512_srai_epi16(odd, 7), 8),
+                                                           _mm512_srai_epi16(even, 7), low_byte, 0xf8));
+  _mm512_store_si512(to.low[k], _mm512_or_si512(_mm512_slli_epi16(_mm512_and_si512(odd, low_bits), 8),
+                                                _mm512_and_si512(even, low_bits)));
+}
+
 // Scales have 8 bits here and two belong to a sub-block.
 template <int s>
 inline void unpack_sub_block(const Q6Block& w, Planes<Q6Block>& to) {
-  const __m512i low_bits = _mm512_set1_epi16(0x7f), low_byte = _mm512_set1_epi16(0xff);
   for (int half = 0; half < 2; ++half) {
     const __m512i scale = twice(widened(w.scale[2 * s + half]));
     for (int k = half * kSubQuads / 2; k < (half + 1) * kSubQuads / 2; ++k) {
       const __m512i q = _mm512_sub_epi8(levels<s>(w, k), _mm512_set1_epi8(kQ6Offset));
       const __m512i even = _mm512_mullo_epi16(_mm512_srai_epi16(_mm512_slli_epi16(q, 8), 8), scale);
       const __m512i odd = _mm512_mullo_epi16(_mm512_srai_epi16(q, 8), scale);
-      const __m512i high = _mm512_ternarylogic_epi32(_mm512_slli_epi16(_mm512_srai_epi16(odd, 7), 8),
-                                                     _mm512_srai_epi16(even, 7), low_byte, 0xf8);
-      const __m512i low = _mm512_or_si512(_mm512_slli_epi16(_mm512_and_si512(odd, low_bits), 8),
-                                          _mm512_and_si512(even, low_bits));
-      _mm512_store_si512(to.high[s * kSubQuads + k], high);
-      _mm512_store_si512(to.low[s * kSubQuads + k], low);
+      store_words(even, odd, to, s * kSubQuads + k);
     }
   }
+}
+
+// The largest scale of the 256 columns; not finite if one is not.
+inline __m512 largest_scale(const Q8Block& w) {
+  __m512 largest = _mm512_setzero_ps(), sum = largest;
+  for (int s = 0; s < kSubBlocks; ++s) {
+    const __m512 d = halves(w.d[s]);
+    largest = _mm512_max_ps(largest, _mm512_abs_ps(d));
+    sum = _mm512_add_ps(sum, d);
+  }
+  return _mm512_fmadd_ps(sum, _mm512_setzero_ps(), largest);
 }
 
 template <class Block>
@@ -139,6 +148,23 @@ void unpack(const Block& w, Planes<Block>& to) {
   unpack_sub_block<5>(w, to);
   unpack_sub_block<6>(w, to);
   unpack_sub_block<7>(w, to);
+}
+
+// 2^7 · level · (scale / the largest scale).
+void unpack(const Q8Block& w, Planes<Q8Block>& to) {
+  const __m512 largest = largest_scale(w);
+  const __mmask16 some = _mm512_cmp_ps_mask(largest, _mm512_setzero_ps(), _CMP_GT_OQ);
+  const __m512 to_share = _mm512_maskz_div_ps(some, _mm512_set1_ps(32767.0f), largest);
+  const __m512i offset = _mm512_set1_epi8(static_cast<char>(kQ8Offset)), upper = _mm512_set1_epi16(-256);
+  for (int s = 0; s < kSubBlocks; ++s) {
+    const __m512i share = twice(_mm512_cvtps_epi32(_mm512_mul_ps(halves(w.d[s]), to_share)));
+    for (int k = 0; k < kSubQuads; ++k) {
+      const __m512i q = _mm512_xor_si512(_mm512_load_si512(w.q[s][k]), offset);
+      const __m512i even = _mm512_mulhrs_epi16(_mm512_srai_epi16(_mm512_slli_epi16(q, 8), 1), share);
+      const __m512i odd = _mm512_mulhrs_epi16(_mm512_srai_epi16(_mm512_and_si512(q, upper), 1), share);
+      store_words(even, odd, to, s * kSubQuads + k);
+    }
+  }
 }
 
 // The sums of up to two tiles of rows, as the tiles leave them.
@@ -163,9 +189,18 @@ struct Place {
   int64_t rows;
 };
 
+// What one unit of the products is worth.
+template <class Block>
+inline __m512 scale_of(const Block& w) {
+  return halves(w.d);
+}
+inline __m512 scale_of(const Q8Block& w) {
+  return _mm512_mul_ps(largest_scale(w), _mm512_set1_ps(1.0f / 128));
+}
+
 template <class Block>
 inline Factors<Block> factors_of(const Block& w) {
-  Factors<Block> f{halves(w.d), {}, {}};
+  Factors<Block> f{scale_of(w), {}, {}};
   if constexpr (kOffsetPairs<Block> > 0) {
     f.dmin = halves(w.dmin);
     for (int i = 0; i < kOffsetPairs<Block>; ++i)
@@ -198,7 +233,7 @@ inline void multiply_step(const Planes<Block>& w, const QuantisedColumns* x, int
   _tile_loadd(6, w.high[16 * step], kTileBytes);
   _tile_loadd(7, w.low[16 * step], kTileBytes);
   _tile_loadd(4, x->q + kTileDepth * step, sizeof *x);
-  if constexpr (std::is_same_v<Block, Q6Block>) {
+  if constexpr (!kHasMins<Block>) {
     _tile_dpbssd(0, 4, 6);
     _tile_dpbsud(2, 4, 7);
     if constexpr (T == 2) {
@@ -286,73 +321,6 @@ void multiply_blocks(const Block* const* blocks, const Planes<Block>* w, int64_t
   finish(last, results[1 - turn]);
 }
 
-// ---- 8 bits: a scale for each 32 columns, which are half a tile
-
-template <>
-struct alignas(64) Planes<Q8Block> {
-  int8_t q[kSubBlocks][kSubQuads][4 * kGroupRows];
-  __m512 d[kSubBlocks];
-};
-
-void unpack(const Q8Block& w, Planes<Q8Block>& to) {
-  const __m512i offset = _mm512_set1_epi8(static_cast<char>(kQ8Offset));
-  for (int s = 0; s < kSubBlocks; ++s) {
-    for (int k = 0; k < kSubQuads; ++k)
-      _mm512_store_si512(to.q[s][k], _mm512_xor_si512(_mm512_load_si512(w.q[s][k]), offset));
-    to.d[s] = halves(w.d[s]);
-  }
-}
-
-// Two sub-blocks in tiles of their own. The compiler takes numbers of tiles as they are written, no constants.
-inline void eight_steps(const Planes<Q8Block>& w, int s, const QuantisedColumns* x,
-                        int32_t (*to)[kTileRows][kGroupRows]) {
-  _tile_zero(0);
-  _tile_zero(1);
-  _tile_loadd(4, x->q + s * kSubDepth, sizeof *x);
-  _tile_loadd(6, w.q[s], kTileBytes);
-  _tile_dpbssd(0, 4, 6);
-  _tile_loadd(5, x->q + (s + 1) * kSubDepth, sizeof *x);
-  _tile_loadd(7, w.q[s + 1], kTileBytes);
-  _tile_dpbssd(1, 5, 7);
-  _tile_stored(0, to[0], kTileBytes);
-  _tile_stored(1, to[1], kTileBytes);
-}
-
-inline void add_step(const Planes<Q8Block>& w, int s, const int32_t (&from)[kTileRows][kGroupRows],
-                     __m512 (&values)[kTileRows]) {
-#pragma GCC unroll 16
-  for (int r = 0; r < kTileRows; ++r)
-    values[r] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(_mm512_load_si512(from[r])), w.d[s], values[r]);
-}
-
-inline void eight_tile(const Planes<Q8Block>& w, const QuantisedColumns* x, int64_t rows, float* sums) {
-  alignas(64) int32_t results[4][kTileRows][kGroupRows];
-  __m512 values[kTileRows];
-#pragma GCC unroll 16
-  for (int r = 0; r < kTileRows; ++r) values[r] = _mm512_setzero_ps();
-  eight_steps(w, 0, x, results);
-  for (int s = 2; s <= kSubBlocks; s += 2) {
-    auto* done = results + (s - 2) % 4;
-    if (s < kSubBlocks) eight_steps(w, s, x, results + s % 4);
-    add_step(w, s - 2, done[0], values);
-    add_step(w, s - 1, done[1], values);
-  }
-#pragma GCC unroll 16
-  for (int r = 0; r < kTileRows; ++r) {
-    if (r >= rows) break;
-    float* to = sums + r * kGroupRows;
-    _mm512_store_ps(to, _mm512_fmadd_ps(values[r], _mm512_set1_ps(x[r].scale), _mm512_load_ps(to)));
-  }
-}
-
-void multiply_blocks(const Q8Block* const*, const Planes<Q8Block>* w, int64_t count, const QuantisedColumns* x,
-                     const QuantisedColumns* tail, int64_t m, float* const* sums) {
-  for (int64_t j = 0; j < m; j += kTileRows) {
-    const int64_t rows = m - j < kTileRows ? m - j : kTileRows;
-    for (int64_t g = 0; g < count; ++g) eight_tile(w[g], rows == kTileRows ? x + j : tail, rows, sums[g] + j * kGroupRows);
-  }
-}
-
 // ---- all
 
 #include "kernels/body/prefetch.h"
@@ -400,15 +368,15 @@ void multiply_groups(const QuantisedProductArgs& a, int64_t first, int64_t count
   store_sums(a, first, count, sums);
 }
 
-template <class Block, int64_t kDepth>
+template <class Block>
 void multiply(const QuantisedProductArgs& a) {
-  const Tiles tiles(kDepth);
+  const Tiles tiles;
   for (int64_t g = 0; g < a.groups; g += kMostGroups)
     multiply_groups<Block>(a, g, a.groups - g < kMostGroups ? a.groups - g : kMostGroups);
 }
 
 int64_t peak(const PeakArgs& a) {
-  const Tiles tiles(kTileDepth);
+  const Tiles tiles;
   alignas(64) int8_t bytes[kTileRows * kTileBytes];
   for (int8_t& byte : bytes) byte = static_cast<int8_t>(a.values[1]);
   zero_sums();
@@ -433,10 +401,10 @@ int64_t peak(const PeakArgs& a) {
 const AmxProducts kAmxProducts = {kMostRows,
                                   kTileRows,
                                   kMostGroups,
-                                  multiply<Q4Block, kTileDepth>,
-                                  multiply<Q5Block, kTileDepth>,
-                                  multiply<Q6Block, kTileDepth>,
-                                  multiply<Q8Block, kSubDepth>,
+                                  multiply<Q4Block>,
+                                  multiply<Q5Block>,
+                                  multiply<Q6Block>,
+                                  multiply<Q8Block>,
                                   peak};
 
 }  // namespace isthmus::kernels
