@@ -4,20 +4,32 @@
 //   tile<R>(unpacked of kGroupsAtOnce blocks, x of R rows, sums of R rows)
 //   few<M>(block, x of M rows, sums of M rows), M up to kFewRows
 
-constexpr int64_t kMostRows = 96, kMostGroups = 4;  // of a call: x stays in the first cache, W in the second
+constexpr int64_t kMostRows = 96, kMostGroups = 8;  // of a call: x stays in the first cache, W in the second
 
-// Of all formats: sums [m][kTileCols] of one or more groups to y.
-inline void store_sums(const QuantisedProductArgs& a, int64_t first, const float* sums,
-                       int64_t stride) {
-  const int64_t count = a.rows - first < stride ? a.rows - first : stride;
-  for (int64_t j = 0; j < a.m; ++j) {
-    float* to = a.y + j * a.y_stride + first;
+// Rows of x first to first + count.
+struct Rows {
+  int64_t first, count;
+};
+
+// Of all formats: sums [m][stride] of one or more groups, from column `col` of y on, to y.
+inline void store_sums(const QuantisedProductArgs& a, int64_t col, const float* sums,
+                       int64_t stride, Rows rows) {
+  const int64_t count = a.rows - col < stride ? a.rows - col : stride;
+  for (int64_t j = rows.first; j < rows.first + rows.count; ++j) {
+    float* to = a.y + j * a.y_stride + col;
     for (int64_t r = 0; r < count; ++r)
-      to[r] = sums[j * stride + r] + (a.bias != nullptr ? a.bias[first + r] : 0.0f);
+      to[r] = sums[j * stride + r] + (a.bias != nullptr ? a.bias[col + r] : 0.0f);
   }
 }
 
 #include "kernels/body/prefetch.h"
+
+// Rows of y lie in pages of their own, which take longer to find than to write.
+inline void prefetch_sums(const QuantisedProductArgs& a, int64_t col, Rows rows) {
+  for (int64_t j = rows.first; j < rows.first + rows.count; ++j)
+    for (int64_t c = col; c < col + kTileCols; c += kGroupRows)
+      __builtin_prefetch(a.y + j * a.y_stride + c, 1);
+}
 
 // The next block but one of a group.
 template <class Block>
@@ -55,7 +67,8 @@ void multiply_few(const QuantisedProductArgs& a) {
         few<M>(*block, a.x + b * a.x_stride, sums[i]);
       }
     }
-    for (int64_t i = 0; i < count; ++i) store_sums(a, (g + i) * kGroupRows, sums[i], kGroupRows);
+    for (int64_t i = 0; i < count; ++i)
+      store_sums(a, (g + i) * kGroupRows, sums[i], kGroupRows, {0, a.m});
   }
 }
 
@@ -76,11 +89,15 @@ void multiply(const QuantisedProductArgs& a) {
         prefetch_behind(blocks + group * a.depth_blocks + b);
         unpack(blocks[group * a.depth_blocks + b], unpacked[i]);
       }
-      for (int64_t j = 0; j < a.m; j += kTileRows)
-        tile_for<Block, kTileRows>(a.m - j, unpacked, a.x + b * a.x_stride + j,
-                                  sums + j * kTileCols);
+      const bool last = b + 1 == a.depth_blocks;
+      for (int64_t j = 0; j < a.m; j += kTileRows) {
+        const Rows rows{j, a.m - j < kTileRows ? a.m - j : kTileRows};
+        if (last) prefetch_sums(a, g * kGroupRows, rows);
+        tile_for<Block, kTileRows>(rows.count, unpacked, a.x + b * a.x_stride + j,
+                                   sums + j * kTileCols);
+        if (last) store_sums(a, g * kGroupRows, sums, kTileCols, rows);
+      }
     }
-    store_sums(a, g * kGroupRows, sums, kTileCols);
   }
 }
 
