@@ -179,13 +179,20 @@ struct Factors {
   __m512i mins[kSubBlocks / 2];
 };
 
+// Sums of all rows of x by a group, and what they were before: themselves, or one row for all, where they begin.
+struct Sums {
+  float* to;  // [rows][kGroupRows]
+  const float* before;
+  int64_t before_stride;
+};
+
 // A pair of tiles of rows of x, the block that they meet, and where their products are added.
 template <class Block>
 struct Place {
   const QuantisedColumns* x;
   const Planes<Block>* w;
   const Factors<Block>* factors;
-  float* sums;  // [rows][kGroupRows]
+  Sums sums;
   int64_t rows;
 };
 
@@ -223,8 +230,8 @@ inline void finish_row(const Factors<Block>& w, const TileSums& from, const Plac
       off = _mm512_dpwssd_epi32(off, w.mins[i], _mm512_set1_epi32(pairs[i]));
     value = _mm512_fnmadd_ps(_mm512_cvtepi32_ps(off), w.dmin, value);
   }
-  float* to = at.sums + r * kGroupRows;
-  _mm512_store_ps(to, _mm512_fmadd_ps(value, _mm512_set1_ps(x.scale), _mm512_load_ps(to)));
+  const __m512 before = _mm512_load_ps(at.sums.before + r * at.sums.before_stride);
+  _mm512_store_ps(at.sums.to + r * kGroupRows, _mm512_fmadd_ps(value, _mm512_set1_ps(x.scale), before));
 }
 
 // 64 columns. Tiles 0 and 1: high sums of two tiles of rows, 2 and 3: low, 4 and 5: x, 6 and 7: high and low of W.
@@ -296,16 +303,19 @@ inline void finish(const Place<Block>& done, const TileSums& from) {
 // Blocks of `count` groups by m rows of x. `tail`: the rows behind the last whole tile, and anything behind them.
 template <class Block>
 void multiply_blocks(const Block* const* blocks, const Planes<Block>* w, int64_t count, const QuantisedColumns* x,
-                     const QuantisedColumns* tail, int64_t m, float* const* sums) {
+                     const QuantisedColumns* tail, int64_t m, const Sums* sums) {
   Factors<Block> factors[kGroupsAtOnce];
   for (int64_t g = 0; g < count; ++g) factors[g] = factors_of(*blocks[g]);
   TileSums results[2];
   int64_t turn = 0, j = 0;
   const int64_t whole = m / kTileRows * kTileRows;
   Place<Block> last{x, w, factors, sums[0], 0};
+  const auto from_row = [](const Sums& all, int64_t row) {
+    return Sums{all.to + row * kGroupRows, all.before + row * all.before_stride, all.before_stride};
+  };
   const auto take = [&]<int T>(const QuantisedColumns* rows_of_x, int64_t rows) {
     for (int64_t g = 0; g < count; ++g) {
-      const Place<Block> next{rows_of_x, w + g, factors + g, sums[g] + j * kGroupRows, rows};
+      const Place<Block> next{rows_of_x, w + g, factors + g, from_row(sums[g], j), rows};
       if (last.rows == 2 * kTileRows) {
         multiply_tiles<T>(next, results[turn], last, results[1 - turn]);
       } else {
@@ -325,17 +335,19 @@ void multiply_blocks(const Block* const* blocks, const Planes<Block>* w, int64_t
 
 #include "kernels/body/prefetch.h"
 
+// Which of a group's rows of W there are.
+inline __mmask16 lanes_of(const QuantisedProductArgs& a, int64_t group) {
+  const int64_t left = a.rows - group * kGroupRows;
+  return static_cast<__mmask16>(left >= kGroupRows ? 0xffff : (1 << left) - 1);
+}
+
 // Row by row, all groups of it: rows of y lie in pages of their own, which take longer to find than to write.
 inline void store_sums(const QuantisedProductArgs& a, int64_t first_group, int64_t count,
                        const float (*sums)[kMostRows * kGroupRows]) {
   for (int64_t j = 0; j < a.m; ++j)
-    for (int64_t g = 0; g < count; ++g) {
-      const int64_t first = (first_group + g) * kGroupRows, left = a.rows - first;
-      const __mmask16 lanes = static_cast<__mmask16>(left >= kGroupRows ? 0xffff : (1 << left) - 1);
-      const __m512 bias = a.bias != nullptr ? _mm512_maskz_loadu_ps(lanes, a.bias + first) : _mm512_setzero_ps();
-      _mm512_mask_storeu_ps(a.y + j * a.y_stride + first, lanes,
-                            _mm512_add_ps(_mm512_load_ps(sums[g] + j * kGroupRows), bias));
-    }
+    for (int64_t g = 0; g < count; ++g)
+      _mm512_mask_storeu_ps(a.y + j * a.y_stride + (first_group + g) * kGroupRows, lanes_of(a, first_group + g),
+                            _mm512_load_ps(sums[g] + j * kGroupRows));
 }
 
 template <class Block>
@@ -344,8 +356,10 @@ void multiply_groups(const QuantisedProductArgs& a, int64_t first, int64_t count
   alignas(64) float sums[kMostGroups][kMostRows * kGroupRows];
   alignas(64) Planes<Block> planes[kGroupsAtOnce];
   alignas(64) QuantisedColumns tail[kTileRows] = {};
-  for (int64_t g = 0; g < count; ++g)
-    for (int64_t i = 0; i < a.m * kGroupRows; ++i) sums[g][i] = 0;
+  alignas(64) float bias[kMostGroups][kGroupRows] = {};
+  if (a.bias != nullptr)
+    for (int64_t g = 0; g < count; ++g)
+      _mm512_store_ps(bias[g], _mm512_maskz_loadu_ps(lanes_of(a, first + g), a.bias + (first + g) * kGroupRows));
   for (int64_t b = 0; b < a.depth_blocks; ++b) {
     const QuantisedColumns* x = a.x + b * a.x_stride;
     const int64_t whole = a.m / kTileRows * kTileRows;
@@ -354,10 +368,10 @@ void multiply_groups(const QuantisedProductArgs& a, int64_t first, int64_t count
     for (int64_t g = 0; g < count; g += most_at_once) {
       const int64_t at_once = count - g < most_at_once ? count - g : most_at_once;
       const Block* of_groups[kGroupsAtOnce];
-      float* sums_of_groups[kGroupsAtOnce];
+      Sums sums_of_groups[kGroupsAtOnce];
       for (int64_t i = 0; i < at_once; ++i) {
         of_groups[i] = blocks + (g + i) * a.depth_blocks + b;
-        sums_of_groups[i] = sums[g + i];
+        sums_of_groups[i] = b == 0 ? Sums{sums[g + i], bias[g + i], 0} : Sums{sums[g + i], sums[g + i], kGroupRows};
         prefetch_whole(of_groups[i] + 1);
         unpack(*of_groups[i], planes[i]);
       }
