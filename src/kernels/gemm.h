@@ -1,10 +1,10 @@
 // Blocked matrix product C = A · B on packed operands.                  Goto & van de Geijn 2008
 //
 // A is packed into panels of tile_rows rows: within a panel, depth step k holds the panel's rows
-// next to each other. The last panel holds only the rows that are left. B is packed into panels of
-// tile_cols columns: step k holds tile_cols columns, missing ones as zeros. One "word" of a packed
-// operand is a float32, or in the bfloat16 product two consecutive depth elements. FLOP bound: 2 ·
-// rows · cols · depth at the FMA (or bf16 dot) rate.
+// next to each other. B is packed into panels of tile_cols columns: step k holds tile_cols columns,
+// missing ones as zeros. A step is one depth element, in the bfloat16 product on registers two and in
+// the products on tiles 32. The last panel of A holds only the rows that are left; on tiles it is whole.
+// FLOP bound: 2 · rows · cols · depth at the FMA (or bf16 dot) rate.
 #pragma once
 
 #include <cstdint>
@@ -12,11 +12,12 @@
 namespace isthmus::kernels {
 
 // A row r = x + r · row_stride, `depth` floats; by depth: its depth k is x[k · row_stride + r]. out:
-// rows · depth_words(depth).
+// rows · steps · PackedGemm::row_words.
 struct PackRowsArgs {
   const float* x;
   int64_t row_stride, rows, depth;
   float* out;
+  bool* not_finite = nullptr;  // set by kernels on tiles that meet infinity or NaN, whose products they get wrong
 };
 
 // Columns of B are stored rows (y = x · wᵀ): column n, depth k is w[n · row_stride + k].
@@ -27,11 +28,12 @@ struct PackColumnsArgs {
   const void* w;
   int64_t row_stride, cols, depth;
   float* out;
+  bool* not_finite = nullptr;
 };
 
 // C[r · c_stride + n] = Σ_k A[r,k] · B[k,n], added to what C holds if `accumulate`; + bias[n] if
 // not null. Panels of A follow each other; panels of B are b_panel_stride floats apart. depth in
-// words.
+// steps. On tiles sums lie in `sums`, whole panels of rows and columns, until C is written at the `last` call.
 struct GemmBlockArgs {
   const float* a;
   const float* b;
@@ -41,6 +43,8 @@ struct GemmBlockArgs {
   int64_t c_stride;
   bool accumulate;
   const float* bias;
+  float* sums = nullptr;
+  bool last = true;
 };
 
 }  // namespace isthmus::kernels

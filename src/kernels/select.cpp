@@ -40,6 +40,7 @@ bool has_amx() {
   return false;
 #endif
 }
+bool has_amx_bf16() { return has_amx() && __builtin_cpu_supports("amx-bf16"); }
 bool has_avx512_bf16() { return has_avx512() && __builtin_cpu_supports("avx512bf16"); }
 #endif
 
@@ -154,10 +155,19 @@ std::span<const QuantisedTable* const> supported_quantised_tables() {
   return {supported().quantised, supported().quantised_count};
 }
 
-const Bf16GemmTable* bf16_gemm() {
+const PackedGemm* bf16_gemm() {
 #ifdef ISTHMUS_X86_KERNELS
   static const bool usable = has_avx512_bf16() && &kernels() == &kAvx512Table;
   return usable ? &kAvx512Bf16Gemm : nullptr;
+#else
+  return nullptr;
+#endif
+}
+
+const TileGemm* tile_gemm() {
+#ifdef ISTHMUS_X86_KERNELS
+  static const bool usable = has_amx_bf16() && std::strcmp(isa_name(), "amx") == 0;
+  return usable ? &kAmxGemm : nullptr;
 #else
   return nullptr;
 #endif

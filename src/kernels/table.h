@@ -32,13 +32,22 @@ struct GemmTable {
   void (*block)(const GemmBlockArgs&);
 };
 
-// bfloat16 product with float32 sums: rows are rounded while packed, columns are bfloat16 as
-// stored. Two depth elements make a word; an odd last one is paired with zero.
-struct Bf16GemmTable {
+// One way to multiply rows of floats with a stored matrix.
+struct PackedGemm {
   int64_t tile_rows, tile_cols;
+  int64_t step;                     // elements of depth that are packed together, the last ones with zeros
+  int64_t row_words, column_words;  // floats that a step of a row, or column, takes
+  int64_t depth_block;              // elements of depth that are best packed at a time, whole steps
+  bool in_sums;                     // whether sums lie apart from C between blocks of depth
   void (*pack_rows)(const PackRowsArgs&);
   void (*pack_columns)(const PackColumnsArgs&);
   void (*block)(const GemmBlockArgs&);
+};
+
+// float32 products on tiles of bfloat16, for each type of the stored matrix.
+struct TileGemm {
+  PackedGemm f32, f16, bf16;                             // as PackColumnsArgs has them by column
+  PackedGemm by_depth_f32, by_depth_f16, by_depth_bf16;
 };
 
 // float32 product of stored rows with packed panels of `width` rows of x to a vector.
@@ -87,9 +96,11 @@ struct KernelTable {
 // variable ISTHMUS_ISA=generic|avx2|avx_vnni|avx512|amx forces one; UsageError when it is unknown or not
 // supported here.
 const KernelTable& kernels();
-// Null where the CPU has no bfloat16 dot product (AVX512_BF16) or ISTHMUS_ISA asks for less than
-// avx512.
-const Bf16GemmTable* bf16_gemm();
+// bfloat16 product with float32 sums: rows are rounded while packed, columns are bfloat16 as stored. Null where the CPU
+// has no bfloat16 dot product (AVX512_BF16) or ISTHMUS_ISA asks for less than avx512.
+const PackedGemm* bf16_gemm();
+// Null where the CPU has no bfloat16 tiles (AMX_BF16) or ISTHMUS_ISA asks for less than amx.
+const TileGemm* tile_gemm();
 // The products of quantised weights that go with kernels(): avx_vnni has those of its own and all
 // else of avx2, amx those of its own and all else of avx512, and avx512 without AVX512_VNNI takes
 // what comes next.

@@ -8,7 +8,8 @@ namespace isthmus::kernels {
 extern const KernelTable kGenericTable;
 extern const KernelTable kAvx2Table;         // AVX2, FMA, F16C
 extern const KernelTable kAvx512Table;       // AVX-512 F, BW, DQ, VL
-extern const Bf16GemmTable kAvx512Bf16Gemm;  // and AVX512_BF16
+extern const PackedGemm kAvx512Bf16Gemm;     // and AVX512_BF16
+extern const TileGemm kAmxGemm;              // and AMX_TILE, AMX_BF16
 
 extern const QuantisedTable kGenericQuantised;
 extern const QuantisedTable kAvx2Quantised;

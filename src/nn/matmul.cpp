@@ -5,6 +5,7 @@
 #include "nn/matmul.h"
 
 #include <algorithm>
+#include <atomic>
 
 #include "base/check.h"
 #include "kernels/table.h"
@@ -14,15 +15,13 @@
 namespace isthmus::nn {
 namespace {
 
-using kernels::Bf16GemmTable;
-using kernels::GemmBlockArgs;
 using kernels::GemmTable;
 using kernels::KernelTable;
-using kernels::PackColumnsArgs;
+using kernels::PackedGemm;
 
 // Measured best of 256 to 2048 by 128 to 512: fewer passes over y and longer runs of stored rows
 // win over caches that hold everything. A block of packed weights is 1 MB.
-constexpr int64_t kDepthWords = 1024;
+constexpr int64_t kDepthBlock = 1024;
 constexpr int64_t kBlockCols = 256;
 constexpr int64_t kPackedRowsLimit = 8 * 1024 * 1024;  // floats: 32 MB of packed x at most
 constexpr int64_t kSerialWork =
@@ -32,6 +31,7 @@ int64_t round_up(int64_t n, int64_t step) { return (n + step - 1) / step * step;
 
 // y[m, cols] = x[m, depth] · B + bias, B packed block by block from the stored matrix.
 struct PackedProduct {
+  PackedGemm gemm;
   const float* x;
   int64_t m, depth, cols;
   const char* stored;                 // element (column 0, depth 0)
@@ -40,26 +40,25 @@ struct PackedProduct {
   const float* bias;
   float* y;
 
-  int64_t tile_rows, tile_cols, depth_per_word;
-  void (*pack_rows)(const kernels::PackRowsArgs&);
-  void (*pack_columns)(const PackColumnsArgs&);
-  void (*block)(const GemmBlockArgs&);
-
-  int64_t words(int64_t elements) const { return (elements + depth_per_word - 1) / depth_per_word; }
-  void run() const;
-  void run_rows(int64_t first_row, int64_t rows) const;
+  int64_t steps(int64_t elements) const { return (elements + gemm.step - 1) / gemm.step; }
+  bool run() const;
+  bool run_rows(int64_t first_row, int64_t rows) const;
 };
 
-void PackedProduct::run() const {
-  const int64_t fitting = kPackedRowsLimit / words(depth) / tile_rows * tile_rows;
-  const int64_t rows_per_pass = std::max(fitting, 4 * tile_rows);
+// False: there is infinity or NaN that this product gets wrong.
+bool PackedProduct::run() const {
+  const int64_t fitting = kPackedRowsLimit / (steps(depth) * gemm.row_words) / gemm.tile_rows * gemm.tile_rows;
+  const int64_t rows_per_pass = std::max(fitting, 4 * gemm.tile_rows);
   for (int64_t first = 0; first < m; first += rows_per_pass)
-    run_rows(first, std::min(rows_per_pass, m - first));
+    if (!run_rows(first, std::min(rows_per_pass, m - first))) return false;
+  return true;
 }
 
-void PackedProduct::run_rows(int64_t first_row, int64_t rows) const {
-  const int64_t depth_block = kDepthWords * depth_per_word;
-  float* packed_rows = scratch(ScratchUse::kPackedRows, rows * words(depth));
+bool PackedProduct::run_rows(int64_t first_row, int64_t rows) const {
+  const int64_t whole_rows = round_up(rows, gemm.tile_rows);
+  // Of all rows, the steps before element k.
+  const auto packed_before = [&](int64_t k) { return steps(k) * gemm.row_words * whole_rows; };
+  float* packed_rows = scratch(ScratchUse::kPackedRows, packed_before(depth));
   const bool serial = m * cols * depth < kSerialWork;
   const auto for_each_task = [&](int64_t count, const auto& task) {
     if (serial) {
@@ -69,33 +68,41 @@ void PackedProduct::run_rows(int64_t first_row, int64_t rows) const {
     }
   };
 
-  // Depth block k0 of all rows starts at word k0 · rows.
-  const int64_t panels_per_task = 4, rows_per_task = panels_per_task * tile_rows;
+  std::atomic<bool> right{true};
+  const int64_t panels_per_task = 4, rows_per_task = panels_per_task * gemm.tile_rows;
   for_each_task((rows + rows_per_task - 1) / rows_per_task, [&](int64_t task) {
+    bool not_finite = false;
     const int64_t r = task * rows_per_task, count = std::min(rows_per_task, rows - r);
-    for (int64_t k = 0; k < depth; k += depth_block) {
-      const int64_t elements = std::min(depth_block, depth - k);
-      pack_rows({x + (first_row + r) * depth + k, depth, count, elements,
-                 packed_rows + words(k) * rows + r * words(elements)});
+    for (int64_t k = 0; k < depth; k += gemm.depth_block) {
+      const int64_t elements = std::min(gemm.depth_block, depth - k);
+      gemm.pack_rows({x + (first_row + r) * depth + k, depth, count, elements,
+                      packed_rows + packed_before(k) + r * steps(elements) * gemm.row_words, &not_finite});
     }
+    if (not_finite) right = false;
   });
+  if (!right) return false;
 
   // At least two tasks per thread where the matrix is wide enough.
   const int64_t share = (cols + 2 * at::get_num_threads() - 1) / (2 * at::get_num_threads());
-  const int64_t block_cols = std::clamp(round_up(share, tile_cols), tile_cols, kBlockCols);
+  const int64_t block_cols = std::clamp(round_up(share, gemm.tile_cols), gemm.tile_cols, kBlockCols);
   for_each_task((cols + block_cols - 1) / block_cols, [&](int64_t task) {
     const int64_t n = task * block_cols, count = std::min(block_cols, cols - n);
-    float* packed =
-        scratch(ScratchUse::kPackedColumns, round_up(block_cols, tile_cols) * kDepthWords);
-    for (int64_t k = 0; k < depth; k += depth_block) {
-      const int64_t elements = std::min(depth_block, depth - k), k_words = words(elements);
-      pack_columns(
-          {stored + n * column_bytes + k * depth_bytes, row_stride, count, elements, packed});
+    float* packed = scratch(ScratchUse::kPackedColumns,
+                            block_cols * steps(std::min(gemm.depth_block, depth)) * gemm.column_words);
+    bool not_finite = false;
+    float* sums = gemm.in_sums ? scratch(ScratchUse::kSums, block_cols * whole_rows) : nullptr;
+    for (int64_t k = 0; k < depth; k += gemm.depth_block) {
+      const int64_t elements = std::min(gemm.depth_block, depth - k);
+      gemm.pack_columns(
+          {stored + n * column_bytes + k * depth_bytes, row_stride, count, elements, packed, &not_finite});
       const bool last = k + elements == depth;
-      block({packed_rows + words(k) * rows, packed, tile_cols * k_words, rows, count, k_words,
-             y + first_row * cols + n, cols, k > 0, last && bias != nullptr ? bias + n : nullptr});
+      gemm.block({packed_rows + packed_before(k), packed, gemm.tile_cols * steps(elements) * gemm.column_words,
+                  rows, count, steps(elements), y + first_row * cols + n, cols, k > 0,
+                  last && bias != nullptr ? bias + n : nullptr, sums, last});
     }
+    if (not_finite) right = false;
   });
+  return right;
 }
 
 PackedProduct product(const float* x, int64_t m, const StoredMatrix& w, const float* bias,
@@ -110,27 +117,28 @@ PackedProduct product(const float* x, int64_t m, const StoredMatrix& w, const fl
   return p;
 }
 
-void use_float32(PackedProduct& p, const GemmTable& table) {
-  p.tile_rows = table.tile_rows;
-  p.tile_cols = table.tile_cols;
-  p.depth_per_word = 1;
-  p.pack_rows = table.pack_rows;
-  p.block = table.block;
-}
-
-void use_bfloat16(PackedProduct& p, const Bf16GemmTable& table) {
-  p.tile_rows = table.tile_rows;
-  p.tile_cols = table.tile_cols;
-  p.depth_per_word = 2;
-  p.pack_rows = table.pack_rows;
-  p.pack_columns = table.pack_columns;
-  p.block = table.block;
-}
-
 auto pick(DType dtype, auto f32, auto f16, auto bf16) {
   ISTHMUS_CHECK(dtype == DType::kF32 || dtype == DType::kF16 || dtype == DType::kBF16,
                 "matmul: weights are float32, float16 or bfloat16");
   return dtype == DType::kF32 ? f32 : dtype == DType::kF16 ? f16 : bf16;
+}
+
+PackedGemm on_registers(void (*pack_columns)(const kernels::PackColumnsArgs&)) {
+  const GemmTable& table = kernels::kernels().gemm;
+  return {table.tile_rows, table.tile_cols, 1, 1, 1, kDepthBlock, false, table.pack_rows, pack_columns, table.block};
+}
+
+// In float32: on tiles where there are such and all is finite.
+void run_float32(PackedProduct p, DType dtype, bool by_depth) {
+  if (const auto* tiles = kernels::tile_gemm()) {
+    p.gemm = by_depth ? pick(dtype, tiles->by_depth_f32, tiles->by_depth_f16, tiles->by_depth_bf16)
+                      : pick(dtype, tiles->f32, tiles->f16, tiles->bf16);
+    if (p.run()) return;
+  }
+  const GemmTable& table = kernels::kernels().gemm;
+  p.gemm = on_registers(by_depth ? pick(dtype, table.pack_by_depth_f32, table.pack_by_depth_f16, table.pack_by_depth_bf16)
+                                 : pick(dtype, table.pack_columns_f32, table.pack_columns_f16, table.pack_columns_bf16));
+  p.run();
 }
 
 void few_rows(const float* x, int64_t m, const StoredMatrix& w, const float* bias, float* y) {
@@ -158,25 +166,19 @@ void matmul_transposed(const float* x, int64_t m, const StoredMatrix& w, const f
       for (int64_t i = 0; i < w.rows; ++i) y[r * w.rows + i] = bias != nullptr ? bias[i] : 0.0f;
     return;
   }
-  const Bf16GemmTable* bf16 = kernels::bf16_gemm();
+  const PackedGemm* bf16 = kernels::bf16_gemm();
   const bool in_bfloat16 =
       arithmetic == Arithmetic::kBFloat16 && w.dtype == DType::kBF16 && bf16 != nullptr;
   // Reading the weights bounds this product, so bfloat16 arithmetic would only lose precision.
   if (m <= kernels::kMatvecMaxRows) return few_rows(x, m, w, bias, y);
   if (m <= kStreamedMostRows && !in_bfloat16) return streamed_product(x, m, w, bias, y);
-  const KernelTable& table = kernels::kernels();
   PackedProduct p = product(x, m, w, bias, y);
   p.depth = w.cols;
   p.cols = w.rows;
   p.column_bytes = w.row_stride * static_cast<int64_t>(size_of(w.dtype));
   p.depth_bytes = static_cast<int64_t>(size_of(w.dtype));
-  if (in_bfloat16) {
-    use_bfloat16(p, *bf16);
-  } else {
-    use_float32(p, table.gemm);
-    p.pack_columns = pick(w.dtype, table.gemm.pack_columns_f32, table.gemm.pack_columns_f16,
-                          table.gemm.pack_columns_bf16);
-  }
+  if (!in_bfloat16) return run_float32(p, w.dtype, false);
+  p.gemm = *bf16;
   p.run();
 }
 
@@ -186,16 +188,12 @@ void matmul(const float* dy, int64_t m, const StoredMatrix& w, float* dx) {
     std::fill(dx, dx + m * w.cols, 0.0f);
     return;
   }
-  const GemmTable& table = kernels::kernels().gemm;
   PackedProduct p = product(dy, m, w, nullptr, dx);
   p.depth = w.rows;
   p.cols = w.cols;
   p.column_bytes = static_cast<int64_t>(size_of(w.dtype));
   p.depth_bytes = w.row_stride * static_cast<int64_t>(size_of(w.dtype));
-  use_float32(p, table);
-  p.pack_columns =
-      pick(w.dtype, table.pack_by_depth_f32, table.pack_by_depth_f16, table.pack_by_depth_bf16);
-  p.run();
+  run_float32(p, w.dtype, true);
 }
 
 }  // namespace isthmus::nn

@@ -112,7 +112,7 @@ TEST_P(Gemm, MatchesDoubleForAllTypesAndPackings) {
 ISTHMUS_FOR_EACH_TABLE(Gemm);
 
 TEST(Bf16Gemm, MatchesDoubleOnRoundedRows) {
-  const Bf16GemmTable* gemm = bf16_gemm();
+  const PackedGemm* gemm = bf16_gemm();
   if (gemm == nullptr) GTEST_SKIP() << "this CPU has no bfloat16 dot product";
   for (const Sizes& s : kProducts) {
     const int64_t a_stride = s.depth + 5, c_stride = s.cols + 3, words = (s.depth + 1) / 2;
@@ -135,6 +135,56 @@ TEST(Bf16Gemm, MatchesDoubleOnRoundedRows) {
     for (int64_t i = 0; i < a.size(); ++i) a[i] = bfloat16_to_float(float_to_bfloat16(a[i]));
     expect_product(s, a, a_stride, b, start, nullptr, out, c_stride, 1e-6);
   }
+}
+
+// Two blocks of depth of whole steps, the last one of what is left.
+template <class Store>
+void expect_tile_product(const PackedGemm& gemm, const Sizes& s, bool by_depth, int64_t bytes_each, const Store& store) {
+  const int64_t a_stride = s.depth + 5, c_stride = s.cols + 3, row_stride = (by_depth ? s.cols : s.depth) + 1;
+  const Floats a = random_floats(s.rows * a_stride, 1), bias = random_floats(s.cols, 4);
+  Floats b = random_floats(s.cols * s.depth, 2);
+  std::vector<char> stored(static_cast<size_t>((by_depth ? s.depth : s.cols) * row_stride * bytes_each) + 1);
+  for (int64_t n = 0; n < s.cols; ++n)
+    for (int64_t k = 0; k < s.depth; ++k)
+      b[n * s.depth + k] = store(b[n * s.depth + k],
+                                 stored.data() + 1 + (by_depth ? k * row_stride + n : n * row_stride + k) * bytes_each);
+  const int64_t rows = round_up(s.rows, gemm.tile_rows), cols = round_up(s.cols, gemm.tile_cols);
+  const int64_t first = s.depth > gemm.step ? gemm.step : s.depth;
+  Floats sums(rows * cols, NAN), c(s.rows * c_stride);
+  const Floats start = c;
+  for (int64_t k = 0; k < s.depth; k += k == 0 ? first : s.depth) {
+    const int64_t depth = k == 0 ? first : s.depth - k, steps = (depth + gemm.step - 1) / gemm.step;
+    Floats packed_a(rows * steps * gemm.row_words, NAN), packed_b(cols * steps * gemm.column_words, NAN);
+    gemm.pack_rows({a.data() + k, a_stride, s.rows, depth, packed_a.data()});
+    gemm.pack_columns({stored.data() + 1 + k * (by_depth ? row_stride : 1) * bytes_each, row_stride, s.cols, depth,
+                       packed_b.data()});
+    gemm.block({packed_a.data(), packed_b.data(), gemm.tile_cols * steps * gemm.column_words, s.rows, s.cols, steps,
+                c.data(), c_stride, k > 0, bias.data(), sums.data(), k + depth == s.depth});
+  }
+  expect_product(s, a, a_stride, b, start, bias.data(), c, c_stride, 1e-6);
+}
+
+// float32's own tolerance: a float is multiplied in all its parts.
+TEST(TileGemm, MatchesDoubleForAllTypesAndPackings) {
+  const TileGemm* gemm = tile_gemm();
+  if (gemm == nullptr) GTEST_SKIP() << "this CPU has no bfloat16 tiles";
+  for (const Sizes& s : kProducts)
+    for (const bool by_depth : {false, true}) {
+      expect_tile_product(by_depth ? gemm->by_depth_f32 : gemm->f32, s, by_depth, 4, [](float value, char* to) {
+        std::memcpy(to, &value, 4);
+        return value;
+      });
+      expect_tile_product(by_depth ? gemm->by_depth_f16 : gemm->f16, s, by_depth, 2, [](float value, char* to) {
+        const uint16_t bits = float_to_half(value);
+        std::memcpy(to, &bits, 2);
+        return half_to_float(bits);
+      });
+      expect_tile_product(by_depth ? gemm->by_depth_bf16 : gemm->bf16, s, by_depth, 2, [](float value, char* to) {
+        const uint16_t bits = float_to_bfloat16(value);
+        std::memcpy(to, &bits, 2);
+        return bfloat16_to_float(bits);
+      });
+    }
 }
 
 }  // namespace

@@ -8,34 +8,16 @@
 namespace isthmus::kernels {
 namespace {
 
+#include "kernels/amx/tiles.h"
+
 // A tile holds 16 rows of 64 bytes. One multiplication takes 16 rows of x by 64 columns, and 64 columns by 16 rows of W
 // in the order in which a block has them, and adds to 16 by 16 sums.
-constexpr int64_t kTileRows = 16, kTileDepth = 64, kTileBytes = 64, kSteps = kBlockDepth / kTileDepth;
+constexpr int64_t kTileDepth = 64, kSteps = kBlockDepth / kTileDepth;
 // x of one depth block and the sums of so many rows and groups stay in the second-level cache.
 constexpr int64_t kMostRows = 704, kMostGroups = 8;
 // Rows of x come into the first cache once for the blocks of so many groups, which fit there with them. With fewer rows
 // than kManyRows what counts is how blocks come from memory, and one at a time is better.
 constexpr int64_t kGroupsAtOnce = 2, kManyRows = 128;
-
-struct alignas(64) TileShapes {
-  uint8_t palette = 1, start_row = 0, unused[14] = {};
-  uint16_t row_bytes[16] = {};
-  uint8_t rows[16] = {};
-};
-
-// The tiles of this thread, for as long as it lives.
-class Tiles {
- public:
-  Tiles() {
-    TileShapes shapes;
-    for (int t = 0; t < 8; ++t) {
-      shapes.rows[t] = kTileRows;
-      shapes.row_bytes[t] = kTileBytes;
-    }
-    _tile_loadconfig(&shapes);
-  }
-  ~Tiles() { _tile_release(); }
-};
 
 // Levels are multiplied by the scale of their columns while they are unpacked, so that all 256 columns of a block have
 // one scale. What comes out has more than 8 bits and is kept as two bytes, high · 2^kShift + low: two multiplications,
@@ -257,13 +239,6 @@ inline void multiply_step(const Planes<Block>& w, const QuantisedColumns* x, int
       _tile_dpbsud(3, 5, 7);
     }
   }
-}
-
-inline void zero_sums() {
-  _tile_zero(0);
-  _tile_zero(1);
-  _tile_zero(2);
-  _tile_zero(3);
 }
 
 inline void store_tiles(TileSums& to) {

@@ -39,6 +39,6 @@ void pack_columns(const PackColumnsArgs& a) {
 
 }  // namespace
 
-const Bf16GemmTable kAvx512Bf16Gemm = {kTileRows, kTileCols, pack_rows, pack_columns, gemm_block};
+const PackedGemm kAvx512Bf16Gemm = {kTileRows, kTileCols, 2, 1, 1, 2048, false, pack_rows, pack_columns, gemm_block};
 
 }  // namespace isthmus::kernels
