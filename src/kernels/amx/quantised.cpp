@@ -176,6 +176,7 @@ struct Place {
   const Factors<Block>* factors;
   Sums sums;
   int64_t rows;
+  const Block* ahead;  // what is asked for from memory meanwhile, or null
 };
 
 // What one unit of the products is worth.
@@ -216,9 +217,14 @@ inline void finish_row(const Factors<Block>& w, const TileSums& from, const Plac
   _mm512_store_ps(at.sums.to + r * kGroupRows, _mm512_fmadd_ps(value, _mm512_set1_ps(x.scale), before));
 }
 
+#include "kernels/body/prefetch.h"
+
 // 64 columns. Tiles 0 and 1: high sums of two tiles of rows, 2 and 3: low, 4 and 5: x, 6 and 7: high and low of W.
 template <int T, class Block>
-inline void multiply_step(const Planes<Block>& w, const QuantisedColumns* x, int64_t step) {
+inline void multiply_step(const Place<Block>& at, int64_t step) {
+  const Planes<Block>& w = *at.w;
+  const QuantisedColumns* x = at.x;
+  if (at.ahead != nullptr) prefetch_part(at.ahead, step, kSteps);
   _tile_loadd(6, w.high[16 * step], kTileBytes);
   _tile_loadd(7, w.low[16 * step], kTileBytes);
   _tile_loadd(4, x->q + kTileDepth * step, sizeof *x);
@@ -255,7 +261,7 @@ inline void multiply_tiles(const Place<Block>& next, TileSums& to, const Place<B
   const Factors<Block> f = *done.factors;
   constexpr int64_t kShare = 2 * kTileRows / kSteps;
   for (int64_t step = 0; step < kSteps; ++step) {
-    multiply_step<T>(*next.w, next.x, step);
+    multiply_step<T>(next, step);
 #pragma GCC unroll 8
     for (int64_t r = 0; r < kShare; ++r) finish_row(f, from, done, step * kShare + r);
   }
@@ -265,7 +271,7 @@ inline void multiply_tiles(const Place<Block>& next, TileSums& to, const Place<B
 template <int T, class Block>
 inline void multiply_tiles(const Place<Block>& next, TileSums& to) {
   zero_sums();
-  for (int64_t step = 0; step < kSteps; ++step) multiply_step<T>(*next.w, next.x, step);
+  for (int64_t step = 0; step < kSteps; ++step) multiply_step<T>(next, step);
   store_tiles(to);
 }
 
@@ -284,13 +290,14 @@ void multiply_blocks(const Block* const* blocks, const Planes<Block>* w, int64_t
   TileSums results[2];
   int64_t turn = 0, j = 0;
   const int64_t whole = m / kTileRows * kTileRows;
-  Place<Block> last{x, w, factors, sums[0], 0};
+  Place<Block> last{x, w, factors, sums[0], 0, nullptr};
   const auto from_row = [](const Sums& all, int64_t row) {
     return Sums{all.to + row * kGroupRows, all.before + row * all.before_stride, all.before_stride};
   };
   const auto take = [&]<int T>(const QuantisedColumns* rows_of_x, int64_t rows) {
     for (int64_t g = 0; g < count; ++g) {
-      const Place<Block> next{rows_of_x, w + g, factors + g, from_row(sums[g], j), rows};
+      const Place<Block> next{rows_of_x, w + g, factors + g, from_row(sums[g], j), rows,
+                              j == 0 ? blocks[g] + 1 : nullptr};
       if (last.rows == 2 * kTileRows) {
         multiply_tiles<T>(next, results[turn], last, results[1 - turn]);
       } else {
@@ -307,8 +314,6 @@ void multiply_blocks(const Block* const* blocks, const Planes<Block>* w, int64_t
 }
 
 // ---- all
-
-#include "kernels/body/prefetch.h"
 
 // Which of a group's rows of W there are.
 inline __mmask16 lanes_of(const QuantisedProductArgs& a, int64_t group) {
@@ -347,7 +352,6 @@ void multiply_groups(const QuantisedProductArgs& a, int64_t first, int64_t count
       for (int64_t i = 0; i < at_once; ++i) {
         of_groups[i] = blocks + (g + i) * a.depth_blocks + b;
         sums_of_groups[i] = b == 0 ? Sums{sums[g + i], bias[g + i], 0} : Sums{sums[g + i], sums[g + i], kGroupRows};
-        prefetch_whole(of_groups[i] + 1);
         unpack(*of_groups[i], planes[i]);
       }
       asm volatile("" : : : "memory");  // the compiler does not know what a tile reads

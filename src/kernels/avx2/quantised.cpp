@@ -5,6 +5,8 @@
 // 8-bit weights none do.
 #include <immintrin.h>
 
+#include <type_traits>
+
 #include "kernels/quantised.h"
 #include "kernels/tables.h"
 
@@ -299,14 +301,18 @@ inline void few_pair(const Block& w, const QuantisedColumns* x, int at,
 }
 
 template <int M, class Block>
-inline void few_of(const Block& w, const QuantisedColumns* x, int at,
+inline void few_of(const Block& w, Ahead<Block>& ahead, const QuantisedColumns* x, int at,
                    __m256 (&values)[M]) {
   __m256i total[M], off[M];
 #pragma GCC unroll 2
   for (int j = 0; j < M; ++j) total[j] = off[j] = _mm256_setzero_si256();
+  ahead.some();
   few_pair<M, 0>(w, x, at, total, off);
+  ahead.some();
   few_pair<M, 1>(w, x, at, total, off);
+  ahead.some();
   few_pair<M, 2>(w, x, at, total, off);
+  ahead.some();
   few_pair<M, 3>(w, x, at, total, off);
 #pragma GCC unroll 2
   for (int j = 0; j < M; ++j)
@@ -315,13 +321,14 @@ inline void few_of(const Block& w, const QuantisedColumns* x, int at,
 }
 
 template <int M>
-inline void few_of(const Q8Block& w, const QuantisedColumns* x, int at,
+inline void few_of(const Q8Block& w, Ahead<Q8Block>& ahead, const QuantisedColumns* x, int at,
                    __m256 (&values)[M]) {
   const __m256i ones = _mm256_set1_epi16(1);
   const __m256i signs = _mm256_set1_epi8(static_cast<char>(kQ8Offset));
 #pragma GCC unroll 2
   for (int j = 0; j < M; ++j) values[j] = _mm256_setzero_ps();
   for (int s = 0; s < kSubBlocks; ++s) {
+    ahead.some();
     __m256i sum[M];
 #pragma GCC unroll 2
     for (int j = 0; j < M; ++j) sum[j] = _mm256_setzero_si256();
@@ -343,10 +350,12 @@ inline void few_of(const Q8Block& w, const QuantisedColumns* x, int at,
 }
 
 template <int M, class Block>
-inline void few(const Block& w, const QuantisedColumns* x, float* sums) {
+inline void few(const Block& w, const Block* next, const QuantisedColumns* x, float* sums) {
+  constexpr bool kByScale = std::is_same_v<Block, Q8Block>;
+  Ahead<Block> ahead{next, 2 * (kByScale ? kSubBlocks : kSubBlocks / 2)};
   for (int at = 0; at < kGroupRows; at += 8) {
     __m256 values[M];
-    few_of<M>(w, x, at, values);
+    few_of<M>(w, ahead, x, at, values);
 #pragma GCC unroll 2
     for (int j = 0; j < M; ++j) {
       float* to = sums + j * kGroupRows + at;

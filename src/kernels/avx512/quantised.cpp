@@ -1,6 +1,8 @@
 // Compiled with AVX-512 F, BW, DQ, VL and VNNI.
 #include <immintrin.h>
 
+#include <type_traits>
+
 #include "kernels/quantised.h"
 #include "kernels/tables.h"
 

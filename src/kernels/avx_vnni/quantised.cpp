@@ -2,6 +2,8 @@
 // instructions as AVX-512 encodes them, on processors that have only those.
 #include <immintrin.h>
 
+#include <type_traits>
+
 #include "kernels/quantised.h"
 #include "kernels/tables.h"
 

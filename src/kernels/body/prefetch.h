@@ -9,3 +9,20 @@ inline void prefetch_whole(const Block* block) {
 #pragma GCC unroll 16
   for (size_t line = 0; line < sizeof(Block); line += 64) __builtin_prefetch(next + line, 0, 2);
 }
+
+// The same in `parts` parts, while something else is done: asked for all at once, lines wait for each other and hold up
+// what is to be loaded meanwhile.
+template <class Block>
+inline void prefetch_part(const Block* block, int64_t part, int64_t parts) {
+  const int64_t lines = sizeof(Block) / 64, each = (lines + parts - 1) / parts, first = part * each;
+  const char* from = reinterpret_cast<const char*>(block);
+#pragma GCC unroll 16
+  for (int64_t line = first; line < first + each && line < lines; ++line) __builtin_prefetch(from + 64 * line, 0, 2);
+}
+
+template <class Block>
+struct Ahead {
+  const Block* block;
+  int64_t parts, part = 0;
+  void some() { prefetch_part(block, part++, parts); }
+};

@@ -4,6 +4,8 @@
 //   kFewRows                   up to here of x blocks are read in place instead of unpacked
 //   half_to_float(bits), float_to_half(value)
 
+#include "kernels/body/prefetch.h"
+
 constexpr int64_t kTileCols = kGroupsAtOnce * kGroupRows;
 
 // 256 columns of a row of x to 8 bits: the largest magnitude, NaN above all, becomes 127. Defined by

@@ -2,7 +2,7 @@
 // which defines before it, besides what body/quantised.h asks for, for each kind of block
 //   struct Unpacked<Block>; unpack(block, unpacked)
 //   tile<R>(unpacked of kGroupsAtOnce blocks, x of R rows, sums of R rows)
-//   few<M>(block, x of M rows, sums of M rows), M up to kFewRows
+//   few<M>(block, the one to ask memory for, x of M rows, sums of M rows), M up to kFewRows
 
 constexpr int64_t kMostRows = 96, kMostGroups = 8;  // of a call: x stays in the first cache, W in the second
 
@@ -22,19 +22,11 @@ inline void store_sums(const QuantisedProductArgs& a, int64_t col, const float* 
   }
 }
 
-#include "kernels/body/prefetch.h"
-
 // Rows of y lie in pages of their own, which take longer to find than to write.
 inline void prefetch_sums(const QuantisedProductArgs& a, int64_t col, Rows rows) {
   for (int64_t j = rows.first; j < rows.first + rows.count; ++j)
     for (int64_t c = col; c < col + kTileCols; c += kGroupRows)
       __builtin_prefetch(a.y + j * a.y_stride + c, 1);
-}
-
-// The next block but one of a group.
-template <class Block>
-inline void prefetch_behind(const Block* block) {
-  prefetch_whole(block + 2);
 }
 
 template <class Block, int R>
@@ -63,8 +55,7 @@ void multiply_few(const QuantisedProductArgs& a) {
       const int64_t next = b + 1 < a.depth_blocks ? 1 : 1 + (kPlaces - 1) * a.depth_blocks;
       for (int64_t i = 0; i < count; ++i) {
         const Block* block = blocks + (g + i) * a.depth_blocks + b;
-        prefetch_whole(block + next);
-        few<M>(*block, a.x + b * a.x_stride, sums[i]);
+        few<M>(*block, block + next, a.x + b * a.x_stride, sums[i]);
       }
     }
     for (int64_t i = 0; i < count; ++i)
@@ -83,16 +74,18 @@ void multiply(const QuantisedProductArgs& a) {
   for (int64_t g = 0; g < a.groups; g += kGroupsAtOnce) {
     for (int64_t i = 0; i < a.m * kTileCols; ++i) sums[i] = 0;
     for (int64_t b = 0; b < a.depth_blocks; ++b) {
+      const Block* of_groups[kGroupsAtOnce];
       for (int64_t i = 0; i < kGroupsAtOnce; ++i) {
         // Behind the last group of an odd number the one before it stands in, and is not stored.
-        const int64_t group = g + i < a.groups ? g + i : g;
-        prefetch_behind(blocks + group * a.depth_blocks + b);
-        unpack(blocks[group * a.depth_blocks + b], unpacked[i]);
+        of_groups[i] = blocks + (g + i < a.groups ? g + i : g) * a.depth_blocks + b;
+        unpack(*of_groups[i], unpacked[i]);
       }
       const bool last = b + 1 == a.depth_blocks;
       for (int64_t j = 0; j < a.m; j += kTileRows) {
         const Rows rows{j, a.m - j < kTileRows ? a.m - j : kTileRows};
         if (last) prefetch_sums(a, g * kGroupRows, rows);
+        for (int64_t i = 0; i < kGroupsAtOnce; ++i)
+          prefetch_part(of_groups[i] + 1, j / kTileRows, (a.m + kTileRows - 1) / kTileRows);
         tile_for<Block, kTileRows>(rows.count, unpacked, a.x + b * a.x_stride + j,
                                    sums + j * kTileCols);
         if (last) store_sums(a, g * kGroupRows, sums, kTileCols, rows);

@@ -250,7 +250,7 @@ inline void few_pair(const Block& w, const QuantisedColumns* x, int at,
 }
 
 template <int M, class Block>
-inline void few_of(const Block& w, const QuantisedColumns* x, int at,
+inline void few_of(const Block& w, Ahead<Block>& ahead, const QuantisedColumns* x, int at,
                    VF (&values)[M]) {
   VI off[M];
 #pragma GCC unroll 4
@@ -258,9 +258,13 @@ inline void few_of(const Block& w, const QuantisedColumns* x, int at,
     values[j] = splat(0.0f);
     off[j] = zeros();
   }
+  ahead.some();
   few_pair<M, 0>(w, x, at, values, off);
+  ahead.some();
   few_pair<M, 1>(w, x, at, values, off);
+  ahead.some();
   few_pair<M, 2>(w, x, at, values, off);
+  ahead.some();
   few_pair<M, 3>(w, x, at, values, off);
 #pragma GCC unroll 4
   for (int j = 0; j < M; ++j)
@@ -269,12 +273,13 @@ inline void few_of(const Block& w, const QuantisedColumns* x, int at,
 }
 
 template <int M>
-inline void few_of(const Q8Block& w, const QuantisedColumns* x, int at,
+inline void few_of(const Q8Block& w, Ahead<Q8Block>& ahead, const QuantisedColumns* x, int at,
                    VF (&values)[M]) {
 #pragma GCC unroll 4
   for (int j = 0; j < M; ++j) values[j] = splat(0.0f);
 #pragma GCC unroll 2
   for (int s = 0; s < kSubBlocks; ++s) {
+    ahead.some();
     VI sum[M][2];
 #pragma GCC unroll 4
     for (int j = 0; j < M; ++j) {
@@ -297,11 +302,13 @@ inline void few_of(const Q8Block& w, const QuantisedColumns* x, int at,
 }
 
 template <int M, class Block>
-inline void few(const Block& w, const QuantisedColumns* x, float* sums) {
+inline void few(const Block& w, const Block* next, const QuantisedColumns* x, float* sums) {
+  constexpr bool kByScale = std::is_same_v<Block, Q8Block>;
+  Ahead<Block> ahead{next, kRegistersOfGroup * (kByScale ? kSubBlocks : kSubBlocks / 2)};
 #pragma GCC unroll 2
   for (int at = 0; at < kGroupRows; at += kLanes) {
     VF values[M];
-    few_of<M>(w, x, at, values);
+    few_of<M>(w, ahead, x, at, values);
 #pragma GCC unroll 4
     for (int j = 0; j < M; ++j) {
       float* to = sums + j * kGroupRows + at;

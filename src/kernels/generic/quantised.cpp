@@ -98,7 +98,7 @@ void tile(const Unpacked<Block>* w, const QuantisedColumns* x, float* sums) {
   for (int64_t row = 0; row < kGroupRows; ++row) sums[row] += product(*w->block, *x, row);
 }
 template <int M, class Block>
-void few(const Block&, const QuantisedColumns*, float*) {}
+void few(const Block&, const Block*, const QuantisedColumns*, float*) {}
 
 #include "kernels/body/quantised_multiply.h"
 
