@@ -62,10 +62,9 @@ struct Supported {
 };
 
 #ifdef ISTHMUS_X86_KERNELS
-// Below a tile's rows of x the registers of AVX-512 are as fast.
 template <QuantisedKind QuantisedTable::*kKind, auto kProduct>
 void multiply_on_tiles(const QuantisedProductArgs& a) {
-  (a.m < kAmxProducts.tile_rows ? (kAvx512Quantised.*kKind).multiply : kAmxProducts.*kProduct)(a);
+  (a.m < kAmxProducts.fewest_rows ? (kAvx512Quantised.*kKind).multiply : kAmxProducts.*kProduct)(a);
 }
 
 const QuantisedTable* amx_table() {

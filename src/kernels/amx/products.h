@@ -7,6 +7,7 @@ namespace isthmus::kernels {
 
 struct AmxProducts {
   int64_t most_rows, tile_rows, most_groups;  // as of QuantisedTable
+  int64_t fewest_rows;                        // with fewer, registers are as fast
   void (*q4)(const QuantisedProductArgs&);
   void (*q5)(const QuantisedProductArgs&);
   void (*q6)(const QuantisedProductArgs&);

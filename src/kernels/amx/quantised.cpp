@@ -14,7 +14,7 @@ namespace {
 // in the order in which a block has them, and adds to 16 by 16 sums.
 constexpr int64_t kTileDepth = 64, kSteps = kBlockDepth / kTileDepth;
 // x of one depth block and the sums of so many rows and groups stay in the second-level cache.
-constexpr int64_t kMostRows = 704, kMostGroups = 8;
+constexpr int64_t kMostRows = 704, kMostGroups = 8, kFewestRows = 24;
 // Rows of x come into the first cache once for the blocks of so many groups, which fit there with them. With fewer rows
 // than kManyRows what counts is how blocks come from memory, and one at a time is better.
 constexpr int64_t kGroupsAtOnce = 2, kManyRows = 128;
@@ -394,6 +394,7 @@ int64_t peak(const PeakArgs& a) {
 const AmxProducts kAmxProducts = {kMostRows,
                                   kTileRows,
                                   kMostGroups,
+                                  kFewestRows,
                                   multiply<Q4Block>,
                                   multiply<Q5Block>,
                                   multiply<Q6Block>,

@@ -16,7 +16,6 @@ template <class Block>
 inline void prefetch_part(const Block* block, int64_t part, int64_t parts) {
   const int64_t lines = sizeof(Block) / 64, each = (lines + parts - 1) / parts, first = part * each;
   const char* from = reinterpret_cast<const char*>(block);
-#pragma GCC unroll 16
   for (int64_t line = first; line < first + each && line < lines; ++line) __builtin_prefetch(from + 64 * line, 0, 2);
 }
 
