@@ -23,7 +23,9 @@ using kernels::PackedGemm;
 // win over caches that hold everything. A block of packed weights is 1 MB.
 constexpr int64_t kDepthBlock = 1024;
 constexpr int64_t kBlockCols = 256;
-constexpr int64_t kPackedRowsLimit = 8 * 1024 * 1024;  // floats: 32 MB of packed x at most
+constexpr int64_t kPackedRowsLimit = 12 * 1024 * 1024;  // floats: 48 MB of packed x at most
+// Beside tiles, which take 16-bit weights in fewer parts, few rows are soon enough to pack W for.
+constexpr int64_t kStreamedBesideTiles = 64;
 constexpr int64_t kSerialWork =
     64 * 1024;  // multiplications below which waking threads does not pay
 
@@ -171,7 +173,9 @@ void matmul_transposed(const float* x, int64_t m, const StoredMatrix& w, const f
       arithmetic == Arithmetic::kBFloat16 && w.dtype == DType::kBF16 && bf16 != nullptr;
   // Reading the weights bounds this product, so bfloat16 arithmetic would only lose precision.
   if (m <= kernels::kMatvecMaxRows) return few_rows(x, m, w, bias, y);
-  if (m <= kStreamedMostRows && !in_bfloat16) return streamed_product(x, m, w, bias, y);
+  const bool few_parts = kernels::tile_gemm() != nullptr && w.dtype != DType::kF32;
+  if (m <= (few_parts ? kStreamedBesideTiles : kStreamedMostRows) && !in_bfloat16)
+    return streamed_product(x, m, w, bias, y);
   PackedProduct p = product(x, m, w, bias, y);
   p.depth = w.cols;
   p.cols = w.rows;

@@ -121,6 +121,37 @@ INSTANTIATE_TEST_SUITE_P(AllTypes, Matmul,
                                   std::to_string(std::get<1>(info.param));
                          });
 
+// Also where float32 products are made of parts, which infinity has none of.
+TEST(MatmulEdges, InfinityAndNaNStayWhereTheyBelong) {
+  constexpr int64_t kM = 140, kCols = 70, kRows = 40;
+  for (const bool in_weights : {false, true}) {
+    std::vector<float> x = random_floats(kM * kCols, 1), values = random_floats(kRows * kCols, 2);
+    if (in_weights) {
+      values[2 * kCols + 9] = INFINITY;
+    } else {
+      x[3 * kCols + 5] = -INFINITY;
+      x[7 * kCols] = NAN;
+    }
+    const Stored w = store(values, DType::kF32, kRows, kCols, kCols);
+    std::vector<float> y(kM * kRows);
+    matmul_transposed(x.data(), kM, w.matrix, nullptr, y.data(), Arithmetic::kFloat32);
+    for (int64_t j = 0; j < kM; ++j)
+      for (int64_t r = 0; r < kRows; ++r) {
+        double sum = 0;
+        for (int64_t k = 0; k < kCols; ++k)
+          sum += static_cast<double>(x[static_cast<size_t>(j * kCols + k)]) * values[static_cast<size_t>(r * kCols + k)];
+        const float found = y[static_cast<size_t>(j * kRows + r)];
+        if (std::isnan(sum)) {
+          EXPECT_TRUE(std::isnan(found)) << j << " " << r;
+        } else if (std::isinf(sum)) {
+          EXPECT_EQ(found, static_cast<float>(sum)) << j << " " << r;
+        } else {
+          EXPECT_NEAR(found, sum, 1e-4) << j << " " << r;
+        }
+      }
+  }
+}
+
 TEST(MatmulEdges, NoRowsAndNoColumnsAreHandled) {
   const auto w = store(random_floats(6, 1), DType::kF32, 2, 3, 3);
   std::vector<float> y(4, 7.0f);

@@ -18,12 +18,20 @@ constexpr int64_t kPanel = 2 * kTileRows, kStep = 32, kTileElements = kTileRows 
 
 // ---- packing. A panel holds step after step, a step its parts, greatest first, a part two tiles.
 
+constexpr int64_t kPart = 2 * kTileElements;
+
+// Where the greatest part of the tile of this row, or column, begins.
+inline int64_t tile_at(int64_t first, int64_t step, int64_t steps, int64_t parts) {
+  return (first / kPanel * steps + step) * parts * kPart + first % kPanel / kTileRows * kTileElements;
+}
+
 // 32 floats as the parts of their sum.
 template <int P>
 inline void split(__m512 low, __m512 high, __m512i (&parts)[P]) {
   const __m512i upper = _mm512_set1_epi32(static_cast<int>(0xffff0000));
-  const __m512i odd_words = _mm512_set_epi16(63, 61, 59, 57, 55, 53, 51, 49, 47, 45, 43, 41, 39, 37, 35, 33, 31, 29, 27, 25,
-                                             23, 21, 19, 17, 15, 13, 11, 9, 7, 5, 3, 1);
+  const __m512i odd_words =
+      _mm512_set_epi16(63, 61, 59, 57, 55, 53, 51, 49, 47, 45, 43, 41, 39, 37, 35, 33, 31, 29, 27, 25, 23, 21, 19, 17, 15,
+                       13, 11, 9, 7, 5, 3, 1);
 #pragma GCC unroll 3
   for (int p = 0; p < P; ++p) {
     parts[p] = _mm512_permutex2var_epi16(_mm512_castps_si512(low), odd_words, _mm512_castps_si512(high));
@@ -71,8 +79,8 @@ void pack_rows(const PackRowsArgs& a) {
       const __m512 low = F32::load(x, left), high = F32::load(x + 16, left - 16);
       bad |= not_finite(low, high);
       split(low, high, parts);
-      const int64_t at = ((r / kPanel * steps + s) * F32::kParts * kPanel + r % kPanel) * kStep;
-      for (int p = 0; p < F32::kParts; ++p) store_words(a.out, at + p * kPanel * kStep, parts[p]);
+      const int64_t at = tile_at(r, s, steps, F32::kParts) + r % kTileRows * kStep;
+      for (int p = 0; p < F32::kParts; ++p) store_words(a.out, at + p * kPart, parts[p]);
     }
   if (bad != 0 && a.not_finite != nullptr) *a.not_finite = true;
 }
@@ -112,7 +120,7 @@ inline void pack_tile(float* out, int64_t at, const Parts& parts_of) {
   }
   for (int p = 0; p < P; ++p) {
     transpose(rows[p]);
-    for (int i = 0; i < 16; ++i) store_words(out, at + p * kPanel * kStep + i * kStep, rows[p][i]);
+    for (int i = 0; i < 16; ++i) store_words(out, at + p * kPart + i * kStep, rows[p][i]);
   }
 }
 
@@ -122,7 +130,7 @@ void pack_columns(const PackColumnsArgs& a) {
   __mmask16 bad = 0;
   for (int64_t first = 0; first < a.cols; first += kTileRows)
     for (int64_t s = 0; s < steps; ++s) {
-      const int64_t at = (first / kPanel * steps + s) * Element::kParts * kPanel * kStep + first / kTileRows % 2 * kTileElements;
+      const int64_t at = tile_at(first, s, steps, Element::kParts);
       pack_tile<Element::kParts>(a.out, at, [&](int64_t c, __m512i(&parts)[Element::kParts]) {
         const char* from = static_cast<const char*>(a.w) + ((first + c) * a.row_stride + s * kStep) * Element::kBytes;
         const int64_t left = first + c < a.cols ? a.depth - s * kStep : 0;
@@ -132,12 +140,12 @@ void pack_columns(const PackColumnsArgs& a) {
       });
     }
   if (bad != 0 && a.not_finite != nullptr) *a.not_finite = true;
-  if ((a.cols + kTileRows - 1) / kTileRows % 2 == 1) {  // the panel's second tile
-    const int64_t panel = a.cols / kPanel;
-    for (int64_t s = 0; s < steps * Element::kParts; ++s)
-      for (int i = 0; i < 16; ++i)
-        store_words(a.out, (panel * steps * Element::kParts + s) * kPanel * kStep + kTileElements + i * kStep, _mm512_setzero_si512());
-  }
+  // The last panel's second tile.
+  const int64_t behind = (a.cols + kTileRows - 1) / kTileRows * kTileRows;
+  for (int64_t s = 0; s < steps && behind % kPanel != 0; ++s)
+    for (int64_t p = 0; p < Element::kParts; ++p)
+      for (int64_t i = 0; i < 16; ++i)
+        store_words(a.out, tile_at(behind, s, steps, Element::kParts) + p * kPart + i * kStep, _mm512_setzero_si512());
 }
 
 // Rows of depth: pairs of them are woven into each other.
@@ -145,11 +153,11 @@ template <class Element>
 void pack_by_depth(const PackColumnsArgs& a) {
   const int64_t steps = (a.depth + kStep - 1) / kStep, cols = (a.cols + kPanel - 1) / kPanel * kPanel;
   __mmask16 bad = 0;
-  const __m512i woven = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21, 5, 20,
-                                         4, 19, 3, 18, 2, 17, 1, 16, 0);
+  const __m512i woven = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21,
+                                         5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
   for (int64_t first = 0; first < cols; first += kTileRows)
     for (int64_t s = 0; s < steps; ++s) {
-      const int64_t at = (first / kPanel * steps + s) * Element::kParts * kPanel * kStep + first / kTileRows % 2 * kTileElements;
+      const int64_t at = tile_at(first, s, steps, Element::kParts);
       for (int64_t i = 0; i < 16; ++i) {
         const int64_t k = s * kStep + 2 * i;
         const char* from = static_cast<const char*>(a.w) + (k * a.row_stride + first) * Element::kBytes;
@@ -159,7 +167,7 @@ void pack_by_depth(const PackColumnsArgs& a) {
         bad |= not_finite(low, high);
         split(low, high, parts);
         for (int p = 0; p < Element::kParts; ++p)
-          store_words(a.out, at + p * kPanel * kStep + i * kStep, _mm512_permutexvar_epi16(woven, parts[p]));
+          store_words(a.out, at + p * kPart + i * kStep, _mm512_permutexvar_epi16(woven, parts[p]));
       }
     }
   if (bad != 0 && a.not_finite != nullptr) *a.not_finite = true;
@@ -187,7 +195,6 @@ inline void multiply() {
 // Every pair of parts that counts, so that few tiles are loaded twice. P: parts of B.
 template <int P>
 inline void multiply_step(Part a, Part b) {
-  constexpr int64_t kPart = kPanel * kStep;
   if constexpr (P == 3) {
     load_rows(a);
     load_columns(b + 2 * kPart);
@@ -232,9 +239,10 @@ inline void finish(const GemmBlockArgs& g, int64_t row, int64_t col, const float
     const int64_t at = col + half * kTileRows;
     const __mmask16 there = lanes(g.cols - at);
     const __m512 bias = g.bias != nullptr ? _mm512_maskz_loadu_ps(there, g.bias + at) : _mm512_setzero_ps();
-    for (int64_t r = 0; r < kPanel && row + r < g.rows; ++r)
-      _mm512_mask_storeu_ps(g.c + (row + r) * g.c_stride + at, there,
-                            _mm512_add_ps(_mm512_load_ps(sums + r / kTileRows * kSums / 2 + half * kSums / 4 + r % kTileRows * kTileRows), bias));
+    for (int64_t r = 0; r < kPanel && row + r < g.rows; ++r) {
+      const float* from = sums + (2 * (r / kTileRows) + half) * kSums / 4 + r % kTileRows * kTileRows;
+      _mm512_mask_storeu_ps(g.c + (row + r) * g.c_stride + at, there, _mm512_add_ps(_mm512_load_ps(from), bias));
+    }
   }
 }
 
@@ -243,7 +251,7 @@ inline void finish(const GemmBlockArgs& g, int64_t row, int64_t col, const float
 template <int P>
 void block(const GemmBlockArgs& g) {
   const Tiles tiles;
-  constexpr int64_t kRowElements = F32::kParts * kPanel * kStep, kColumnElements = P * kPanel * kStep;
+  constexpr int64_t kRowElements = F32::kParts * kPart, kColumnElements = P * kPart;
   float* sums = g.sums;
   for (int64_t r = 0; r < g.rows; r += kPanel) {
     const Part a = reinterpret_cast<Part>(g.a) + r / kPanel * g.depth * kRowElements;
@@ -263,9 +271,12 @@ void block(const GemmBlockArgs& g) {
   }
 }
 
+// A panel of A and one of B are 40 KB at 128 elements of depth: the first-level cache has 48.
 template <class Element>
-constexpr PackedGemm of(void (*pack)(const PackColumnsArgs&)) {
-  return {kPanel, kPanel, kStep, F32::kParts * kStep / 2, Element::kParts * kStep / 2, 128, true, pack_rows, pack, block<Element::kParts>};
+constexpr PackedGemm of(void (*pack_columns)(const PackColumnsArgs&)) {
+  constexpr int64_t kWords = kStep / 2, kDepth = 128;
+  return {kPanel,       kPanel, kStep,     F32::kParts * kWords, Element::kParts * kWords,
+          kDepth,       true,   pack_rows, pack_columns,         block<Element::kParts>};
 }
 
 }  // namespace
