@@ -241,7 +241,7 @@ inline void finish(const GemmBlockArgs& g, int64_t row, int64_t col, const float
     const __m512 bias = g.bias != nullptr ? _mm512_maskz_loadu_ps(there, g.bias + at) : _mm512_setzero_ps();
     for (int64_t r = 0; r < kPanel && row + r < g.rows; ++r) {
       const float* from = sums + (2 * (r / kTileRows) + half) * kSums / 4 + r % kTileRows * kTileRows;
-      _mm512_mask_storeu_ps(g.c + (row + r) * g.c_stride + at, there, _mm512_add_ps(_mm512_load_ps(from), bias));
+      _mm512_mask_storeu_ps(g.c + (row + r) * g.c_stride + at, there, _mm512_add_ps(_mm512_loadu_ps(from), bias));
     }
   }
 }

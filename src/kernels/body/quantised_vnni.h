@@ -119,7 +119,7 @@ void unpack(const Block& w, Unpacked<Block>& to) {
 template <>
 struct alignas(64) Unpacked<Q8Block> {
   const uint8_t (*q)[64];
-  float scale[kSubBlocks][kGroupRows];
+  alignas(64) float scale[kSubBlocks][kGroupRows];
 };
 
 void unpack(const Q8Block& w, Unpacked<Q8Block>& to) {
