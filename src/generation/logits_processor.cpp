@@ -56,6 +56,13 @@ void forbid(std::span<float> logits, std::span<const int64_t> ids) {
 }
 
 void apply_temperature(std::span<float> logits, double temperature) {
+  // Below this quotients overflow, and nothing but the likeliest has a chance.
+  constexpr double kColdest = 1e-20;
+  if (temperature < kColdest) {
+    const float largest = std::ranges::max(logits);
+    for (float& logit : logits) logit = logit == largest ? 0 : kForbidden;
+    return;
+  }
   const auto divisor = static_cast<float>(temperature);
   for (float& logit : logits) logit /= divisor;
 }

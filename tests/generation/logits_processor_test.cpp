@@ -143,6 +143,16 @@ TEST(SampleMultinomial, FollowsTheProbabilitiesAndNeverTakesAForbiddenToken) {
   EXPECT_NEAR(counts[4] / double{kDraws}, 0.2, 0.011);
 }
 
+TEST(Sampler, NoTemperatureIsTooLowToChoose) {
+  for (const double temperature : {1e-19, 1.4e-45, 1e-300}) {
+    GenerationConfig config;
+    config.temperature = temperature;
+    Row logits = {1, -2e10F, 30, 29.999F};
+    LogitsProcessors(config, {}).apply(logits, {}, 0);
+    EXPECT_EQ(Sampler(config).choose(logits), 2) << temperature;
+  }
+}
+
 TEST(Sampler, RepeatsItselfForTheSameSeed) {
   GenerationConfig config;
   config.temperature = 1;
