@@ -33,3 +33,10 @@ def busy_seconds():
     """Of all processors since boot, whoever used them."""
     ticks = [int(word) for word in pathlib.Path("/proc/stat").read_text().split("\n")[0].split()[1:9]]
     return (sum(ticks) - ticks[3] - ticks[4]) / os.sysconf("SC_CLK_TCK")
+
+
+def peer_environment(isa):
+    """What keeps PyTorch to a set; nothing for None, all there is."""
+    most = {"avx512": ("avx512", "AVX512", "AVX512_CORE_BF16"), "avx2": ("avx2", "AVX2", "AVX2")}
+    names = ("ATEN_CPU_CAPABILITY", "MKL_ENABLE_INSTRUCTIONS", "ONEDNN_MAX_CPU_ISA")
+    return dict(zip(names, most.get(isa, ())))

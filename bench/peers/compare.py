@@ -29,7 +29,7 @@ import time
 import zlib
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-from machine import busy_seconds, commit, features, processor  # noqa: E402
+from machine import busy_seconds, commit, features, peer_environment, processor  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 QUESTION = "What is shown in this picture?"
@@ -41,13 +41,6 @@ SETS = [name for name in TITLES if name == "avx2" or {"amx": "amx_int8", "avx512
 
 def llama_folder(isa, best):
     return best if isa == SETS[0] else isa
-
-
-def peer_environment(isa):
-    """What keeps PyTorch to a set."""
-    most = {"avx512": ("avx512", "AVX512", "AVX512_CORE_BF16"), "avx2": ("avx2", "AVX2", "AVX2")}.get(isa)
-    names = ("ATEN_CPU_CAPABILITY", "MKL_ENABLE_INSTRUCTIONS", "ONEDNN_MAX_CPU_ISA")
-    return {} if isa == SETS[0] else dict(zip(names, most))
 
 
 class Busy(Exception):
@@ -223,7 +216,7 @@ class Comparison:
         python = self.options.python
         run = self.run([python, ROOT / "bench/peer_pytorch.py", "--threads", self.options.threads, "--dtypes", "float32",
                         "--seconds", 1, "--only", "clip_encode_23_blocks", "llama_7b_block_prefill_640"],
-                       peer_environment(isa))
+                       peer_environment(None if isa == SETS[0] else isa))
         results = json.loads(run.text())["results"]["float32"]
         self.keep("PyTorch", isa, "encode_s", results["clip_encode_23_blocks"]["wall_s"])
         self.keep("PyTorch", isa, "prefill_tokens_per_s", 640 / (32 * results["llama_7b_block_prefill_640"]["wall_s"]), max)

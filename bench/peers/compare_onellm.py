@@ -16,7 +16,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-from machine import commit, features, processor  # noqa: E402
+from machine import commit, features, peer_environment, processor  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 ROWS = 206
@@ -38,8 +38,7 @@ def main():
     parser.add_argument("--modalities", nargs="+", default=["image", "audio", "points", "depth", "imu", "fmri"])
     options = parser.parse_args()
     ours = {"ISTHMUS_ISA": options.isa} if options.isa else {}
-    theirs = {} if options.isa != "avx2" else {"ATEN_CPU_CAPABILITY": "avx2", "MKL_ENABLE_INSTRUCTIONS": "AVX2",
-                                                 "ONEDNN_MAX_CPU_ISA": "AVX2"}
+    theirs = peer_environment(options.isa)
     best = {}
 
     def keep(who, what, seconds):

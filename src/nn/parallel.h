@@ -27,7 +27,18 @@ void parallel_tasks(int64_t count, const Task& task) {
 
 // Scratch of the calling thread, 64-byte aligned, valid until its next request for the same use. It
 // is kept for the next call, since fresh pages cost more than many a small product.
-enum class ScratchUse { kPackedRows, kPackedColumns, kScores, kPackedKeys, kPackedValues, kGradients, kKeysByDepth, kPartial, kSums, kCount };
+enum class ScratchUse {
+  kPackedRows,
+  kPackedColumns,
+  kSums,
+  kScores,
+  kPackedKeys,
+  kPackedValues,
+  kGradients,
+  kKeysByDepth,
+  kPartial,
+  kCount
+};
 float* scratch(ScratchUse use, int64_t count);
 
 }  // namespace isthmus::nn

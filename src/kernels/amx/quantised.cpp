@@ -151,7 +151,7 @@ void unpack(const Q8Block& w, Planes<Q8Block>& to) {
 
 // The sums of up to two tiles of rows, as the tiles leave them.
 struct alignas(64) TileSums {
-  int32_t high[2 * kTileRows][kGroupRows], low[2 * kTileRows][kGroupRows];
+  int32_t high[2 * kRowsOfTile][kGroupRows], low[2 * kRowsOfTile][kGroupRows];
 };
 
 // What turns the sums of a block to floats.
@@ -232,7 +232,7 @@ inline void multiply_step(const Place<Block>& at, int64_t step) {
     _tile_dpbssd(0, 4, 6);
     _tile_dpbsud(2, 4, 7);
     if constexpr (T == 2) {
-      _tile_loadd(5, x[kTileRows].q + kTileDepth * step, sizeof *x);
+      _tile_loadd(5, x[kRowsOfTile].q + kTileDepth * step, sizeof *x);
       _tile_dpbssd(1, 5, 6);
       _tile_dpbsud(3, 5, 7);
     }
@@ -240,7 +240,7 @@ inline void multiply_step(const Place<Block>& at, int64_t step) {
     _tile_dpbsud(0, 4, 6);
     _tile_dpbsud(2, 4, 7);
     if constexpr (T == 2) {
-      _tile_loadd(5, x[kTileRows].q + kTileDepth * step, sizeof *x);
+      _tile_loadd(5, x[kRowsOfTile].q + kTileDepth * step, sizeof *x);
       _tile_dpbsud(1, 5, 6);
       _tile_dpbsud(3, 5, 7);
     }
@@ -250,8 +250,8 @@ inline void multiply_step(const Place<Block>& at, int64_t step) {
 inline void store_tiles(TileSums& to) {
   _tile_stored(0, to.high[0], kTileBytes);
   _tile_stored(2, to.low[0], kTileBytes);
-  _tile_stored(1, to.high[kTileRows], kTileBytes);
-  _tile_stored(3, to.low[kTileRows], kTileBytes);
+  _tile_stored(1, to.high[kRowsOfTile], kTileBytes);
+  _tile_stored(3, to.low[kRowsOfTile], kTileBytes);
 }
 
 // Multiplies the rows at `next`, and meanwhile finishes those at `done`.
@@ -259,7 +259,7 @@ template <int T, class Block>
 inline void multiply_tiles(const Place<Block>& next, TileSums& to, const Place<Block>& done, const TileSums& from) {
   zero_sums();
   const Factors<Block> f = *done.factors;
-  constexpr int64_t kShare = 2 * kTileRows / kSteps;
+  constexpr int64_t kShare = 2 * kRowsOfTile / kSteps;
   for (int64_t step = 0; step < kSteps; ++step) {
     multiply_step<T>(next, step);
 #pragma GCC unroll 8
@@ -289,7 +289,7 @@ void multiply_blocks(const Block* const* blocks, const Planes<Block>* w, int64_t
   for (int64_t g = 0; g < count; ++g) factors[g] = factors_of(*blocks[g]);
   TileSums results[2];
   int64_t turn = 0, j = 0;
-  const int64_t whole = m / kTileRows * kTileRows;
+  const int64_t whole = m / kRowsOfTile * kRowsOfTile;
   Place<Block> last{x, w, factors, sums[0], 0, nullptr};
   const auto from_row = [](const Sums& all, int64_t row) {
     return Sums{all.to + row * kGroupRows, all.before + row * all.before_stride, all.before_stride};
@@ -298,7 +298,7 @@ void multiply_blocks(const Block* const* blocks, const Planes<Block>* w, int64_t
     for (int64_t g = 0; g < count; ++g) {
       const Place<Block> next{rows_of_x, w + g, factors + g, from_row(sums[g], j), rows,
                               j == 0 ? blocks[g] + 1 : nullptr};
-      if (last.rows == 2 * kTileRows) {
+      if (last.rows == 2 * kRowsOfTile) {
         multiply_tiles<T>(next, results[turn], last, results[1 - turn]);
       } else {
         finish(last, results[1 - turn]);
@@ -308,8 +308,9 @@ void multiply_blocks(const Block* const* blocks, const Planes<Block>* w, int64_t
       turn = 1 - turn;
     }
   };
-  for (; j + 2 * kTileRows <= whole; j += 2 * kTileRows) take.template operator()<2>(x + j, 2 * kTileRows);
-  for (; j < m; j += kTileRows) take.template operator()<1>(j < whole ? x + j : tail, m - j < kTileRows ? m - j : kTileRows);
+  for (; j + 2 * kRowsOfTile <= whole; j += 2 * kRowsOfTile) take.template operator()<2>(x + j, 2 * kRowsOfTile);
+  for (; j < m; j += kRowsOfTile)
+    take.template operator()<1>(j < whole ? x + j : tail, m - j < kRowsOfTile ? m - j : kRowsOfTile);
   finish(last, results[1 - turn]);
 }
 
@@ -335,14 +336,14 @@ void multiply_groups(const QuantisedProductArgs& a, int64_t first, int64_t count
   const Block* blocks = static_cast<const Block*>(a.blocks) + first * a.depth_blocks;
   alignas(64) float sums[kMostGroups][kMostRows * kGroupRows];
   alignas(64) Planes<Block> planes[kGroupsAtOnce];
-  alignas(64) QuantisedColumns tail[kTileRows] = {};
+  alignas(64) QuantisedColumns tail[kRowsOfTile] = {};
   alignas(64) float bias[kMostGroups][kGroupRows] = {};
   if (a.bias != nullptr)
     for (int64_t g = 0; g < count; ++g)
       _mm512_store_ps(bias[g], _mm512_maskz_loadu_ps(lanes_of(a, first + g), a.bias + (first + g) * kGroupRows));
   for (int64_t b = 0; b < a.depth_blocks; ++b) {
     const QuantisedColumns* x = a.x + b * a.x_stride;
-    const int64_t whole = a.m / kTileRows * kTileRows;
+    const int64_t whole = a.m / kRowsOfTile * kRowsOfTile;
     for (int64_t j = whole; j < a.m; ++j) tail[j - whole] = x[j];
     const int64_t most_at_once = a.m < kManyRows ? 1 : kGroupsAtOnce;
     for (int64_t g = 0; g < count; g += most_at_once) {
@@ -370,7 +371,7 @@ void multiply(const QuantisedProductArgs& a) {
 
 int64_t peak(const PeakArgs& a) {
   const Tiles tiles;
-  alignas(64) int8_t bytes[kTileRows * kTileBytes];
+  alignas(64) int8_t bytes[kRowsOfTile * kTileBytes];
   for (int8_t& byte : bytes) byte = static_cast<int8_t>(a.values[1]);
   zero_sums();
   _tile_loadd(4, bytes, kTileBytes);
@@ -383,16 +384,16 @@ int64_t peak(const PeakArgs& a) {
     _tile_dpbsud(2, 4, 7);
     _tile_dpbsud(3, 5, 7);
   }
-  alignas(64) int32_t sums[kTileRows * kGroupRows];
+  alignas(64) int32_t sums[kRowsOfTile * kGroupRows];
   _tile_stored(0, sums, kTileBytes);
   a.values[0] = static_cast<float>(sums[0]);
-  return a.rounds * 4 * kTileRows * kGroupRows * kTileDepth * 2;
+  return a.rounds * 4 * kRowsOfTile * kGroupRows * kTileDepth * 2;
 }
 
 }  // namespace
 
 const AmxProducts kAmxProducts = {kMostRows,
-                                  kTileRows,
+                                  kRowsOfTile,
                                   kMostGroups,
                                   kFewestRows,
                                   multiply<Q4Block>,

@@ -1,7 +1,7 @@
-// Tiles of AMX: registers of 16 rows of 64 bytes. Included inside the anonymous namespace of one file, after immintrin.h. GCC 12 takes numbers of
-// tiles as they are written, no constants.
+// Tiles of AMX: registers of 16 rows of 64 bytes. Included inside the anonymous namespace of one file, after
+// immintrin.h. GCC 12 takes numbers of tiles as they are written, no constants.
 
-constexpr int64_t kTileRows = 16, kTileBytes = 64;
+constexpr int64_t kRowsOfTile = 16, kTileBytes = 64;
 
 struct alignas(64) TileShapes {
   uint8_t palette = 1, start_row = 0, unused[14] = {};
@@ -15,7 +15,7 @@ class Tiles {
   Tiles() {
     TileShapes shapes;
     for (int t = 0; t < 8; ++t) {
-      shapes.rows[t] = kTileRows;
+      shapes.rows[t] = kRowsOfTile;
       shapes.row_bytes[t] = kTileBytes;
     }
     _tile_loadconfig(&shapes);
