@@ -11,6 +11,7 @@
 #include "base/json_view.h"
 #include "isthmus/error.h"
 #include "layout/llava_folder.h"
+#include "layout/paths.h"
 
 namespace isthmus::layout {
 
@@ -47,21 +48,12 @@ const ReleasedModel* released_model(std::string_view name) {
   return found == kReleasedModels.end() ? nullptr : found;
 }
 
-bool is_file(const fs::path& path) {
-  std::error_code ignored;
-  return fs::is_regular_file(path, ignored);
-}
-
 bool is_folder(const fs::path& path) {
   std::error_code ignored;
   return fs::is_directory(path, ignored);
 }
 
 // "." for a file named without one.
-fs::path folder_of(const fs::path& file) {
-  return file.has_parent_path() ? file.parent_path() : fs::path(".");
-}
-
 // What a folder holds, by name, so that the answer does not depend on the file system.
 std::vector<fs::path> entries_of(const fs::path& folder) {
   std::vector<fs::path> entries;

@@ -14,6 +14,7 @@
 #include "layout/gguf_config.h"
 #include "layout/gguf_names.h"
 #include "layout/llava_config.h"
+#include "layout/paths.h"
 #include "text/conversation.h"
 
 namespace isthmus::layout {
@@ -26,17 +27,9 @@ constexpr const char* kArchitecture = "general.architecture";
 constexpr const char* kOwnTemplate = "isthmus.conversation_template";
 constexpr const char* kChatTemplate = "tokenizer.chat_template";
 
-bool is_a_file(const fs::path& path) {
-  std::error_code ignored;
-  return fs::is_regular_file(path, ignored);
-}
-
 std::vector<fs::path> gguf_files_in(const fs::path& folder) {
-  std::vector<fs::path> files;
-  std::error_code error;
-  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error))
-    if (it->path().extension() == ".gguf" && is_a_file(it->path())) files.push_back(it->path());
-  std::ranges::sort(files);
+  std::vector<fs::path> files = files_in(folder);
+  std::erase_if(files, [](const fs::path& file) { return file.extension() != ".gguf"; });
   return files;
 }
 
@@ -106,12 +99,12 @@ void add_ids(const formats::GgufFile& file, nlohmann::json& config) {
 }  // namespace
 
 bool is_gguf(const fs::path& path) {
-  if (is_a_file(path)) return path.extension() == ".gguf";
-  return !is_a_file(path / "config.json") && !gguf_files_in(path).empty();
+  if (is_file(path)) return path.extension() == ".gguf";
+  return !is_file(path / "config.json") && !gguf_files_in(path).empty();
 }
 
 GgufFiles find_gguf(const fs::path& path, const fs::path& projector) {
-  GgufFiles files = is_a_file(path) ? GgufFiles{path, {}} : find_in(path, projector.empty());
+  GgufFiles files = is_file(path) ? GgufFiles{path, {}} : find_in(path, projector.empty());
   if (!projector.empty()) files.projector = projector;
   return files;
 }

@@ -13,6 +13,7 @@
 #include "formats/bundle.h"
 #include "isthmus/error.h"
 #include "layout/gguf_model.h"
+#include "layout/paths.h"
 
 namespace isthmus::layout {
 
@@ -24,11 +25,6 @@ std::optional<std::string> environment(const char* name) {
   const char* value = std::getenv(name);
   if (value == nullptr || *value == '\0') return std::nullopt;
   return value;
-}
-
-bool is_plain_file(const fs::path& path) {
-  std::error_code ignored;
-  return fs::is_regular_file(path, ignored);
 }
 
 // Meta's files, and OneLLM's: consolidated.00.pth, consolidated.00-of-01.pth, …
@@ -43,16 +39,16 @@ bool holds_consolidated(const fs::path& folder) {
 
 // A repository of OpenFlamingo holds nothing but a checkpoint.pt.
 bool is_model(const fs::path& path) {
-  return is_plain_file(path) || is_plain_file(path / "config.json") ||
-         is_plain_file(path / "isthmus.json") || is_plain_file(path / "checkpoint.pt") ||
+  return is_file(path) || is_file(path / "config.json") ||
+         is_file(path / "isthmus.json") || is_file(path / "checkpoint.pt") ||
          holds_consolidated(path) || is_gguf(path);
 }
 
 bool holds_clip(const fs::path& path) {
-  return is_plain_file(path) || is_plain_file(path / "config.json") ||
-         is_plain_file(path / "open_clip_config.json") ||
-         is_plain_file(path / "open_clip_pytorch_model.bin") ||
-         is_plain_file(path / "open_clip_model.safetensors");
+  return is_file(path) || is_file(path / "config.json") ||
+         is_file(path / "open_clip_config.json") ||
+         is_file(path / "open_clip_pytorch_model.bin") ||
+         is_file(path / "open_clip_model.safetensors");
 }
 
 // Names of open_clip whose weights OpenAI published: as an archive, and in a repository of Hugging
@@ -201,7 +197,7 @@ fs::path ModelLocator::shared_files() {
   places.push_back(program / "../../share/isthmus");
   places.emplace_back(ISTHMUS_SOURCE_DIR);
   for (const fs::path& place : places)
-    if (is_plain_file(place / "demo/models/vision/config.json"))
+    if (is_file(place / "demo/models/vision/config.json"))
       return fs::weakly_canonical(place, ignored);
   std::vector<std::string> names;
   for (const fs::path& place : places) names.push_back(place.lexically_normal().string());

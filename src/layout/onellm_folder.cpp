@@ -12,6 +12,7 @@
 #include "isthmus/error.h"
 #include "layout/onellm_names.h"
 #include "layout/onellm_tensors.h"
+#include "layout/paths.h"
 
 namespace isthmus::layout {
 namespace {
@@ -37,19 +38,6 @@ std::optional<PartName> parse_name(const fs::path& file) {
   return parsed;
 }
 
-fs::path folder_around(const fs::path& file) {
-  return file.has_parent_path() ? file.parent_path() : fs::path(".");
-}
-
-std::vector<fs::path> sorted_files_in(const fs::path& folder) {
-  std::vector<fs::path> files;
-  std::error_code error;
-  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error))
-    if (it->is_regular_file(error)) files.push_back(it->path());
-  std::ranges::sort(files);
-  return files;
-}
-
 // What tells one family of a folder from another.
 struct FamilyKey {
   std::optional<int64_t> ranks;
@@ -60,7 +48,7 @@ using Members = std::map<std::pair<int64_t, int64_t>, fs::path>;  // by rank and
 
 std::map<FamilyKey, Members> families_in(const fs::path& folder) {
   std::map<FamilyKey, Members> families;
-  for (const fs::path& file : sorted_files_in(folder))
+  for (const fs::path& file : files_in(folder))
     if (const auto name = parse_name(file))
       families[{name->ranks, name->part.has_value()}][{name->rank, name->part.value_or(0)}] = file;
   return families;
@@ -100,10 +88,10 @@ RankFiles find_ranks(const fs::path& model) {
     const auto name = parse_name(model);
     if (!name) return {{model}};
     const FamilyKey key{name->ranks, name->part.has_value()};
-    const auto families = families_in(folder_around(model));
+    const auto families = families_in(folder_of(model));
     const auto found = families.find(key);
     return found == families.end() ? RankFiles{{model}}
-                                   : in_ranks(key, found->second, folder_around(model));
+                                   : in_ranks(key, found->second, folder_of(model));
   }
   const auto families = families_in(model);
   if (families.empty())
@@ -122,7 +110,7 @@ RankFiles find_ranks(const fs::path& model) {
 
 // Beside the weights, in config/llama2, and the same one level up.
 std::vector<fs::path> places_around(const RankFiles& weights) {
-  const fs::path folder = folder_around(weights.front().front());
+  const fs::path folder = folder_of(weights.front().front());
   const fs::path parent = fs::absolute(folder).lexically_normal().parent_path();
   return {folder, folder / "config" / "llama2", parent, parent / "config" / "llama2"};
 }
@@ -133,7 +121,7 @@ void add_params(const fs::path& place, std::vector<fs::path>& params) {
   constexpr uintmax_t kLargest = 1 << 16;
   std::error_code ignored;
   if (fs::exists(place / "params.json", ignored)) params.push_back(place / "params.json");
-  for (const fs::path& file : sorted_files_in(place)) {
+  for (const fs::path& file : files_in(place)) {
     const std::string name = file.filename().string();
     if (file.extension() == ".json" && name != "params.json" && name != "onellm.json" &&
         !name.starts_with("tokenizer") && fs::file_size(file, ignored) < kLargest)
